@@ -1,0 +1,51 @@
+import type { Address } from './address.ts';
+
+/** 'ephemeral': the kernel's choice from ip_local_port_range; a rule that looks at such a port is undecided. */
+export type Port = number | 'ephemeral';
+
+export type L4 =
+  | {
+      readonly protocol: 'tcp' | 'udp' | 'sctp';
+      readonly sourcePort: Port;
+      readonly destinationPort: Port;
+      /** TCP flags that are set, lower case: a SYN is `['syn']`, its answer `['syn', 'ack']`. */
+      readonly flags?: readonly string[];
+      readonly mss?: number;
+    }
+  | {
+      readonly protocol: 'icmp' | 'icmpv6';
+      readonly type: number;
+      readonly code: number;
+      readonly id?: number;
+      /** The packet that an ICMP error quotes. */
+      readonly about?: Packet;
+    }
+  /** Any other IP protocol, by its number. */
+  | { readonly protocol: number };
+
+/** One IP packet as the walk sees it. Immutable: a step makes a new one. */
+export interface Packet {
+  readonly macs?: { readonly source: string; readonly destination: string; readonly vlan?: number };
+  readonly ip: {
+    readonly source: Address;
+    readonly destination: Address;
+    readonly ttl: number;
+    readonly tos: number;
+    readonly df: boolean;
+    readonly fragmentOffset?: number;
+  };
+  readonly l4: L4;
+  /** IP total length in bytes. */
+  readonly lengthBytes: number;
+  /** The packet that this one, a tunnel's outer packet, carries. */
+  readonly inner?: Packet;
+}
+
+/** What the kernel keeps beside the packet (`struct sk_buff`'s mark, `struct nf_conn`). */
+export interface Meta {
+  readonly mark: number;
+  readonly connmark: number;
+  readonly conntrack: 'new' | 'established' | 'related' | 'invalid' | 'untracked' | 'none';
+  readonly zone: number;
+  readonly nat: readonly ('source' | 'destination')[];
+}

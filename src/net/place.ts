@@ -1,0 +1,28 @@
+/** Where a fact was read or a thing happens: a node, one of its network namespaces, perhaps a device or object there. */
+export interface Place {
+  /** The node's name; '' for the cluster as a whole (API objects). */
+  readonly node: string;
+  readonly namespace: 'host' | `pod/${string}/${string}`;
+  readonly device?: string;
+  readonly object?: string;
+}
+
+export const CLUSTER: Place = { node: '', namespace: 'host' };
+
+export function hostOf(node: string): Place {
+  return { node, namespace: 'host' };
+}
+
+export function podPlace(node: string, namespace: string, name: string): Place {
+  return { node, namespace: `pod/${namespace}/${name}` };
+}
+
+/** Two places with the same key are the same network namespace; device and object do not count. */
+export function placeKey(place: Place): string {
+  return `${place.node}|${place.namespace}`;
+}
+
+export function formatPlace(place: Place): string {
+  const where = place.namespace === 'host' ? place.node || 'cluster' : `${place.namespace} on ${place.node}`;
+  return place.device ? `${where} (${place.device})` : where;
+}

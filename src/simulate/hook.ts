@@ -1,0 +1,93 @@
+import type { Family } from '../net/address.ts';
+import type { Meta, Packet } from '../net/packet.ts';
+import type { Place } from '../net/place.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Chance, Step } from './trace.ts';
+
+/** Netfilter's hooks (include/uapi/linux/netfilter.h). */
+export type HookName = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+
+/** What one rule set is given at one hook. */
+export interface HookInput {
+  readonly hook: HookName;
+  readonly family: Family;
+  readonly place: Place;
+  readonly snapshot: Snapshot;
+  readonly packet: Packet;
+  readonly meta: Meta;
+  readonly input?: string;
+  readonly output?: string;
+  /** Bridge ports, where br_netfilter calls the IP hooks for a bridged frame (`-m physdev`). */
+  readonly physicalInput?: string;
+  readonly physicalOutput?: string;
+  /** Whether the destination is one of this namespace's own addresses (`addrtype LOCAL`, `fib daddr type local`), by the local table. */
+  readonly addressType: (
+    address: string,
+    device?: string,
+  ) =>
+    | 'unicast'
+    | 'local'
+    | 'broadcast'
+    | 'multicast'
+    | 'anycast'
+    | 'blackhole'
+    | 'unreachable'
+    | 'prohibit'
+    | 'unknown';
+  /** The connection's tuple before any NAT, and whether this packet is a reply (`ct original`, `-m conntrack --ctorigdst`). */
+  readonly connection: {
+    readonly original: {
+      readonly source: string;
+      readonly sourcePort?: number | 'ephemeral';
+      readonly destination: string;
+      readonly destinationPort?: number | 'ephemeral';
+    };
+    readonly reply: boolean;
+  };
+  /** The first address of the output device that a MASQUERADE would take; undefined: not known. */
+  readonly masqueradeAddress: () => string | undefined;
+}
+
+export type NatRange = {
+  readonly address?: string;
+  /** Inclusive; a single address when absent. */
+  readonly addressTo?: string;
+  readonly port?: number;
+  readonly portTo?: number;
+};
+
+export type HookVerdict =
+  | { readonly kind: 'accept' }
+  | { readonly kind: 'drop' }
+  /** `with`: 'tcp-reset', or the ICMP type/code. */
+  | { readonly kind: 'reject'; readonly with: 'tcp-reset' | { readonly type: number; readonly code: number } }
+  | { readonly kind: 'queue' }
+  /** A TPROXY or socket hand-over: the packet goes to a process of this namespace. */
+  | { readonly kind: 'tproxy'; readonly address?: string; readonly port?: number };
+
+/** One way in which a rule set can have dealt with the packet. Several where chance or an undecided rule forks it. */
+export interface HookOutcome {
+  readonly chance: Chance;
+  readonly fork?: 'random' | 'undecided';
+  readonly verdict: HookVerdict;
+  /** With the rule set's own changes (mark, ttl, tos, mss …) applied; NAT is not applied here but told in `nat`. */
+  readonly packet: Packet;
+  readonly meta: Meta;
+  readonly nat?: {
+    readonly kind: 'source' | 'destination';
+    readonly to: NatRange;
+    readonly masquerade?: boolean;
+    readonly redirect?: boolean;
+  };
+  readonly notrack?: boolean;
+  readonly steps: readonly Step[];
+}
+
+/** One function registered at a hook, with the kernel's priority (NF_IP_PRI_*, include/uapi/linux/netfilter_ipv4.h). */
+export interface HookEntry {
+  readonly name: string; // "nat-nft", "filter-legacy", "nft inet fw forward"
+  readonly priority: number;
+  /** nat chains see only the first packet of a connection. */
+  readonly nat: boolean;
+  readonly evaluate: (input: HookInput) => readonly HookOutcome[];
+}

@@ -1,0 +1,77 @@
+import type { Address, Family } from '../net/address.ts';
+import type { Place } from '../net/place.ts';
+import type { ServicePort } from '../snapshot/objects.ts';
+
+/** One end of the question, resolved against the cluster's objects. */
+export type Endpoint = PodEndpoint | NodeEndpoint | ServiceEndpoint | AddressEndpoint | NameEndpoint;
+
+export interface PodEndpoint {
+  readonly kind: 'pod';
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid?: string;
+  /** Undefined while the pod is not scheduled. */
+  readonly node?: string;
+  /** The network namespace it uses: the host's for hostNetwork. Undefined while it has none. */
+  readonly place?: Place;
+  readonly addresses: readonly Address[];
+  readonly hostNetwork: boolean;
+  readonly container?: string;
+  /** `deploy/NS/NAME`, where a workload was named and this pod of it was taken. */
+  readonly chosenFrom?: string;
+}
+
+export interface NodeEndpoint {
+  readonly kind: 'node';
+  readonly name: string;
+  readonly place: Place;
+  readonly addresses: readonly Address[];
+}
+
+export interface ServiceEndpoint {
+  readonly kind: 'service';
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: string; // ClusterIP, NodePort, LoadBalancer, ExternalName
+  readonly addresses: readonly Address[]; // clusterIPs; empty when headless
+  readonly headless: boolean;
+  /** The port asked for; undefined where the Service has no such port (a cause says so) or none was given and it has several. */
+  readonly port?: ServicePort;
+  /** As the user wrote it: a number or a port's name. */
+  readonly portAsked?: string;
+}
+
+/** An address that is none of the cluster's pods, nodes or Services. As a source it cannot be probed from. */
+export interface AddressEndpoint {
+  readonly kind: 'address';
+  readonly address: Address;
+}
+
+/** A DNS name that the source has to resolve. */
+export interface NameEndpoint {
+  readonly kind: 'name';
+  readonly host: string;
+}
+
+export type Protocol = 'tcp' | 'udp' | 'icmp' | 'sctp';
+
+export interface Question {
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  readonly protocol: Protocol;
+  /** Destination port as the source uses it (the Service's port, a NodePort, the pod's port). */
+  readonly port?: number;
+  readonly family: Family;
+  /** The user's own words, for the report. */
+  readonly asked: { readonly source: string; readonly destination: string };
+  /** The symptom that the user named (`--class`). */
+  readonly class?: string;
+  /** What was decided for the user: which pod of a workload, which port. */
+  readonly notes: readonly string[];
+}
+
+/** A user's words that lead nowhere: one clear line and near names. Exit code 2. */
+export interface TargetProblem {
+  readonly problem: string;
+  readonly near: readonly string[];
+}
