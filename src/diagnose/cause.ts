@@ -4,6 +4,7 @@ import type { FactArgs, FactName, Facts } from '../snapshot/facts.ts';
 import type { Observed, Seen, SnapshotChange } from '../snapshot/snapshot.ts';
 import type { Derived } from './derived.ts';
 import type { Evidence } from './evidence.ts';
+import type { AskOnly } from './fact-scope.ts';
 import type { LeafRef } from './leaves.ts';
 
 export type ClassId =
@@ -68,9 +69,10 @@ export interface Cause<N extends keyof Known = keyof Known, O extends keyof Know
   check(given: Given<N, O>, place: Place, ask: Ask<N | O>): Finding;
 }
 
+/** Facts whose arguments only the asker knows (AskOnly) are not handed over; they are read through `ask`. */
 export type Given<N extends keyof Known, O extends keyof Known = never> = {
-  readonly [K in N]: K extends keyof Derived ? Derived[K] : Seen<Known[K]>;
-} & { readonly [K in O]: K extends keyof Derived ? Derived[K] | undefined : Observed<Known[K]> };
+  readonly [K in Exclude<N, AskOnly>]: K extends keyof Derived ? Derived[K] : Seen<Known[K]>;
+} & { readonly [K in Exclude<O, AskOnly>]: K extends keyof Derived ? Derived[K] | undefined : Observed<Known[K]> };
 
 /** The same declared facts at another place or with other arguments; an undeclared fact does not compile. */
 export interface Ask<N extends keyof Known> {

@@ -3,23 +3,38 @@ import type { Place } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import type { RoundTrip } from '../simulate/trace.ts';
 import type { Question } from '../target/question.ts';
+import type { Evidence } from './evidence.ts';
 import type { Leaf } from './leaves.ts';
 
 /** One packet's journey that the question makes us look at. */
 export interface Flow {
-  /** `main`; `dns` (to the pod's nameserver); `dns-endpoint/ADDRESS`; `icmp` (ping to the same address); `endpoint/ADDRESS` (past the Service) … */
+  /** `main`; `dns/ADDRESS` (to the pod's nameserver); `dns-endpoint/ADDRESS`; `icmp` (ping to the same address); `endpoint/ADDRESS` (past the Service); `large` … */
   readonly id: string;
   readonly purpose: 'main' | 'dns' | 'dns-endpoint' | 'icmp' | 'endpoint' | 'large';
-  readonly from: Place;
-  readonly source: Address;
+  /** Undefined: from outside the cluster. */
+  readonly from?: Place;
+  readonly source?: Address;
   readonly destination: Address;
   readonly protocol: 'tcp' | 'udp' | 'icmp' | 'sctp';
   readonly port?: number;
   readonly trip: RoundTrip;
-  /** Its ends that are not a delivery, there and back. */
+  /** Every end of it, there and back. */
+  readonly leaves: readonly Leaf[];
+  /** The ends at which the packet is lost or refused. */
   readonly dead: readonly Leaf[];
-  /** What the live probe of this flow saw, where there was one. */
-  readonly probe?: { readonly outcome: string; readonly passed: boolean; readonly statement: string };
+  /** The ends of which the walk could not tell. */
+  readonly unknown: readonly Leaf[];
+  /** What the live probe of this flow saw; undefined where none was made. */
+  readonly probe?: FlowProbe;
+}
+
+export interface FlowProbe {
+  readonly outcome: string;
+  /** 'unknown' where an answer proves nothing (a mesh proxy accepted the connect). */
+  readonly passed: 'yes' | 'no' | 'unknown';
+  readonly statement: string;
+  readonly evidence: Evidence;
+  readonly latencyMs?: number;
 }
 
 /** What the road derives from the snapshot; a cause can need it by name. */

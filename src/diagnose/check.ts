@@ -1,0 +1,104 @@
+import { CLUSTER, hostOf, type Place, placeKey } from '../net/place.ts';
+import type { FactArgs, FactName } from '../snapshot/facts.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Ask, Cause, Finding, Given, Known } from './cause.ts';
+import type { Derived, Flow } from './derived.ts';
+import { factScope, isAskOnly } from './fact-scope.ts';
+
+/** What the engine works on: the snapshot and what the road derived from it. */
+export interface Case extends Derived {
+  readonly snapshot: Snapshot;
+}
+
+export interface Checked {
+  readonly cause: Cause;
+  readonly place: Place;
+  readonly finding: Finding;
+}
+
+const DERIVED: ReadonlySet<string> = new Set<keyof Derived>(['question', 'flows', 'gate']);
+
+/** Checks one cause at every place that it is about. */
+export function checkCause(cause: Cause, given: Case): Checked[] {
+  return placesFor(cause.at, given).map((place) => ({ cause, place, finding: checkAt(cause, place, given) }));
+}
+
+function checkAt(cause: Cause, place: Place, given: Case): Finding {
+  const handed: Record<string, unknown> = {};
+  for (const need of cause.needs) {
+    if (isAskOnly(need)) continue;
+    const observed = read(need, place, given);
+    if (observed.state === 'unseen') return { is: 'unknown', because: `${need} of ${placeName(place)}: ${observed.gap}, ${observed.detail}` };
+    handed[need] = observed.state === 'derived' ? observed.value : observed;
+  }
+  for (const need of (cause.optional ?? []) as readonly (keyof Known)[]) {
+    if (isAskOnly(need)) continue;
+    const observed = read(need, place, given);
+    handed[need] = observed.state === 'derived' ? observed.value : observed;
+  }
+  try {
+    return cause.check(handed as Given<keyof Known, never>, place, askOf(given.snapshot));
+  } catch (error) {
+    return { is: 'unknown', because: `the check of ${cause.id} failed: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function read(need: keyof Known, place: Place, given: Case) {
+  if (DERIVED.has(need)) return { state: 'derived', value: given[need as keyof Derived] } as const;
+  const scope = factScope(need as FactName, place, given.question.family);
+  return given.snapshot.fact(need as FactName, scope.place, scope.args);
+}
+
+function askOf(snapshot: Snapshot): Ask<keyof Known> {
+  const ask = <K extends FactName>(name: K, place: Place, args?: FactArgs) => snapshot.fact(name, place, args);
+  return Object.assign(ask, {
+    after: <K extends FactName>(name: K, place: Place, args?: FactArgs) => snapshot.after(name, place, args),
+  }) as Ask<keyof Known>;
+}
+
+function placeName(place: Place): string {
+  return place.node === '' ? 'the cluster' : place.namespace === 'host' ? place.node : `${place.namespace} on ${place.node}`;
+}
+
+/** The places at which a cause of this kind is checked. */
+export function placesFor(at: Cause['at'], given: Case): Place[] {
+  if (at === 'question') return [CLUSTER];
+  if (at === 'service') return servicesInvolved(given);
+  if (at === 'node') return given.snapshot.nodes().filter((node) => node !== '').map(hostOf);
+  const places = placesOnTheWay(given);
+  if (at === 'pod') return unique(places.filter((place) => place.namespace !== 'host'));
+  return unique(places.map((place) => hostOf(place.node)));
+}
+
+function placesOnTheWay(given: Case): Place[] {
+  const ends = [given.question.source, given.question.destination].flatMap((end) =>
+    (end.kind === 'pod' || end.kind === 'node') && end.place ? [end.place] : [],
+  );
+  return [...ends, ...given.flows.flatMap(placesOfFlow)].filter((place) => place.node !== '');
+}
+
+/** Every network namespace that a flow's walks touch. */
+export function placesOfFlow(flow: Flow): Place[] {
+  const traces = [flow.trip.forward, ...flow.trip.replies.map((reply) => reply.trace)];
+  return unique(
+    traces.flatMap((trace) => trace.segments.flatMap((segment) => segment.hops.map((hop) => ({ node: hop.place.node, namespace: hop.place.namespace })))),
+  );
+}
+
+function servicesInvolved(given: Case): Place[] {
+  const observed = given.snapshot.fact('api.services', CLUSTER);
+  if (observed.state === 'unseen') return [];
+  const destinations = new Set(given.flows.map((flow) => flow.destination));
+  const { destination } = given.question;
+  return observed.value
+    .filter((service) => {
+      const { name, namespace } = service.metadata;
+      if (destination.kind === 'service' && destination.name === name && destination.namespace === namespace) return true;
+      return (service.spec.clusterIPs ?? []).some((ip) => destinations.has(ip));
+    })
+    .map((service) => ({ ...CLUSTER, object: `service/${service.metadata.namespace}/${service.metadata.name}` }));
+}
+
+function unique(places: readonly Place[]): Place[] {
+  return [...new Map(places.map((place) => [placeKey(place), place])).values()];
+}

@@ -1,0 +1,53 @@
+import type { Address } from '../net/address.ts';
+import type { DatapathGate } from '../simulate/datapath.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { CLUSTER } from '../net/place.ts';
+import type { Leaf } from './leaves.ts';
+
+export type LeafHealth = 'passed' | 'dead' | 'unknown';
+
+/** Who owns an address, as far as the API tells; built once per snapshot. */
+export interface ClusterAddresses {
+  readonly isPod: (address: Address) => boolean;
+  readonly isCluster: (address: Address) => boolean;
+}
+
+export function clusterAddresses(snapshot: Snapshot): ClusterAddresses {
+  const pods = new Set<string>();
+  const others = new Set<string>();
+  const apiPods = snapshot.fact('api.pods', CLUSTER);
+  for (const pod of apiPods.state === 'seen' ? apiPods.value : []) {
+    if (pod.spec.hostNetwork) continue;
+    for (const ip of pod.status.podIPs ?? []) pods.add(ip.ip);
+  }
+  const nodes = snapshot.fact('api.nodes', CLUSTER);
+  for (const node of nodes.state === 'seen' ? nodes.value : []) {
+    for (const address of node.status.addresses ?? []) others.add(address.address);
+  }
+  const services = snapshot.fact('api.services', CLUSTER);
+  for (const service of services.state === 'seen' ? services.value : []) {
+    for (const ip of service.spec.clusterIPs ?? []) others.add(ip);
+  }
+  return {
+    isPod: (address) => pods.has(address),
+    isCluster: (address) => pods.has(address) || others.has(address),
+  };
+}
+
+/**
+ * Whether an end is a delivery. A packet to the outside that left is one, unless it left with a pod's own address where
+ * the network between the nodes does not carry those (its answer cannot find the way back).
+ */
+export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: DatapathGate): LeafHealth {
+  const { end, packet } = leaf.end;
+  if (end === 'delivered') return 'passed';
+  if (end === 'insufficient-information') return 'unknown';
+  if (end === 'handed-to-userspace') return 'unknown';
+  if (end !== 'left-the-cluster') return 'dead';
+  if (addresses.isCluster(packet.ip.destination)) return 'dead';
+  // The reply to a client outside leaves the cluster by design.
+  if (leaf.ref.leg !== 'forward') return 'passed';
+  if (!addresses.isPod(packet.ip.source)) return 'passed';
+  if (gate.podAddressesRoutable === 'yes') return 'passed';
+  return gate.podAddressesRoutable === 'no' ? 'dead' : 'unknown';
+}
