@@ -28,7 +28,8 @@ function checkAt(cause: Cause, place: Place, given: Case): Finding {
   for (const need of cause.needs) {
     if (isAskOnly(need)) continue;
     const observed = read(need, place, given);
-    if (observed.state === 'unseen') return { is: 'unknown', because: `${need} of ${placeName(place)}: ${observed.gap}, ${observed.detail}` };
+    if (observed.state === 'unseen')
+      return { is: 'unknown', because: `${need} of ${placeName(place)}: ${observed.gap}, ${observed.detail}` };
     handed[need] = observed.state === 'derived' ? observed.value : observed;
   }
   for (const need of (cause.optional ?? []) as readonly (keyof Known)[]) {
@@ -39,7 +40,10 @@ function checkAt(cause: Cause, place: Place, given: Case): Finding {
   try {
     return cause.check(handed as Given<keyof Known, never>, place, askOf(given.snapshot));
   } catch (error) {
-    return { is: 'unknown', because: `the check of ${cause.id} failed: ${error instanceof Error ? error.message : String(error)}` };
+    return {
+      is: 'unknown',
+      because: `the check of ${cause.id} failed: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
 }
 
@@ -57,14 +61,22 @@ function askOf(snapshot: Snapshot): Ask<keyof Known> {
 }
 
 function placeName(place: Place): string {
-  return place.node === '' ? 'the cluster' : place.namespace === 'host' ? place.node : `${place.namespace} on ${place.node}`;
+  return place.node === ''
+    ? 'the cluster'
+    : place.namespace === 'host'
+      ? place.node
+      : `${place.namespace} on ${place.node}`;
 }
 
 /** The places at which a cause of this kind is checked. */
 export function placesFor(at: Cause['at'], given: Case): Place[] {
   if (at === 'question') return [CLUSTER];
   if (at === 'service') return servicesInvolved(given);
-  if (at === 'node') return given.snapshot.nodes().filter((node) => node !== '').map(hostOf);
+  if (at === 'node')
+    return given.snapshot
+      .nodes()
+      .filter((node) => node !== '')
+      .map(hostOf);
   const places = placesOnTheWay(given);
   if (at === 'pod') return unique(places.filter((place) => place.namespace !== 'host'));
   return unique(places.map((place) => hostOf(place.node)));
@@ -81,7 +93,11 @@ function placesOnTheWay(given: Case): Place[] {
 export function placesOfFlow(flow: Flow): Place[] {
   const traces = [flow.trip.forward, ...flow.trip.replies.map((reply) => reply.trace)];
   return unique(
-    traces.flatMap((trace) => trace.segments.flatMap((segment) => segment.hops.map((hop) => ({ node: hop.place.node, namespace: hop.place.namespace })))),
+    traces.flatMap((trace) =>
+      trace.segments.flatMap((segment) =>
+        segment.hops.map((hop) => ({ node: hop.place.node, namespace: hop.place.namespace })),
+      ),
+    ),
   );
 }
 
@@ -93,7 +109,8 @@ function servicesInvolved(given: Case): Place[] {
   return observed.value
     .filter((service) => {
       const { name, namespace } = service.metadata;
-      if (destination.kind === 'service' && destination.name === name && destination.namespace === namespace) return true;
+      if (destination.kind === 'service' && destination.name === name && destination.namespace === namespace)
+        return true;
       return (service.spec.clusterIPs ?? []).some((ip) => destinations.has(ip));
     })
     .map((service) => ({ ...CLUSTER, object: `service/${service.metadata.namespace}/${service.metadata.name}` }));

@@ -1,9 +1,8 @@
-import type { SnapshotChange } from '../snapshot/snapshot.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Confidence } from '../report/report.ts';
+import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import type { Cause, Finding } from './cause.ts';
 import { type Case, type Checked, checkCause } from './check.ts';
 import type { Flow } from './derived.ts';
+import type { Confidence } from './evidence.ts';
 import { type Leaf, leafKey } from './leaves.ts';
 
 export type Present = Extract<Finding, { is: 'present' }>;
@@ -38,13 +37,17 @@ const LAYERS_MAX = 4;
  *
  * @param walkAgain walks every flow anew on a changed snapshot, without probes: the counterfactual.
  */
-export function diagnose(given: Case, causes: readonly Cause[], walkAgain: (snapshot: Snapshot) => readonly Flow[]): Diagnosis {
+export function diagnose(
+  given: Case,
+  causes: readonly Cause[],
+  walkAgain: (snapshot: Snapshot) => readonly Flow[],
+): Diagnosis {
   const first = causes.flatMap((cause) => checkCause(cause, given));
   const layers = uncoverLayers(first, given, causes, walkAgain);
   const judged = judge(layers, given, walkAgain);
   const kept = dropRefined(judged.filter((named) => isReportable(named, given)));
   return {
-    causes: nest(rank(kept, given)),
+    causes: nest(rank(kept)),
     unexplained: unexplained(given, kept),
     disagreements: disagreements(given),
     ...verdictsOfTheRest(first, kept),
@@ -65,7 +68,8 @@ function uncoverLayers(
   walkAgain: (snapshot: Snapshot) => readonly Flow[],
 ): Layered[] {
   const found: Layered[] = first.flatMap((checked) => present(checked, false));
-  const claimedFlows = (): Set<string> => new Set(found.flatMap((layered) => layered.finding.claims.map((claim) => claim.flow)));
+  const claimedFlows = (): Set<string> =>
+    new Set(found.flatMap((layered) => layered.finding.claims.map((claim) => claim.flow)));
   for (let layer = 1; layer < LAYERS_MAX; layer++) {
     const changes = found.flatMap((layered) => layered.finding.change ?? []);
     if (changes.length === 0 || claimedFlows().size === 0) break;
@@ -87,7 +91,11 @@ function present(checked: Checked, behind: boolean): Layered[] {
 }
 
 function sameFault(a: Layered, b: Layered): boolean {
-  return a.checked.cause.id === b.checked.cause.id && a.checked.place.node === b.checked.place.node && a.checked.place.namespace === b.checked.place.namespace;
+  return (
+    a.checked.cause.id === b.checked.cause.id &&
+    a.checked.place.node === b.checked.place.node &&
+    a.checked.place.namespace === b.checked.place.namespace
+  );
 }
 
 function judge(layers: readonly Layered[], given: Case, walkAgain: (snapshot: Snapshot) => readonly Flow[]): Named[] {
@@ -96,16 +104,30 @@ function judge(layers: readonly Layered[], given: Case, walkAgain: (snapshot: Sn
   return layers.map((layered) => {
     const counterfactual = layered.behind ? undefined : counterfactualOf(layered.finding, given, walkAgain);
     const confidence = confidenceOf(layered, given, counterfactual?.holds, deliveredTogether(layered.finding, mended));
-    return { cause: layered.checked.cause, checked: layered.checked, finding: layered.finding, confidence, counterfactual, behind: layered.behind, explains: [] };
+    return {
+      cause: layered.checked.cause,
+      checked: layered.checked,
+      finding: layered.finding,
+      confidence,
+      counterfactual,
+      behind: layered.behind,
+      explains: [],
+    };
   });
 }
 
-function counterfactualOf(finding: Present, given: Case, walkAgain: (snapshot: Snapshot) => readonly Flow[]): Named['counterfactual'] {
+function counterfactualOf(
+  finding: Present,
+  given: Case,
+  walkAgain: (snapshot: Snapshot) => readonly Flow[],
+): Named['counterfactual'] {
   const change = finding.change ?? [];
   if (change.length === 0 || finding.claims.length === 0) return undefined;
   const flows = walkAgain(given.snapshot.with(change));
   const claimed = finding.claims.flatMap((claim) => {
-    const leaf = given.flows.find((flow) => flow.id === claim.flow)?.leaves.find((candidate) => leafKey(candidate.ref) === leafKey(claim));
+    const leaf = given.flows
+      .find((flow) => flow.id === claim.flow)
+      ?.leaves.find((candidate) => leafKey(candidate.ref) === leafKey(claim));
     return leaf ? [leaf] : [];
   });
   const holds = claimed.length > 0 && claimed.every((leaf) => !stillDies(leaf, flows));
@@ -141,7 +163,12 @@ function dispositionAfter(finding: Present, flows: readonly Flow[]): string {
 }
 
 export function describeChanges(changes: readonly SnapshotChange[]): string {
-  return changes.map((change) => `${change.text}${change.place.node ? ` (${change.place.namespace === 'host' ? change.place.node : change.place.namespace})` : ''}`).join('; ');
+  return changes
+    .map(
+      (change) =>
+        `${change.text}${change.place.node ? ` (${change.place.namespace === 'host' ? change.place.node : change.place.namespace})` : ''}`,
+    )
+    .join('; ');
 }
 
 /** With all named causes' changes together, every flow that this one claims is delivered both ways. */
@@ -158,7 +185,9 @@ function deliveredTogether(finding: Present, mended: readonly Flow[]): boolean {
 function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undefined, together: boolean): Confidence {
   const { cause } = layered.checked;
   const { finding } = layered;
-  const live = !layered.behind && (hasLiveEvidence(finding) || claimedFlows(finding, given).some((flow) => flow.probe?.passed === 'no'));
+  const live =
+    !layered.behind &&
+    (hasLiveEvidence(finding) || claimedFlows(finding, given).some((flow) => flow.probe?.passed === 'no'));
   const claims = finding.claims.length > 0;
   if (holdsAlone === false) return live ? 'observed' : 'suspected';
   if (claims && live && holdsAlone && together) return 'proven';
@@ -168,7 +197,9 @@ function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undef
 }
 
 function hasLiveEvidence(finding: Present): boolean {
-  return finding.evidence.some((evidence) => evidence.plane === 'probe' || evidence.plane === 'capture' || evidence.plane === 'kernel');
+  return finding.evidence.some(
+    (evidence) => evidence.plane === 'probe' || evidence.plane === 'capture' || evidence.plane === 'kernel',
+  );
 }
 
 function claimedFlows(finding: Present, given: Case): Flow[] {
@@ -184,7 +215,8 @@ function isReportable(named: Named, given: Case): boolean {
   if (named.cause.gravity !== 'fault') return true;
   if (named.behind) return true;
   if (hasLiveEvidence(named.finding)) return true;
-  if (named.finding.claims.length > 0) return named.finding.claims.some((claim) => !isContradicted(claim.flow, leafKey(claim), given));
+  if (named.finding.claims.length > 0)
+    return named.finding.claims.some((claim) => !isContradicted(claim.flow, leafKey(claim), given));
   // An invariant that is broken while nothing that was probed fails is not this question's fault.
   if (named.cause.invariant === undefined) return false;
   const probed = given.flows.filter((flow) => flow.probe);
@@ -202,7 +234,10 @@ function disagreements(given: Case): string[] {
   return given.flows.flatMap((flow) =>
     flow.dead
       .filter((leaf) => isContradicted(flow.id, leafKey(leaf.ref), given))
-      .map((leaf) => `${flow.id}: the walk ends in ${leaf.end.end} at ${leaf.end.place.node || 'the network'}, yet ${flow.probe?.statement ?? 'the probe got through'}`),
+      .map(
+        (leaf) =>
+          `${flow.id}: the walk ends in ${leaf.end.end} at ${leaf.end.place.node || 'the network'}, yet ${flow.probe?.statement ?? 'the probe got through'}`,
+      ),
   );
 }
 
@@ -214,7 +249,7 @@ function dropRefined(named: readonly Named[]): Named[] {
 const CONFIDENCE_ORDER: readonly Confidence[] = ['proven', 'observed', 'predicted', 'suspected'];
 const GRAVITY_ORDER: readonly Cause['gravity'][] = ['fault', 'by-design', 'risk'];
 
-function rank(named: readonly Named[], given: Case): Named[] {
+function rank(named: readonly Named[]): Named[] {
   const key = (one: Named): number[] => [
     GRAVITY_ORDER.indexOf(one.cause.gravity),
     one.behind ? 1 : 0,
@@ -224,7 +259,6 @@ function rank(named: readonly Named[], given: Case): Named[] {
     -one.finding.claims.length,
   ];
   const keys = new Map(named.map((one) => [one, key(one)]));
-  void given;
   return [...named].sort((a, b) => compare(keys.get(a)!, keys.get(b)!));
 }
 
@@ -237,7 +271,9 @@ function compare(a: readonly number[], b: readonly number[]): number {
 function nest(ranked: readonly Named[]): Named[] {
   const parentOf = new Map<Named, Named>();
   for (const child of ranked) {
-    const parent = ranked.find((one) => one !== child && (one.cause.explains ?? []).includes(child.cause.id) && parentOf.get(one) !== child);
+    const parent = ranked.find(
+      (one) => one !== child && (one.cause.explains ?? []).includes(child.cause.id) && parentOf.get(one) !== child,
+    );
     if (parent) parentOf.set(child, parent);
   }
   const withChildren = (one: Named): Named => ({
@@ -251,12 +287,18 @@ function unexplained(given: Case, named: readonly Named[]): Diagnosis['unexplain
   const claimed = new Set(named.flatMap((one) => one.finding.claims.map(leafKey)));
   return given.flows.flatMap((flow) =>
     flow.dead
-      .filter((leaf) => !claimed.has(leafKey(leaf.ref)) && !isContradicted(flow.id, leafKey(leaf.ref), given) && leaf.chance.max > 0)
+      .filter(
+        (leaf) =>
+          !claimed.has(leafKey(leaf.ref)) && !isContradicted(flow.id, leafKey(leaf.ref), given) && leaf.chance.max > 0,
+      )
       .map((leaf) => ({ flow, leaf })),
   );
 }
 
-function verdictsOfTheRest(checked: readonly Checked[], kept: readonly Named[]): Pick<Diagnosis, 'ruledOut' | 'notChecked'> {
+function verdictsOfTheRest(
+  checked: readonly Checked[],
+  kept: readonly Named[],
+): Pick<Diagnosis, 'ruledOut' | 'notChecked'> {
   const named = new Set(kept.map((one) => one.cause.id));
   const byId = Map.groupBy(checked, (one) => one.cause.id);
   const ruledOut: { id: string; because: string }[] = [];

@@ -12,3 +12,6 @@ export interface Evidence {
   readonly values: Readonly<Record<string, Scalar>>;
   readonly statement: string;
 }
+
+/** How well a cause is shown. Computed by the engine, never by a cause. */
+export type Confidence = 'proven' | 'observed' | 'predicted' | 'suspected';

@@ -1,7 +1,7 @@
 import type { Address } from '../net/address.ts';
+import { CLUSTER } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { CLUSTER } from '../net/place.ts';
 import type { Leaf } from './leaves.ts';
 
 export type LeafHealth = 'passed' | 'dead' | 'unknown';

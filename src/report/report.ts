@@ -1,9 +1,9 @@
+import type { Confidence } from '../diagnose/evidence.ts';
+import type { WorkflowStep } from '../diagnose/symptom.ts';
 import type { Scalar } from '../host/host.ts';
 import type { RoundTrip } from '../simulate/trace.ts';
 
 export const REPORT_SCHEMA = 'podtriage.report/v1';
-
-export type Confidence = 'proven' | 'observed' | 'predicted' | 'suspected';
 
 export interface ReportPlace {
   readonly node: string;
@@ -53,13 +53,6 @@ export interface ReportProbe {
   readonly outcome: string;
   readonly latencyMs?: number;
   readonly statement: string;
-}
-
-export interface WorkflowStep {
-  readonly step: string; // id of the step in the decision procedure
-  readonly question: string;
-  readonly answer: string;
-  readonly because: string;
 }
 
 export interface Report {
