@@ -9,6 +9,8 @@ export interface Request {
   readonly args: Readonly<Record<string, Scalar>>;
   /** Which walk-and-collect round asked; AFTER_PROBES marks the second look that gives deltas. */
   readonly round: number;
+  /** Which pod a pod's place means on its node (metadata.uid); how to find it, not part of what is asked. */
+  readonly podUid?: string;
 }
 
 /** `Request.round` of the second look, after the probes: a counter's change is this reply minus the first one. */
@@ -37,7 +39,9 @@ export type Reply = { readonly request: Request; readonly startedAtMs: number; r
 );
 
 export interface Limits {
+  /** Milliseconds from the call on, for all of its requests together; what is not answered by then is a gap 'timed-out'. */
   readonly deadlineMs: number;
+  /** Bytes of one reply; a collector's own limit may be smaller. */
   readonly maxBytes: number;
 }
 
