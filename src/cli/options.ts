@@ -1,0 +1,54 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** The options that every command of the road understands. */
+export interface CommonOptions {
+  readonly output: 'text' | 'json';
+  readonly bundle?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly as?: string;
+  readonly image?: string;
+  readonly imagePullSecret?: string;
+  readonly helperNamespace?: string;
+  readonly privileged: boolean;
+  readonly dryRun: boolean;
+  /** Seconds for the whole run. */
+  readonly timeout: number;
+  readonly probe: boolean;
+  readonly capture: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .addOption(new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text'))
+    .option('--bundle <file>', 'diagnose a bundle that "collect" wrote, instead of a live cluster')
+    .option('--kubeconfig <file>', 'kubeconfig to use (default: KUBECONFIG, ~/.kube/config, the service account)')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('-n, --namespace <name>', 'namespace of names that give none')
+    .option('--as <user>', 'impersonate this user')
+    .option('--image <reference>', 'image of the node side')
+    .option('--image-pull-secret <name>', 'pull secret, in the helpers’ namespace, for the image')
+    .option('--helper-namespace <name>', 'namespace for the helper pods (default: podtriage, made and removed)')
+    .option('--privileged', 'run the helpers privileged instead of with listed capabilities', false)
+    .option('--dry-run', 'print what would be created and run; change nothing', false)
+    .option('--timeout <seconds>', 'limit of the whole run', positiveNumber, 60)
+    .option('--no-probe', 'send nothing: read state only')
+    .option('--no-capture', 'capture nothing')
+    .option('-q, --quiet', 'no progress on stderr', false)
+    .option('-v, --verbose', 'more of everything', false);
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0 is expected');
+  return value;
+}
+
+export function portNumberOrName(text: string): string {
+  if (/^\d+$/.test(text) && (Number(text) < 1 || Number(text) > 65535))
+    throw new InvalidArgumentError('a port is 1 to 65535, or a port’s name');
+  return text;
+}

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { collectCommand } from './collect.ts';
+import { demoCommand } from './demo.ts';
+import { diagnoseCommand } from './diagnose.ts';
+import { EXIT, type ExitCode, RunError, UsageError } from './exit-codes.ts';
+import { explainCommand } from './explain.ts';
+import { workflowCommand } from './workflow.ts';
+
+/** Runs one command line and answers its exit code; never throws. */
+export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
+  let code: ExitCode = EXIT.healthy;
+  const done = (result: ExitCode): void => {
+    code = result;
+  };
+  const program = new Command('podtriage')
+    .description('Why can’t this pod reach that? Names class, root cause, proof and fix.')
+    .version(podtriageVersion())
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'podtriage: ')) });
+  for (const command of [
+    diagnoseCommand(done),
+    collectCommand(done),
+    explainCommand(done),
+    workflowCommand(done),
+    demoCommand(done),
+  ]) {
+    program.addCommand(command.exitOverride());
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    return exitCodeForError(error);
+  }
+}
+
+function exitCodeForError(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.healthy : EXIT.usage;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`podtriage: ${message}\n`);
+  if (error instanceof UsageError) return EXIT.usage;
+  if (!(error instanceof RunError) && error instanceof Error && process.env['PODTRIAGE_DEBUG'])
+    process.stderr.write(`${error.stack}\n`);
+  return EXIT.failed;
+}
+
+export function podtriageVersion(): string {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // The build lies one folder deeper than the source.
+    }
+  }
+  return '0.0.0';
+}
