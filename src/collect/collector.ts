@@ -10,21 +10,42 @@ export interface Collector {
   /** cluster: the API; node: the node as a whole (its host place); namespace: any network namespace; pod: a pod's containers. */
   readonly scope: 'cluster' | 'node' | 'namespace' | 'pod';
   readonly how: (args: Readonly<Record<string, Scalar>>) => How;
-  readonly limits: { readonly timeoutMs: number; readonly maxBytes: number };
+  readonly limits: CollectorLimits;
+}
+
+export interface CollectorLimits {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  /** Address space of the tool (RLIMIT_AS): a huge rule set must not take the helper down with it. */
+  readonly maxMemoryBytes?: number;
 }
 
 export type How =
-  /** A tool, run in the place's network namespace. With `when`, it runs only if that file of the namespace has such a line; otherwise the reply is empty and complete. */
-  | {
-      readonly via: 'command';
-      readonly argv: readonly string[];
-      readonly when?: { readonly file: string; readonly hasLine: string };
-    }
-  /** Files read by the node side. `netns`: /proc/net and /proc/sys as that namespace sees them; `node`: the node's own file system; `container`: the pod's. Globs with `*` in one path part. The reply is a JSON `FileReply`. */
+  | CommandHow
+  /** Files read by the node side. `netns`: /proc/net and /proc/sys as that namespace sees them; `node`: the node's own file system; `container`: the pod's. Globs with `*` in one path part (one that matches nothing is told as ENOENT); a path that ends in `/` means the names in that directory, one a line. The reply is a JSON `FileReply`. */
   | { readonly via: 'files'; readonly root: 'netns' | 'node' | 'container'; readonly paths: readonly string[] }
   | { readonly via: 'api'; readonly path: string; readonly query?: Readonly<Record<string, string>> }
-  /** Computed by the node side: `sandboxes`. */
+  /** Computed by the node side: `sandboxes`, `tc-filters`. */
   | { readonly via: 'node-side'; readonly name: string };
+
+/** A tool, run in the place's network namespace. */
+export interface CommandHow {
+  readonly via: 'command';
+  readonly argv: readonly string[];
+  /** Lines for the tool's batch mode; it reads nothing else from its standard input. */
+  readonly input?: string;
+  /** Runs only if that file of the namespace is there and has such a line (any line where none is named); otherwise the reply is empty and complete. */
+  readonly when?: { readonly file: string; readonly hasLine?: string };
+  /**
+   * Kernel modules that the tool's question would make the kernel load (request_module). Where one of them could be
+   * loaded and is not, nothing of its kind exists: the reply is `without.text`, or the tool is run with `without.env`,
+   * which makes it ask in another way. Collecting loads no module.
+   */
+  readonly modules?: {
+    readonly names: readonly string[];
+    readonly without: { readonly text: string } | { readonly env: Readonly<Record<string, string>> };
+  };
+}
 
 /** The raw reply of `via: 'files'`, as JSON. A file that is not there is told with its error (`ENOENT`), never left out. */
 export interface FileReply {

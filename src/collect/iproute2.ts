@@ -1,0 +1,71 @@
+import type { Scalar } from '../host/host.ts';
+import type { Collector } from './collector.ts';
+import { LIMITS } from './limits.ts';
+
+/*
+ * What iproute2 tells of one network namespace (ip(8), bridge(8), tc(8)). A family is one request of its own, since the
+ * kernel keeps routes and rules per family and a question is about one of them. `-N` prints tables and protocols as
+ * numbers: their names come from files of the machine that reads, which are not the node's.
+ */
+
+export const links: Collector = {
+  fact: 'links',
+  scope: 'namespace',
+  how: () => ({ via: 'command', argv: ['ip', '-d', '-s', '-j', 'addr', 'show'] }),
+  limits: LIMITS.common,
+};
+
+export const routes: Collector = {
+  fact: 'routes',
+  scope: 'namespace',
+  how: ({ family }) => ({
+    via: 'command',
+    argv: ['ip', familyFlag(family), '-N', '-d', '-j', 'route', 'show', 'table', 'all'],
+  }),
+  limits: LIMITS.common,
+};
+
+export const rules: Collector = {
+  fact: 'rules',
+  scope: 'namespace',
+  how: ({ family }) => ({ via: 'command', argv: ['ip', familyFlag(family), '-N', '-d', '-j', 'rule', 'show'] }),
+  limits: LIMITS.common,
+};
+
+/** Both families, and the proxy entries, which a plain `show` leaves out. */
+export const neighbours: Collector = {
+  fact: 'neighbours',
+  scope: 'namespace',
+  how: () => ({
+    via: 'command',
+    argv: ['ip', '-d', '-j', '-batch', '-'],
+    input: 'neigh show\nneigh show proxy\n',
+  }),
+  limits: LIMITS.common,
+};
+
+export const fdb: Collector = {
+  fact: 'fdb',
+  scope: 'namespace',
+  how: () => ({ via: 'command', argv: ['bridge', '-d', '-j', 'fdb', 'show'] }),
+  limits: LIMITS.common,
+};
+
+export const qdiscs: Collector = {
+  fact: 'qdiscs',
+  scope: 'namespace',
+  how: () => ({ via: 'command', argv: ['tc', '-s', '-j', 'qdisc', 'show'] }),
+  limits: LIMITS.common,
+};
+
+/** `[{"device","direction","kind","name"}]`: tc lists the filters of one device and direction at a time, so the node side asks for those that have a hook. */
+export const tcFilters: Collector = {
+  fact: 'tc-filters',
+  scope: 'namespace',
+  how: () => ({ via: 'node-side', name: 'tc-filters' }),
+  limits: LIMITS.common,
+};
+
+function familyFlag(family: Scalar | undefined): '-4' | '-6' {
+  return family === 6 ? '-6' : '-4';
+}

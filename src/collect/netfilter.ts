@@ -1,0 +1,103 @@
+import type { Collector } from './collector.ts';
+import { LIMITS } from './limits.ts';
+
+/*
+ * Packet filter and connection tracking of one network namespace.
+ *
+ * Asking changes nothing: `iptables-legacy-save` without `-t` writes out only the tables in /proc/net/ip_tables_names
+ * (with `-t nat` it would create the table), and is not run at all where that file is empty or missing; `-L` and `-S`,
+ * which take the xtables lock, are never used. `iptables-nft-save` makes no table (compared by a test). The first
+ * question to nf_tables or ip_set would make the kernel load that module; where it is not loaded there is nothing to list.
+ */
+
+const NO_TABLES = '{"nftables": []}\n';
+
+export const iptablesLegacy: Collector = {
+  fact: 'iptables.legacy',
+  scope: 'namespace',
+  how: ({ family }) =>
+    family === 6
+      ? { via: 'command', argv: ['ip6tables-legacy-save', '-c'], when: { file: '/proc/net/ip6_tables_names' } }
+      : { via: 'command', argv: ['iptables-legacy-save', '-c'], when: { file: '/proc/net/ip_tables_names' } },
+  limits: LIMITS.ruleset,
+};
+
+export const iptablesNft: Collector = {
+  fact: 'iptables.nft',
+  scope: 'namespace',
+  how: ({ family, table }) => ({
+    via: 'command',
+    argv: [
+      family === 6 ? 'ip6tables-nft-save' : 'iptables-nft-save',
+      '-c',
+      ...(table ? ['-t', iptablesTable(String(table))] : []),
+    ],
+    modules: { names: ['nf_tables'], without: { text: '' } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const nftTables: Collector = {
+  fact: 'nft.tables',
+  scope: 'namespace',
+  how: () => ({
+    via: 'command',
+    argv: ['nft', '-j', 'list', 'tables'],
+    modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const nftTable: Collector = {
+  fact: 'nft.table',
+  scope: 'namespace',
+  how: ({ family, name }) => ({
+    via: 'command',
+    argv: ['nft', '-j', 'list', 'table', nftFamily(String(family)), nftName(String(name))],
+    modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const ipsets: Collector = {
+  fact: 'ipsets',
+  scope: 'namespace',
+  how: () => ({
+    via: 'command',
+    argv: ['ipset', 'save'],
+    modules: { names: ['ip_set'], without: { text: '' } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const conntrackStatistics: Collector = {
+  fact: 'conntrack.statistics',
+  scope: 'namespace',
+  how: () => ({
+    via: 'files',
+    root: 'netns',
+    paths: [
+      '/proc/net/stat/nf_conntrack',
+      '/proc/sys/net/netfilter/nf_conntrack_count',
+      '/proc/sys/net/netfilter/nf_conntrack_max',
+    ],
+  }),
+  limits: LIMITS.files,
+};
+
+// An argument stands in an argv, never in a shell; still only what can be a name is passed on, so that none is read as an option or as nft's language.
+
+function iptablesTable(table: string): string {
+  if (!/^(raw|mangle|nat|filter|security|broute)$/.test(table)) throw new RangeError(`no iptables table: ${table}`);
+  return table;
+}
+
+function nftFamily(family: string): string {
+  if (!/^(ip|ip6|inet|arp|bridge|netdev)$/.test(family)) throw new RangeError(`no nftables family: ${family}`);
+  return family;
+}
+
+function nftName(name: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_./-]*$/.test(name)) throw new RangeError(`no nftables name: ${name}`);
+  return name;
+}
