@@ -26,6 +26,8 @@ export interface NodeEndpoint {
   readonly name: string;
   readonly place: Place;
   readonly addresses: readonly Address[];
+  /** The Service whose NodePort was asked for (`node/NAME:PORT`). */
+  readonly nodePortOf?: ServiceEndpoint;
 }
 
 export interface ServiceEndpoint {
@@ -33,12 +35,18 @@ export interface ServiceEndpoint {
   readonly namespace: string;
   readonly name: string;
   readonly type: string; // ClusterIP, NodePort, LoadBalancer, ExternalName
-  readonly addresses: readonly Address[]; // clusterIPs; empty when headless
+  /** clusterIPs; empty when headless. An external or load balancer address that was asked for stands alone. */
+  readonly addresses: readonly Address[];
   readonly headless: boolean;
-  /** The port asked for; undefined where the Service has no such port (a cause says so) or none was given and it has several. */
+  /**
+   * The port asked for, or the first one with a note where none was asked; undefined where the Service has no such port
+   * (a cause says so) and for an ExternalName, whose ports mean nothing.
+   */
   readonly port?: ServicePort;
   /** As the user wrote it: a number or a port's name. */
   readonly portAsked?: string;
+  /** ExternalName: the name that the cluster DNS answers with. */
+  readonly externalName?: string;
 }
 
 /** An address that is none of the cluster's pods, nodes or Services. As a source it cannot be probed from. */
@@ -72,6 +80,12 @@ export interface Question {
 
 /** A user's words that lead nowhere: one clear line and near names. Exit code 2. */
 export interface TargetProblem {
+  /** no-access: the objects that would tell could not be read. */
+  readonly kind: 'usage' | 'not-found' | 'ambiguous' | 'no-access';
   readonly problem: string;
   readonly near: readonly string[];
+}
+
+export function isTargetProblem(value: object): value is TargetProblem {
+  return 'problem' in value && 'near' in value;
 }
