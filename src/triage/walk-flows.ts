@@ -1,0 +1,40 @@
+import type { Flow } from '../diagnose/derived.ts';
+import { clusterAddresses, leafHealth } from '../diagnose/leaf-health.ts';
+import { tripLeaves } from '../diagnose/leaves.ts';
+import type { DatapathGate } from '../simulate/datapath.ts';
+import { simulateRoundTrip } from '../simulate/simulate-round-trip.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { type PlannedFlow, plannedFlows } from '../target/flows.ts';
+import type { Question } from '../target/question.ts';
+
+/** Plans every flow that the question makes us look at and walks each there and back. */
+export function walkFlows(snapshot: Snapshot, question: Question, gate: DatapathGate): Flow[] {
+  const addresses = clusterAddresses(snapshot);
+  return plannedFlows(snapshot, question).map((planned) => walkFlow(planned, snapshot, gate, addresses));
+}
+
+function walkFlow(
+  planned: PlannedFlow,
+  snapshot: Snapshot,
+  gate: DatapathGate,
+  addresses: ReturnType<typeof clusterAddresses>,
+): Flow {
+  const trip = simulateRoundTrip({ snapshot, gate }, { from: planned.from, packet: planned.packet });
+  const leaves = tripLeaves(trip, planned.id);
+  const withHealth = leaves.map((leaf) => ({ leaf, health: leafHealth(leaf, addresses, gate) }));
+  const { packet } = planned;
+  const { l4 } = packet;
+  return {
+    id: planned.id,
+    purpose: planned.purpose,
+    ...('node' in planned.from && { from: planned.from }),
+    source: packet.ip.source,
+    destination: packet.ip.destination,
+    protocol: planned.protocol,
+    ...('destinationPort' in l4 && typeof l4.destinationPort === 'number' && { port: l4.destinationPort }),
+    trip,
+    leaves,
+    dead: withHealth.filter((one) => one.health === 'dead').map((one) => one.leaf),
+    unknown: withHealth.filter((one) => one.health === 'unknown').map((one) => one.leaf),
+  };
+}
