@@ -52,7 +52,10 @@ function askedAbout(
 ): Question | TargetProblem {
   const family = familyFor(words.family, source.endpoint, destination.endpoint);
   if (typeof family === 'object') return family;
-  const protocol = asked ?? destination.protocol ?? (destination.port === undefined ? 'icmp' : 'tcp');
+  const { endpoint } = destination;
+  // The name of a port that the Service lacks is a port all the same, though nobody knows its number.
+  const hasPort = destination.port !== undefined || (endpoint.kind === 'service' && endpoint.portAsked !== undefined);
+  const protocol = asked ?? destination.protocol ?? (hasPort ? 'tcp' : 'icmp');
   const noPort = portMissing(protocol, destination);
   if (noPort) return noPort;
   const dropped = protocol === 'icmp' && destination.port !== undefined;
