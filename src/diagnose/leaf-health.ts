@@ -1,7 +1,7 @@
 import type { Address } from '../net/address.ts';
 import { CLUSTER } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import type { Leaf } from './leaves.ts';
 
 export type LeafHealth = 'passed' | 'dead' | 'unknown';
@@ -10,6 +10,8 @@ export type LeafHealth = 'passed' | 'dead' | 'unknown';
 export interface ClusterAddresses {
   readonly isPod: (address: Address) => boolean;
   readonly isCluster: (address: Address) => boolean;
+  /** Whether pods, nodes and Services were all read wholly: only then is an address that none of them has an outside one. */
+  readonly isWhole: boolean;
 }
 
 export function clusterAddresses(snapshot: Snapshot): ClusterAddresses {
@@ -31,12 +33,14 @@ export function clusterAddresses(snapshot: Snapshot): ClusterAddresses {
   return {
     isPod: (address) => pods.has(address),
     isCluster: (address) => pods.has(address) || others.has(address),
+    isWhole: isComplete(apiPods) && isComplete(nodes) && isComplete(services),
   };
 }
 
 /**
  * Whether an end is a delivery. A packet to the outside that left is one, unless it left with a pod's own address where
- * the network between the nodes does not carry those (its answer cannot find the way back).
+ * the network between the nodes does not carry those (its answer cannot find the way back). Where the cluster's own addresses are not known wholly, it could not be told
+ * whether it should have left.
  */
 export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: DatapathGate): LeafHealth {
   const { end, packet } = leaf.end;
@@ -45,6 +49,7 @@ export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: Datapa
   if (end === 'handed-to-userspace') return 'unknown';
   if (end !== 'left-the-cluster') return 'dead';
   if (addresses.isCluster(packet.ip.destination)) return 'dead';
+  if (!addresses.isWhole) return 'unknown';
   // The reply to a client outside leaves the cluster by design.
   if (leaf.ref.leg !== 'forward') return 'passed';
   if (!addresses.isPod(packet.ip.source)) return 'passed';

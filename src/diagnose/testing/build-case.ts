@@ -217,11 +217,11 @@ export function leafTrace(end: Disposition, input: LeafInput = {}): Trace {
   const before = input.before ?? (isAtClient ? [] : [hop(CLIENT_PLACE)]);
   const hops = [...before, last];
   const at: StepRef = { segment: 0, hop: hops.length - 1, step: Math.max(0, last.steps.length - 1) };
+  const then = leafEnd(end, { ...input, place, at });
   return {
     packet: input.packet ?? packet(),
     from: hops[0]!.place,
-    // biome-ignore lint/suspicious/noThenProperty: the trace's own word for what a segment leads to
-    segments: [{ hops, then: leafEnd(end, { ...input, place, at }) }],
+    segments: [{ hops, then }],
     unwalked: 0,
   };
 }
@@ -242,6 +242,23 @@ export function leafEnd(end: Disposition, input: LeafInput & { readonly at?: Ste
 
 export const OPEN_GATE: DatapathGate = { parts: [], podAddressesRoutable: 'no' };
 
+const CLIENT_AND_SERVER = fakeSnapshot({
+  facts: [
+    [
+      'api.pods',
+      CLUSTER,
+      {},
+      [CLIENT, SERVER].map((ip) => ({
+        metadata: { name: ip },
+        spec: { containers: [] },
+        status: { podIPs: [{ ip }] },
+      })),
+    ],
+    ['api.nodes', CLUSTER, {}, []],
+    ['api.services', CLUSTER, {}, []],
+  ],
+});
+
 export interface FlowInput {
   readonly id?: string;
   readonly purpose?: Flow['purpose'];
@@ -256,7 +273,7 @@ export interface FlowInput {
   /** By default every delivered forward end gets a delivered reply. */
   readonly replies?: RoundTrip['replies'];
   readonly probe?: FlowProbe;
-  /** Whose addresses tell whether a packet that left the cluster was lost. */
+  /** Whose addresses tell whether a packet that left the cluster was lost; by default the client and the server are all of it. */
   readonly snapshot?: Snapshot;
   readonly gate?: DatapathGate;
 }
@@ -267,7 +284,7 @@ export function flow(input: FlowInput = {}): Flow {
   const forward = input.forward ?? leafTrace('delivered');
   const trip: RoundTrip = { forward, replies: input.replies ?? deliveredReplies(forward) };
   const leaves = tripLeaves(trip, id);
-  const addresses = clusterAddresses(input.snapshot ?? fakeSnapshot());
+  const addresses = clusterAddresses(input.snapshot ?? CLIENT_AND_SERVER);
   const health = (leaf: (typeof leaves)[number]) => leafHealth(leaf, addresses, input.gate ?? OPEN_GATE);
   const protocol = input.protocol ?? (id === 'icmp' ? 'icmp' : 'tcp');
   return {
