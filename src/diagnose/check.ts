@@ -1,6 +1,6 @@
 import { CLUSTER, hostOf, type Place, placeKey } from '../net/place.ts';
 import type { FactArgs, FactName } from '../snapshot/facts.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import { isComplete, type Snapshot, type Unseen } from '../snapshot/snapshot.ts';
 import type { Ask, Cause, Finding, Given, Known } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import { factScope, isAskOnly } from './fact-scope.ts';
@@ -18,9 +18,36 @@ export interface Checked {
 
 const DERIVED: ReadonlySet<string> = new Set<keyof Derived>(['question', 'flows', 'gate']);
 
-/** Checks one cause at every place that it is about. */
+/** Checks one cause at every place that it is about; where there is none, it is said once why. */
 export function checkCause(cause: Cause, given: Case): Checked[] {
-  return placesFor(cause.at, given).map((place) => ({ cause, place, finding: checkAt(cause, place, given) }));
+  const places = placesFor(cause.at, given);
+  if (places.length === 0) return [{ cause, place: CLUSTER, finding: nowhereToCheck(cause.at, given) }];
+  return places.map((place) => ({ cause, place, finding: checkAt(cause, place, given) }));
+}
+
+/** No place of this kind: a no only where it is known that there is none. */
+function nowhereToCheck(at: Cause['at'], given: Case): Finding {
+  if (at === 'service') {
+    const services = given.snapshot.fact('api.services', CLUSTER);
+    if (services.state === 'unseen') return missing('api.services', CLUSTER, services);
+    if (isComplete(services)) return { is: 'absent', because: 'no Service is involved' };
+    return { is: 'unknown', because: 'api.services of the cluster: not read wholly' };
+  }
+  const unplaced = [given.question.source, given.question.destination].find(
+    (end) => end.kind === 'pod' && end.place === undefined,
+  );
+  if (unplaced?.kind === 'pod')
+    return { is: 'unknown', because: `pod/${unplaced.namespace}/${unplaced.name} has no network namespace` };
+  if (at === 'pod' && isWalked(given)) return { is: 'absent', because: 'no pod’s network namespace is on the way' };
+  return { is: 'unknown', because: at === 'pod' ? 'no walk reached a pod' : 'no node was looked at' };
+}
+
+function isWalked(given: Case): boolean {
+  return given.flows.length > 0 && given.flows.every((flow) => flow.unknown.length === 0);
+}
+
+function missing(need: string, place: Place, observed: Unseen): Finding {
+  return { is: 'unknown', because: `${need} of ${placeName(place)}: ${observed.gap}, ${observed.detail}` };
 }
 
 function checkAt(cause: Cause, place: Place, given: Case): Finding {
@@ -28,8 +55,7 @@ function checkAt(cause: Cause, place: Place, given: Case): Finding {
   for (const need of cause.needs) {
     if (isAskOnly(need)) continue;
     const observed = read(need, place, given);
-    if (observed.state === 'unseen')
-      return { is: 'unknown', because: `${need} of ${placeName(place)}: ${observed.gap}, ${observed.detail}` };
+    if (observed.state === 'unseen') return missing(need, observed.want.place, observed);
     handed[need] = observed.state === 'derived' ? observed.value : observed;
   }
   for (const need of (cause.optional ?? []) as readonly (keyof Known)[]) {
