@@ -11,6 +11,9 @@ const run = promisify(execFile);
 export const APP_ROOT = 'opt/podtriage';
 export const AGENT_ENTRY = 'dist/src/agent/main.js';
 
+/** What a helper's pod runs (deploy/). */
+const SCRIPTS = ['podtriage-agent', 'podtriage-idle'];
+
 /** `import … from 'x'`, `export … from 'x'`, `import 'x'` and `import('x')` of emitted JavaScript. */
 const IMPORT =
   /(?:^|\s|;)(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"](?<named>[^'"]+)['"]|import\(['"](?<lazy>[^'"]+)['"]\)/g;
@@ -23,6 +26,10 @@ export async function appLayer(repository: string, cache: string): Promise<Layer
     const entries = new Map<string, LayerEntry>();
     const packages = await addModules(build, entries);
     await addPackages(repository, packages, entries);
+    for (const script of SCRIPTS) {
+      const content = await readFile(join(repository, 'deploy', script));
+      entries.set(`usr/bin/${script}`, { type: 'file', mode: 0o755, content });
+    }
     entries.set(`${APP_ROOT}/package.json`, file(await readFile(join(repository, 'package.json'))));
     return await writeLayer(join(cache, 'app.tar.gz'), entries);
   } finally {

@@ -6,6 +6,7 @@ import { cachedLayer, type Layer, type LayerEntry, writeLayer } from './layer.ts
 /** The tools that collectors, probes and captures run, and what the node binary links. */
 const PACKAGES = [
   'conntrack',
+  'coreutils',
   'dash',
   'ethtool',
   'iproute2',
@@ -18,6 +19,11 @@ const PACKAGES = [
   'tcpdump',
   'util-linux',
 ];
+
+/** Of these packages, only what the helper's scripts and a person looking around need. */
+const ONLY: Readonly<Record<string, RegExp>> = {
+  coreutils: /^usr\/(bin\/(cat|env|ls|nice|sleep|timeout)|share\/doc\/coreutils\/copyright)$/,
+};
 
 /** Pulled in by maintainer scripts and logins, which an image without either does not have. */
 const NOT_NEEDED = new Set([
@@ -36,8 +42,13 @@ const NOT_NEEDED = new Set([
 ]);
 
 /** Documentation, translations, services; each package's copyright file stays, as its licence asks. */
-const LEFT_OUT =
-  /^(usr\/share\/(man|locale|lintian|bash-completion|info|bug|menu|doc-base|gdb|zsh|perl5|polkit-1|apport)|usr\/share\/doc\/[^/]+\/(?!copyright$)|usr\/lib\/(systemd|udev|modules-load\.d|tmpfiles\.d|sysusers\.d)|usr\/lib\/[^/]+\/(gconv|perl5|audit)|usr\/lib\/python3|etc\/(init\.d|cron|apparmor\.d|default|pam\.d|security|logrotate\.d))(\/|$)|^usr\/lib\/x86_64-linux-gnu\/libBrokenLocale/;
+const LEFT_OUT = [
+  /^usr\/share\/(man|locale|lintian|bash-completion|info|bug|menu|doc-base|gdb|zsh|perl5|polkit-1|apport)(\/|$)/,
+  /^usr\/share\/doc\/[^/]+\/(?!copyright$)/,
+  /^usr\/lib\/(systemd|udev|modules-load\.d|tmpfiles\.d|sysusers\.d|python3)(\/|$)/,
+  /^usr\/lib\/[^/]+\/(gconv|perl5|audit)(\/|$)/,
+  /^etc\/(init\.d|cron|apparmor\.d|default|pam\.d|security|logrotate\.d)/,
+];
 
 /** bpftrace needs LLVM and clang: 58 MB of packages, more than all the rest. */
 const BPFTRACE = 'bpftrace';
@@ -59,17 +70,22 @@ export async function baseLayer(options: BaseOptions): Promise<Layer> {
   const downloads = `${options.cache}/download-${process.pid}`;
   try {
     const files = await downloadPackages(packages, downloads);
-    return await writeLayer(file, await unpackAll(files));
+    return await writeLayer(file, await unpackAll(packages, files));
   } finally {
     await rm(downloads, { recursive: true, force: true });
   }
 }
 
-async function unpackAll(files: readonly string[]): Promise<Map<string, LayerEntry>> {
+async function unpackAll(
+  packages: readonly DebianPackage[],
+  files: readonly string[],
+): Promise<Map<string, LayerEntry>> {
   const entries = skeleton();
-  for (const file of files) {
+  for (const [index, file] of files.entries()) {
+    const only = ONLY[packages[index]!.name];
     for (const [path, entry] of await readPackage(file)) {
-      if (!LEFT_OUT.test(path) && !entries.has(path)) entries.set(path, entry);
+      if (only && (entry.type === 'directory' || !only.test(path))) continue;
+      if (!LEFT_OUT.some((one) => one.test(path)) && !entries.has(path)) entries.set(path, entry);
     }
   }
   linkIptables(entries);

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { AGENT_ENTRY, APP_ROOT, appLayer } from './app-layer.ts';
+import { appLayer } from './app-layer.ts';
 import { baseLayer } from './base-layer.ts';
 import type { Layer } from './layer.ts';
 import { nodeLayer } from './node-layer.ts';
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   if (!values.output) return wrongUsage(`--output is missing\n${USAGE}`);
   const repository = fileURLToPath(new URL('../..', import.meta.url));
   const { version } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8')) as { version: string };
-  const reference = values.reference ?? `podtriage.local/podtriage:${version}`;
+  const reference = values.reference ?? `localhost/podtriage:${version}`;
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'podtriage', 'image');
   const say = (line: string): void => console.error(`image: ${line}`);
   const [base, node, app] = await Promise.all([
@@ -48,7 +48,7 @@ function describe(reference: string, version: string): Parameters<typeof writeOc
   return {
     reference,
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-    entrypoint: ['/usr/bin/node', `/${APP_ROOT}/${AGENT_ENTRY}`],
+    entrypoint: ['/usr/bin/podtriage-agent'],
     environment: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C'],
     labels: {
       'org.opencontainers.image.title': 'podtriage',
