@@ -1,0 +1,50 @@
+import type { Gap } from './host.ts';
+import type { Ran } from './node-side-run.ts';
+
+export interface GapDetail {
+  readonly gap: Gap;
+  readonly detail: string;
+}
+
+/** The tool was disturbed by a change while it listed, and says so; asking again gives a whole answer. */
+export function wasInterrupted(ran: Ran): boolean {
+  return ran.ended === 'exited' && /Interrupted system call|Dump was interrupted/.test(ran.stderr);
+}
+
+/**
+ * Why a command gave no answer, from how it ended and what it said; undefined where it did. A tool that failed but
+ * printed something is an answer too: its exit code says that it may be a part.
+ */
+export function gapOf(ran: Ran, argv: readonly string[], timeoutMs: number): GapDetail | undefined {
+  const tool = argv[0] ?? '';
+  switch (ran.ended) {
+    case 'timed-out':
+      return { gap: 'timed-out', detail: `${tool} was ended after ${timeoutMs} ms${said(ran.stderr)}` };
+    case 'cancelled':
+      return { gap: 'timed-out', detail: `${tool} was ended because the run was` };
+    case 'not-started':
+      return { gap: ran.error === 'ENOENT' ? 'not-installed' : 'failed', detail: `starting ${tool}: ${ran.error}` };
+    case 'exited':
+      if (ran.code === 0 || ran.stdout.length > 0) return undefined;
+      return { gap: gapOfText(ran.stderr, ran.code), detail: `${argv.join(' ')}: exit ${ran.code}${said(ran.stderr)}` };
+  }
+}
+
+function gapOfText(stderr: string, code: number): Gap {
+  // setns(2), or /proc/PID/ns/net of a process that has ended.
+  if (/nsenter: (cannot open|reassociate)/.test(stderr)) {
+    return /Permission denied|Operation not permitted/.test(stderr) ? 'not-permitted' : 'unreachable';
+  }
+  if (code === 127 || /failed to execute .*No such file/.test(stderr)) return 'not-installed';
+  if (/Operation not permitted|Permission denied|must be root/i.test(stderr)) return 'not-permitted';
+  if (/Memory allocation|Cannot allocate memory|out of memory/i.test(stderr)) return 'too-large';
+  if (/not supported|Protocol not available|Unknown argument|unrecognized option|invalid option/i.test(stderr)) {
+    return 'not-supported';
+  }
+  return 'failed';
+}
+
+function said(stderr: string): string {
+  const line = stderr.split('\n').find((text) => text.trim() !== '');
+  return line === undefined ? '' : `: ${line.trim().slice(0, 300)}`;
+}

@@ -1,0 +1,98 @@
+import { type Address, parseAddress } from '../net/address.ts';
+import type { IcmpAnswer } from '../snapshot/probe-answers.ts';
+
+export interface PingQuestion {
+  readonly address: Address;
+  /** Bytes of ICMP payload; the IP packet is 28 (IPv4) or 48 (IPv6) longer. */
+  readonly sizeBytes: number;
+  readonly df: boolean;
+  readonly count: number;
+  /** How long to wait for each answer. */
+  readonly timeoutMs: number;
+}
+
+/** 5 a second, as for every repeated probe. */
+const INTERVAL_S = 0.2;
+
+export function pingArgv(question: PingQuestion): readonly string[] {
+  const { address, sizeBytes, df, count, timeoutMs } = question;
+  return [
+    'ping',
+    '-n',
+    '-c',
+    String(count),
+    '-i',
+    String(INTERVAL_S),
+    '-W',
+    String(timeoutMs / 1000),
+    '-s',
+    String(sizeBytes),
+    // `do` sets DF and refuses what is larger than the known path MTU; `dont` lets the kernel fragment.
+    '-M',
+    df ? 'do' : 'dont',
+    address,
+  ];
+}
+
+/** The longest that ping itself may take. */
+export function pingLastsMs({ count, timeoutMs }: PingQuestion): number {
+  return (count - 1) * INTERVAL_S * 1000 + timeoutMs;
+}
+
+/*
+ * Format: output of iputils' ping (ping(8)), standard output and error one after the other, LC_ALL=C.
+ * Source of truth: iputils ping/ping.c, ping_common.c (pr_icmph), ping6_common.c.
+ * Versions seen: iputils 20221126; 20180629 and 20240117 by their source.
+ * Not understood: record-route and timestamp options, which are not asked for.
+ */
+const REPLY = /^\d+ bytes from .*icmp_seq=\d+.*?(?:time=(?<time>[\d.]+) ms)?(?<duplicate> \(DUP!\))?$/;
+const ICMP_ERROR = /^From (?<from>\S+?)(?: icmp_seq=\d+)? (?<text>.+)$/i;
+const SUMMARY = /^(?<sent>\d+) packets transmitted, (?<received>\d+) received/;
+const LOCAL_MTU = /message too long, mtu[=:] ?(?<mtu>\d+)/i;
+const PATH_MTU = /(?:Frag needed and DF set|Packet too big).*?mtu ?= ?(?<mtu>\d+)/i;
+
+export function parsePing(stdout: string, stderr: string): IcmpAnswer {
+  const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim());
+  const replies = lines.map((line) => REPLY.exec(line)).filter((match) => match !== null);
+  const times = replies.flatMap(({ groups }) => (groups?.time === undefined ? [] : [Number(groups.time)]));
+  const summary = lines.map((line) => SUMMARY.exec(line)?.groups).find((groups) => groups !== undefined);
+  const errors = lines.flatMap(errorIn);
+  const received = summary ? Number(summary.received) : replies.filter(({ groups }) => !groups?.duplicate).length;
+  const complaint = lines.find((line) => /^ping: /.test(line) && !LOCAL_MTU.test(line))?.replace(/^ping: /, '');
+  return {
+    outcome: outcomeOf(received, errors, complaint, summary !== undefined),
+    sent: Number(summary?.sent ?? 0),
+    received,
+    ...(times.length > 0 ? { latencyMs: Math.min(...times) } : {}),
+    errors,
+    ...(complaint === undefined ? {} : { detail: complaint }),
+  };
+}
+
+type IcmpError = IcmpAnswer['errors'][number];
+
+function errorIn(line: string): readonly IcmpError[] {
+  const local = LOCAL_MTU.exec(line)?.groups;
+  if (local) return [{ text: line.replace(/^ping: /, ''), mtu: Number(local.mtu) }];
+  const remote = ICMP_ERROR.exec(line)?.groups;
+  if (!remote) return [];
+  const from = parseAddress(remote.from!);
+  const mtu = PATH_MTU.exec(remote.text!)?.groups?.mtu;
+  return [{ ...(from ? { from } : {}), text: remote.text!, ...(mtu === undefined ? {} : { mtu: Number(mtu) }) }];
+}
+
+function outcomeOf(
+  received: number,
+  errors: readonly IcmpError[],
+  complaint: string | undefined,
+  summarised: boolean,
+): IcmpAnswer['outcome'] {
+  if (received > 0) return 'answered';
+  if (errors.some(({ mtu }) => mtu !== undefined)) return 'too-big';
+  if (errors.length > 0) return 'unreachable';
+  // `socket:` is about what this user may do; `sendmsg:` is a filter on the way out, which is the network's matter.
+  if (/^(socket|permission denied|icmp open socket|.*cap_net_raw)/i.test(complaint ?? '')) return 'not-permitted';
+  if (/unreachable/i.test(complaint ?? '')) return 'unreachable';
+  if (complaint !== undefined || !summarised) return 'failed';
+  return 'silent';
+}

@@ -1,0 +1,93 @@
+import type { Scalar } from '../host/host.ts';
+import { type Address, parseAddress } from '../net/address.ts';
+import type { ProbeFacts } from '../snapshot/probe-answers.ts';
+import type { PingQuestion } from './ping.ts';
+
+/** What the prober is to do, as one line of JSON. `id` comes back with the answer. */
+export type ProbeJob = { readonly id: number; readonly timeoutMs: number } & (
+  | { readonly action: 'probe.tcp'; readonly address: Address; readonly port: number }
+  | { readonly action: 'probe.udp'; readonly address: Address; readonly port: number; readonly payload: string }
+  | {
+      readonly action: 'probe.dns';
+      readonly server: Address;
+      readonly port: number;
+      readonly name: string;
+      readonly type: 'A' | 'AAAA';
+      readonly transport: 'udp' | 'tcp';
+    }
+);
+
+export type SocketProbe = ProbeJob['action'];
+
+export const PROBE_NAMES = [
+  'probe.tcp',
+  'probe.udp',
+  'probe.icmp',
+  'probe.dns',
+] as const satisfies readonly (keyof ProbeFacts)[];
+
+type Args = Readonly<Record<string, Scalar>>;
+
+/** No probe lasts longer, whatever is asked. */
+const TIMEOUT_MAX_MS = 30_000;
+/** More would not fit an IP packet. */
+const SIZE_MAX_BYTES = 65_507;
+const COUNT_MAX = 20;
+
+/** A job from a request's arguments. Throws RangeError on what is no address, port or time. */
+export function jobOf(id: number, action: SocketProbe, args: Args): ProbeJob {
+  const timeoutMs = numberIn(args, 'timeoutMs', 1, TIMEOUT_MAX_MS);
+  switch (action) {
+    case 'probe.tcp':
+      return { id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args) };
+    case 'probe.udp':
+      return {
+        ...{ id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args) },
+        payload: typeof args.payload === 'string' ? args.payload : '',
+      };
+    case 'probe.dns':
+      return {
+        ...{ id, timeoutMs, action, server: addressIn(args, 'server'), name: nameIn(args) },
+        port: args.port === undefined ? 53 : portIn(args),
+        type: args.type === 'AAAA' ? 'AAAA' : 'A',
+        transport: args.transport === 'tcp' ? 'tcp' : 'udp',
+      };
+  }
+}
+
+export function pingQuestionOf(args: Args): PingQuestion {
+  return {
+    address: addressIn(args, 'address'),
+    sizeBytes: numberIn({ sizeBytes: 56, ...args }, 'sizeBytes', 0, SIZE_MAX_BYTES),
+    df: args.df === true,
+    count: numberIn({ count: 3, ...args }, 'count', 1, COUNT_MAX),
+    timeoutMs: numberIn(args, 'timeoutMs', 1, TIMEOUT_MAX_MS),
+  };
+}
+
+/** The user to connect as; undefined for our own. */
+export function userOf(args: Args): number | undefined {
+  return args.uid === undefined || args.uid === null ? undefined : numberIn(args, 'uid', 0, 0xffff_fffe);
+}
+
+function addressIn(args: Args, key: string): Address {
+  const address = parseAddress(String(args[key] ?? ''));
+  if (address === undefined) throw new RangeError(`${key} is no address: ${args[key]}`);
+  return address;
+}
+
+function portIn(args: Args): number {
+  return numberIn(args, 'port', 1, 65_535);
+}
+
+function numberIn(args: Args, key: string, min: number, max: number): number {
+  const value = args[key];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new RangeError(`${key} is not a whole number from ${min} to ${max}: ${value}`);
+}
+
+function nameIn(args: Args): string {
+  const { name } = args;
+  if (typeof name === 'string' && name.length > 0 && name.length <= 254 && !/\s/.test(name)) return name;
+  throw new RangeError(`name is no DNS name: ${name}`);
+}
