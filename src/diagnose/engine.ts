@@ -1,9 +1,12 @@
+import { placeKey } from '../net/place.ts';
 import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import type { Cause, Finding } from './cause.ts';
 import { type Case, type Checked, checkCause } from './check.ts';
 import type { Flow } from './derived.ts';
+import { disagreementsOf, isContradicted, isDisproved } from './disagreements.ts';
 import type { Confidence } from './evidence.ts';
 import { type Leaf, leafKey } from './leaves.ts';
+import { orderChanges } from './order-changes.ts';
 
 export type Present = Extract<Finding, { is: 'present' }>;
 
@@ -44,20 +47,22 @@ export function diagnose(
 ): Diagnosis {
   const first = causes.flatMap((cause) => checkCause(cause, given));
   const layers = uncoverLayers(first, given, causes, walkAgain);
-  const judged = judge(layers, given, walkAgain);
-  const kept = dropRefined(judged.filter((named) => isReportable(named, given)));
+  const reportable = judge(layers, given, walkAgain).filter((named) => isReportable(named, given));
+  const kept = dropRefined(reportable);
+  const isExplained = kept.some((named) => named.cause.gravity === 'fault' && named.confidence !== 'suspected');
   return {
     causes: nest(rank(kept)),
-    unexplained: unexplained(given, kept),
-    disagreements: disagreements(given),
-    ...verdictsOfTheRest(first, kept),
+    unexplained: unexplained(given, reportable),
+    disagreements: disagreementsOf(given.flows, isExplained),
+    ...verdictsOfTheRest(first, kept, reportable),
   };
 }
 
 interface Layered {
   readonly checked: Checked;
   readonly finding: Present;
-  readonly behind: boolean;
+  /** How many layers of faults were undone before it showed. */
+  readonly layer: number;
 }
 
 /** The causes of the case as it is, then those that show only once these are undone. */
@@ -67,18 +72,18 @@ function uncoverLayers(
   causes: readonly Cause[],
   walkAgain: (snapshot: Snapshot) => readonly Flow[],
 ): Layered[] {
-  const found: Layered[] = first.flatMap((checked) => present(checked, false));
+  const found: Layered[] = first.flatMap((checked) => present(checked, 0));
   const claimedFlows = (): Set<string> =>
     new Set(found.flatMap((layered) => layered.finding.claims.map((claim) => claim.flow)));
   for (let layer = 1; layer < LAYERS_MAX; layer++) {
-    const changes = found.flatMap((layered) => layered.finding.change ?? []);
+    const changes = changesOf(found);
     if (changes.length === 0 || claimedFlows().size === 0) break;
     const snapshot = given.snapshot.with(changes);
     const flows = walkAgain(snapshot).filter((flow) => claimedFlows().has(flow.id));
     if (flows.every((flow) => flow.dead.length === 0)) break;
     const next = causes
       .flatMap((cause) => checkCause(cause, { ...given, snapshot, flows }))
-      .flatMap((checked) => present(checked, true))
+      .flatMap((checked) => present(checked, layer))
       .filter((layered) => layered.finding.claims.length > 0 && !found.some((known) => sameFault(known, layered)));
     if (next.length === 0) break;
     found.push(...next);
@@ -86,23 +91,33 @@ function uncoverLayers(
   return found;
 }
 
-function present(checked: Checked, behind: boolean): Layered[] {
-  return checked.finding.is === 'present' ? [{ checked, finding: checked.finding, behind }] : [];
+function present(checked: Checked, layer: number): Layered[] {
+  return checked.finding.is === 'present' ? [{ checked, finding: checked.finding, layer }] : [];
 }
 
+/** The same cause at the same place with the same change: a second rule that drops behind the first is another fault. */
 function sameFault(a: Layered, b: Layered): boolean {
   return (
     a.checked.cause.id === b.checked.cause.id &&
-    a.checked.place.node === b.checked.place.node &&
-    a.checked.place.namespace === b.checked.place.namespace
+    placeKey(a.checked.place) === placeKey(b.checked.place) &&
+    a.checked.place.object === b.checked.place.object &&
+    JSON.stringify(a.finding.change ?? []) === JSON.stringify(b.finding.change ?? [])
   );
 }
 
+/** All changes of these faults. A later layer's were found with the earlier ones made, and come after them. */
+function changesOf(layers: readonly Layered[]): SnapshotChange[] {
+  const byLayer = Map.groupBy(layers, (layered) => layered.layer);
+  return [...byLayer.keys()]
+    .sort((a, b) => a - b)
+    .flatMap((layer) => orderChanges(byLayer.get(layer)!.flatMap((layered) => layered.finding.change ?? [])));
+}
+
 function judge(layers: readonly Layered[], given: Case, walkAgain: (snapshot: Snapshot) => readonly Flow[]): Named[] {
-  const together = layers.flatMap((layered) => layered.finding.change ?? []);
+  const together = changesOf(layers);
   const mended = together.length > 0 ? walkAgain(given.snapshot.with(together)) : [];
   return layers.map((layered) => {
-    const counterfactual = layered.behind ? undefined : counterfactualOf(layered.finding, given, walkAgain);
+    const counterfactual = layered.layer > 0 ? undefined : counterfactualOf(layered.finding, given, walkAgain);
     const confidence = confidenceOf(layered, given, counterfactual?.holds, deliveredTogether(layered.finding, mended));
     return {
       cause: layered.checked.cause,
@@ -110,7 +125,7 @@ function judge(layers: readonly Layered[], given: Case, walkAgain: (snapshot: Sn
       finding: layered.finding,
       confidence,
       counterfactual,
-      behind: layered.behind,
+      behind: layered.layer > 0,
       explains: [],
     };
   });
@@ -123,13 +138,8 @@ function counterfactualOf(
 ): Named['counterfactual'] {
   const change = finding.change ?? [];
   if (change.length === 0 || finding.claims.length === 0) return undefined;
-  const flows = walkAgain(given.snapshot.with(change));
-  const claimed = finding.claims.flatMap((claim) => {
-    const leaf = given.flows
-      .find((flow) => flow.id === claim.flow)
-      ?.leaves.find((candidate) => leafKey(candidate.ref) === leafKey(claim));
-    return leaf ? [leaf] : [];
-  });
+  const flows = walkAgain(given.snapshot.with(orderChanges(change)));
+  const claimed = claimedLeaves(finding, given);
   const holds = claimed.length > 0 && claimed.every((leaf) => !stillDies(leaf, flows));
   return { change: describeChanges(change), disposition: dispositionAfter(finding, flows), holds };
 }
@@ -149,9 +159,11 @@ function stillDies(leaf: Leaf, flows: readonly Flow[]): boolean {
   );
 }
 
+/** The step and its very line: with a rule gone, the one behind it has its number. */
 function stepAt(leaf: Leaf): string {
   const { hop, segment, step } = leaf.end.at;
-  return leaf.trace.segments[segment]?.hops[hop]?.steps[step]?.at ?? '';
+  const found = leaf.trace.segments[segment]?.hops[hop]?.steps[step];
+  return found ? `${found.at}\n${found.source.text ?? ''}` : '';
 }
 
 function dispositionAfter(finding: Present, flows: readonly Flow[]): string {
@@ -180,20 +192,28 @@ function deliveredTogether(finding: Present, mended: readonly Flow[]): boolean {
 
 /**
  * Proven: the walk or a stated invariant names the fault, a live plane agrees, and the counterfactual holds.
- * Predicted: the walk alone. Observed: seen live, without the whole proof. Suspected: circumstantial.
+ * Predicted: the walk alone. Observed: seen live, without the whole proof. Suspected: circumstantial, only on ways that
+ * an undecided rule may or may not take, or undoing it does not help.
  */
 function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undefined, together: boolean): Confidence {
   const { cause } = layered.checked;
   const { finding } = layered;
-  const live =
-    !layered.behind &&
-    (hasLiveEvidence(finding) || claimedFlows(finding, given).some((flow) => flow.probe?.passed === 'no'));
+  if (layered.layer > 0) return finding.claims.length > 0 || cause.invariant !== undefined ? 'predicted' : 'suspected';
+  const ownLive = hasLiveEvidence(finding);
+  const live = ownLive || claimedFlows(finding, given).some((flow) => flow.probe?.passed === 'no');
   const claims = finding.claims.length > 0;
-  if (holdsAlone === false) return live ? 'observed' : 'suspected';
-  if (claims && live && holdsAlone && together) return 'proven';
-  if (cause.invariant !== undefined && live) return 'proven';
+  const claimsCertain = claimedLeaves(finding, given).some((leaf) => leaf.chance.min > 0);
+  if (holdsAlone === false) return ownLive ? 'observed' : 'suspected';
+  if (claimsCertain && live && holdsAlone && together) return 'proven';
+  if (cause.invariant !== undefined && live && (!claims || claimsCertain)) return 'proven';
   if (live) return 'observed';
-  return claims || cause.invariant !== undefined ? 'predicted' : 'suspected';
+  return claims
+    ? claimsCertain
+      ? 'predicted'
+      : 'suspected'
+    : cause.invariant !== undefined
+      ? 'predicted'
+      : 'suspected';
 }
 
 function hasLiveEvidence(finding: Present): boolean {
@@ -207,43 +227,47 @@ function claimedFlows(finding: Present, given: Case): Flow[] {
   return given.flows.filter((flow) => ids.has(flow.id));
 }
 
+function claimedLeaves(finding: Present, given: Case): Leaf[] {
+  const keys = new Set(finding.claims.map(leafKey));
+  return given.flows.flatMap((flow) => flow.leaves.filter((leaf) => keys.has(leafKey(leaf.ref))));
+}
+
 /**
  * A fault is reported only with a symptom: a dead end that it claims and that no probe contradicts, or live evidence.
- * What is odd but harms nobody is no finding.
+ * What is odd but harms nobody is no finding, and neither is what only ping meets while the port answers.
  */
 function isReportable(named: Named, given: Case): boolean {
   if (named.cause.gravity !== 'fault') return true;
   if (named.behind) return true;
   if (hasLiveEvidence(named.finding)) return true;
   if (named.finding.claims.length > 0)
-    return named.finding.claims.some((claim) => !isContradicted(claim.flow, leafKey(claim), given));
+    return claimedFlows(named.finding, given).some((flow) => suffers(flow, named, given));
   // An invariant that is broken while nothing that was probed fails is not this question's fault.
   if (named.cause.invariant === undefined) return false;
   const probed = given.flows.filter((flow) => flow.probe);
   return probed.length === 0 || probed.some((flow) => flow.probe?.passed === 'no');
 }
 
-/** The walk says that the packet certainly dies, and the probe got through. */
-function isContradicted(flowId: string, key: string, given: Case): boolean {
-  const flow = given.flows.find((candidate) => candidate.id === flowId);
-  const leaf = flow?.leaves.find((candidate) => leafKey(candidate.ref) === key);
-  return flow?.probe?.passed === 'yes' && leaf !== undefined && leaf.chance.min >= 1;
-}
-
-function disagreements(given: Case): string[] {
-  return given.flows.flatMap((flow) =>
-    flow.dead
-      .filter((leaf) => isContradicted(flow.id, leafKey(leaf.ref), given))
-      .map(
-        (leaf) =>
-          `${flow.id}: the walk ends in ${leaf.end.end} at ${leaf.end.place.node || 'the network'}, yet ${flow.probe?.statement ?? 'the probe got through'}`,
-      ),
+function suffers(flow: Flow, named: Named, given: Case): boolean {
+  const main = given.flows.find((candidate) => candidate.purpose === 'main');
+  if (flow.purpose === 'icmp' && main?.probe?.passed === 'yes') return false;
+  return claimedLeaves(named.finding, given).some(
+    (leaf) => leaf.ref.flow === flow.id && !isContradicted(flow, leaf) && !isDisproved(flow, leaf),
   );
 }
 
+/** Drops the wider of two true names. Where they claim different ends they are two faults, and where the narrower is only suspected the wider one stays. */
 function dropRefined(named: readonly Named[]): Named[] {
-  const refined = new Set(named.flatMap((one) => one.cause.refines ?? []));
-  return named.filter((one) => !refined.has(one.cause.id));
+  return named.filter((wide) => !named.some((narrow) => isRefinedBy(wide, narrow)));
+}
+
+function isRefinedBy(wide: Named, narrow: Named): boolean {
+  if (!(narrow.cause.refines ?? []).includes(wide.cause.id)) return false;
+  if ((wide.cause.refines ?? []).includes(narrow.cause.id)) return false;
+  if (narrow.confidence === 'suspected' && wide.confidence !== 'suspected') return false;
+  const keys = new Set(narrow.finding.claims.map(leafKey));
+  const { claims } = wide.finding;
+  return keys.size === 0 || claims.length === 0 || claims.some((claim) => keys.has(leafKey(claim)));
 }
 
 const CONFIDENCE_ORDER: readonly Confidence[] = ['proven', 'observed', 'predicted', 'suspected'];
@@ -267,12 +291,16 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-/** A cause that another one explains is shown under it, once. */
+/** A cause that another one explains is shown under it, once; never under one that weighs less than itself. */
 function nest(ranked: readonly Named[]): Named[] {
   const parentOf = new Map<Named, Named>();
+  const isAbove = (one: Named, other: Named): boolean => {
+    for (let at: Named | undefined = other; at; at = parentOf.get(at)) if (at === one) return true;
+    return false;
+  };
   for (const child of ranked) {
     const parent = ranked.find(
-      (one) => one !== child && (one.cause.explains ?? []).includes(child.cause.id) && parentOf.get(one) !== child,
+      (one) => (one.cause.explains ?? []).includes(child.cause.id) && canStandAbove(one, child) && !isAbove(child, one),
     );
     if (parent) parentOf.set(child, parent);
   }
@@ -283,14 +311,22 @@ function nest(ranked: readonly Named[]): Named[] {
   return ranked.filter((one) => !parentOf.has(one)).map(withChildren);
 }
 
+function canStandAbove(parent: Named, child: Named): boolean {
+  if (child.cause.gravity === 'fault' && parent.cause.gravity !== 'fault') return false;
+  return parent.confidence !== 'suspected' || child.confidence === 'suspected';
+}
+
+/** Dead ends that nothing accounts for: neither a cause of the case as it is, nor a probe that got through. */
 function unexplained(given: Case, named: readonly Named[]): Diagnosis['unexplained'] {
-  const claimed = new Set(named.flatMap((one) => one.finding.claims.map(leafKey)));
+  const claimed = new Set(
+    named
+      .filter((one) => !one.behind && one.confidence !== 'suspected')
+      .flatMap((one) => one.finding.claims.map(leafKey)),
+  );
   return given.flows.flatMap((flow) =>
     flow.dead
-      .filter(
-        (leaf) =>
-          !claimed.has(leafKey(leaf.ref)) && !isContradicted(flow.id, leafKey(leaf.ref), given) && leaf.chance.max > 0,
-      )
+      .filter((leaf) => !claimed.has(leafKey(leaf.ref)) && leaf.chance.max > 0)
+      .filter((leaf) => !isContradicted(flow, leaf) && !isDisproved(flow, leaf))
       .map((leaf) => ({ flow, leaf })),
   );
 }
@@ -298,6 +334,7 @@ function unexplained(given: Case, named: readonly Named[]): Diagnosis['unexplain
 function verdictsOfTheRest(
   checked: readonly Checked[],
   kept: readonly Named[],
+  reportable: readonly Named[],
 ): Pick<Diagnosis, 'ruledOut' | 'notChecked'> {
   const named = new Set(kept.map((one) => one.cause.id));
   const byId = Map.groupBy(checked, (one) => one.cause.id);
@@ -305,8 +342,11 @@ function verdictsOfTheRest(
   const notChecked: { id: string; because: string }[] = [];
   for (const [id, all] of byId) {
     if (named.has(id)) continue;
+    const narrower = kept.find((one) => (one.cause.refines ?? []).includes(id));
     const unknown = all.find((one) => one.finding.is === 'unknown');
-    if (unknown?.finding.is === 'unknown') notChecked.push({ id, because: unknown.finding.because });
+    if (narrower && reportable.some((one) => one.cause.id === id))
+      ruledOut.push({ id, because: `${narrower.cause.id} is the narrower name for it` });
+    else if (unknown?.finding.is === 'unknown') notChecked.push({ id, because: unknown.finding.because });
     else ruledOut.push({ id, because: absenceOf(all) });
   }
   return { ruledOut, notChecked };

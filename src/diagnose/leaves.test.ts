@@ -120,3 +120,22 @@ test('tripLeaves names the way back by the forward leaf that it answers', () => 
   const keys = tripLeaves(flow().trip, 'dns/10.96.0.10').map((leaf) => leafKey(leaf.ref));
   expect(keys).toEqual(['dns/10.96.0.10/forward/0', 'dns/10.96.0.10/reply-0/0']);
 });
+
+test('a way back counts as much as the way there that it answers', () => {
+  const there = traceOf([
+    toFork('random', { segment: 1, chance: chanceOf(0.25) }, { segment: 2, chance: chanceOf(0.75) }),
+    toEnd('delivered'),
+    toEnd('delivered'),
+  ]);
+  const replies = [
+    { leaf: 1, trace: leafTrace('no-route') },
+    { leaf: 2, trace: leafTrace('delivered') },
+  ];
+  const chances = tripLeaves({ forward: there, replies }, 'main').map((leaf) => [leafKey(leaf.ref), leaf.chance]);
+  expect(Object.fromEntries(chances)).toEqual({
+    'main/forward/1': chanceOf(0.25),
+    'main/forward/2': chanceOf(0.75),
+    'main/reply-1/0': chanceOf(0.25),
+    'main/reply-2/0': chanceOf(0.75),
+  });
+});

@@ -1,4 +1,5 @@
 import type { Chance, Fork, LeafEnd, RoundTrip, Segment, Trace } from '../simulate/trace.ts';
+import { both } from '../simulate/truth.ts';
 
 /** Names one end of one walk: which flow, the way there or the way back of which forward leaf, which segment. */
 export interface LeafRef {
@@ -11,7 +12,7 @@ export interface Leaf {
   readonly ref: LeafRef;
   readonly end: LeafEnd;
   readonly trace: Trace;
-  /** Chance of ending here, given the leg is walked at all (and, for a reply, that the forward leaf was reached). */
+  /** Chance of ending here, of all packets that set out; a way back counts as much as the way there that it answers. */
   readonly chance: Chance;
 }
 
@@ -23,7 +24,7 @@ export function isLeaf(segment: Segment): segment is Segment & { then: LeafEnd }
   return 'end' in segment.then;
 }
 
-/** The leaves of one trace with their chances, in the order of the walk. */
+/** The leaves of one trace with their chances given that it is walked at all, in the order of the walk. */
 export function leavesOf(trace: Trace, flow: string, leg: LeafRef['leg']): Leaf[] {
   const order = topologicalOrder(trace);
   return order.flatMap((segment) => {
@@ -96,6 +97,19 @@ function topologicalOrder(trace: Trace): number[] {
 /** Every leaf of the way there and of each way back. */
 export function tripLeaves(trip: RoundTrip, flow: string): Leaf[] {
   const forward = leavesOf(trip.forward, flow, 'forward');
-  const replies = trip.replies.flatMap((reply) => leavesOf(reply.trace, flow, `reply-${reply.leaf}`));
+  const replies = trip.replies.flatMap((reply) => {
+    const there = forward.find((leaf) => leaf.ref.segment === reply.leaf)?.chance ?? { min: 0, max: 1 };
+    return leavesOf(reply.trace, flow, `reply-${reply.leaf}`).map((leaf) => ({
+      ...leaf,
+      chance: both(there, leaf.chance),
+    }));
+  });
   return [...forward, ...replies];
+}
+
+/** Sums of shares such as a third each are not exactly 1. */
+const ROUNDING = 1e-9;
+
+export function isCertain(chance: Chance): boolean {
+  return chance.min >= 1 - ROUNDING;
 }

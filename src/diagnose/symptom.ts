@@ -1,5 +1,6 @@
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
+import { walkAnswer } from './walk-answer.ts';
 
 export interface WorkflowStep {
   /** Id of the step in the decision procedure (docs/workflow.md). */
@@ -75,12 +76,18 @@ function finishClosed(given: Derived, steps: WorkflowStep[], pinged: Passed, mai
     say('endpoint-direct', `does the endpoint ${flow.destination}:${flow.port ?? ''} answer past the Service?`, flow),
   );
   if (direct.includes('yes')) return { class: 'port-unreachable', steps };
-  if (main.probe?.outcome === 'refused' || main.probe?.outcome === 'reset') return { class: 'port-unreachable', steps };
+  if (isRefused(main)) return { class: 'port-unreachable', steps };
   if (pinged === 'yes') return { class: 'port-unreachable', steps };
   // A ClusterIP never answers ping in iptables and nftables mode: the endpoints decide, or nothing does.
   const isService = given.question.destination.kind === 'service';
   if (isService && direct.length === 0) return { class: 'port-unreachable', steps };
   return { class: 'network-unreachable', steps };
+}
+
+/** Somebody answered: the probe was refused, or, where none was made, every way of the walk ends in a reset. */
+function isRefused(flow: Flow): boolean {
+  if (flow.probe) return flow.probe.outcome === 'refused' || flow.probe.outcome === 'reset';
+  return flow.dead.length > 0 && flow.dead.every((leaf) => leaf.end.senderSees === 'reset');
 }
 
 function flowOf(given: Derived, purpose: Flow['purpose']): Flow | undefined {
@@ -91,15 +98,4 @@ function answerOf(flow: Flow | undefined): { passed: Passed; because: string } {
   if (!flow) return { passed: 'unknown', because: 'not tried' };
   if (flow.probe) return { passed: flow.probe.passed, because: flow.probe.statement };
   return walkAnswer(flow);
-}
-
-/** What the walk alone says: yes or no only where every branch agrees. */
-export function walkAnswer(flow: Flow): { passed: Passed; because: string } {
-  if (flow.unknown.length > 0)
-    return { passed: 'unknown', because: `by the walk: ${flow.unknown[0]!.end.because ?? 'could not tell'}` };
-  if (flow.dead.length === 0) return { passed: 'yes', because: 'by the walk: delivered there and back' };
-  const certain = flow.dead.filter((leaf) => leaf.chance.min > 0);
-  const first = flow.dead[0]!;
-  const because = `by the walk: ${first.end.end} at ${first.end.place.node || 'the network'}`;
-  return { passed: certain.length > 0 ? 'no' : 'unknown', because };
 }

@@ -1,7 +1,9 @@
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import type { Diagnosis, Named } from './engine.ts';
-import { type Symptom, walkAnswer } from './symptom.ts';
+import { isCertain, type Leaf } from './leaves.ts';
+import type { Symptom } from './symptom.ts';
+import { type WalkAnswer, walkAnswer } from './walk-answer.ts';
 
 export interface Verdict {
   readonly verdict: 'fault' | 'healthy' | 'inconclusive';
@@ -11,66 +13,109 @@ export interface Verdict {
 }
 
 /**
- * The verdict on the question. Healthy needs an answer from the question's own flow (a probe, or a walk without doubt);
- * a fault needs a cause or a dead end; everything else could not be told.
+ * The verdict on the question. A fault needs a cause or a dead end; healthy needs an answer from the question's own flow
+ * (a probe, or a walk without doubt) and nothing else that failed; everything else could not be told.
  */
 export function verdictOf(given: Derived, diagnosis: Diagnosis, symptom: Symptom): Verdict {
-  const faults = diagnosis.causes.filter(
+  const [first] = diagnosis.causes.filter(
     (named) => named.cause.gravity === 'fault' && named.confidence !== 'suspected',
   );
-  if (faults.length > 0) return fault(faults[0]!, symptom);
-  const decisive = decisiveFlow(given);
-  const asked = decisive
-    ? answer(decisive)
-    : { passed: 'unknown' as const, because: 'the flow could not be walked or tried' };
-  if (diagnosis.disagreements.length > 0) {
-    return {
-      verdict: 'inconclusive',
-      class: symptom.class,
-      summary: `Could not tell: the kernel's state and the probes contradict each other (${diagnosis.disagreements[0]})`,
-    };
-  }
-  const unexplained = diagnosis.unexplained.filter(({ flow, leaf }) => flow.purpose !== 'icmp' && leaf.chance.min > 0);
-  if (unexplained.length > 0 && asked.passed !== 'yes') {
-    const { leaf } = unexplained[0]!;
-    return {
-      verdict: 'fault',
-      class: symptom.class ?? 'network-unreachable',
-      summary: `The packet ends in ${leaf.end.end} at ${leaf.end.place.node || 'the network'}, and no known cause claims it`,
-    };
-  }
-  const largeFails = given.flows.find((flow) => flow.purpose === 'large')?.probe?.passed === 'no';
-  if (asked.passed === 'yes' && !largeFails)
-    return { verdict: 'healthy', class: null, summary: `Healthy: ${asked.because}` };
+  if (first) return fault(first, symptom);
+  const deaths = diagnosis.unexplained.filter((death) => isFinding(death, given));
+  const confirmed = deaths.find(({ flow }) => flow.probe?.passed === 'no');
+  if (confirmed) return unexplainedFault(confirmed, symptom);
+  const couldNotTell = (summary: string): Verdict => ({ verdict: 'inconclusive', class: symptom.class, summary });
+  if (diagnosis.disagreements.length > 0)
+    return couldNotTell(
+      `Could not tell: the kernel's state and the probes contradict each other (${diagnosis.disagreements[0]})`,
+    );
+  if (deaths.length > 0) return unexplainedFault(deaths[0]!, symptom);
+  const asked = answerOf(decisiveFlow(given));
+  const failed = given.flows.find((flow) => flow.purpose !== 'icmp' && flow.probe?.passed === 'no');
+  if (asked.passed === 'yes' && failed)
+    return couldNotTell(`It answers, but not always: ${failed.probe!.statement}${suspicion(diagnosis)}`);
+  if (asked.passed === 'yes')
+    return { verdict: 'healthy', class: null, summary: `Healthy: ${asked.because}${untold(given)}` };
   if (asked.passed === 'no')
-    return {
-      verdict: 'inconclusive',
-      class: symptom.class,
-      summary: `It fails (${asked.because}), and the cause could not be told from what was seen`,
-    };
-  return {
-    verdict: 'inconclusive',
-    class: symptom.class,
-    summary: `Could not tell: ${largeFails ? 'large packets fail and no cause was found' : asked.because}`,
-  };
+    return couldNotTell(
+      `It fails (${asked.because})${suspicion(diagnosis) || ', and nothing that was seen tells why'}`,
+    );
+  return couldNotTell(`Could not tell: ${asked.because}${suspicion(diagnosis)}`);
 }
 
 function fault(first: Named, symptom: Symptom): Verdict {
   const place = first.finding.place ?? first.checked.place;
   const where = place.node ? ` (${place.node})` : '';
-
   return { verdict: 'fault', class: symptom.class ?? first.cause.class, summary: `${first.cause.title}${where}` };
 }
 
-/** The flow that answers the question: main, or where its address is not known the look-up of the name. */
-function decisiveFlow(given: Derived): Flow | undefined {
-  const main = given.flows.find((flow) => flow.purpose === 'main');
-  const dns = given.flows.filter((flow) => flow.purpose === 'dns' && flow.probe);
-  if (given.question.destination.kind === 'name' && dns.length > 0 && dns.every((flow) => flow.probe?.passed === 'no'))
-    return dns[0];
-  return main ?? dns[0];
+type Death = Diagnosis['unexplained'][number];
+
+/**
+ * Whether a dead end that no cause claims is a fault by itself: not where only an undecided rule may lead to it, nor where
+ * only ping dies, nor where a large packet's sender is told to send smaller ones (RFC 1191, RFC 8201).
+ */
+function isFinding({ flow, leaf }: Death, given: Derived): boolean {
+  if (flow.purpose === 'icmp' && given.question.protocol !== 'icmp') return false;
+  if (flow.purpose === 'large' && (leaf.end.senderSees === 'icmp 3/4' || leaf.end.senderSees === 'icmp 2/0'))
+    return false;
+  return leaf.chance.min > 0 && !endpointAnswers(leaf, given);
 }
 
-function answer(flow: Flow): { passed: 'yes' | 'no' | 'unknown'; because: string } {
+/** The endpoint that this branch ends at was probed by itself, and it answered: the walk is wrong there. */
+function endpointAnswers(leaf: Leaf, given: Derived): boolean {
+  return given.flows.some(
+    (flow) =>
+      flow.purpose === 'endpoint' &&
+      flow.probe?.passed === 'yes' &&
+      leaf.ref.leg === 'forward' &&
+      flow.destination === leaf.end.packet.ip.destination,
+  );
+}
+
+function unexplainedFault({ leaf }: Death, symptom: Symptom): Verdict {
+  const where = `${leaf.end.end} at ${leaf.end.place.node || 'the network'}`;
+  if (isCertain(leaf.chance))
+    return {
+      verdict: 'fault',
+      class: symptom.class ?? 'network-unreachable',
+      summary: `The packet ends in ${where}, and no known cause claims it`,
+    };
+  const share = `${Math.round(leaf.chance.min * 100)} %`;
+  return {
+    verdict: 'fault',
+    class: symptom.class ?? 'intermittent',
+    summary: `Of the connections at least ${share} end in ${where}, and no known cause claims it`,
+  };
+}
+
+/** What speaks for itself without being a proof: a suspected fault, or something that is so by design. */
+function suspicion({ causes }: Diagnosis): string {
+  const suspected = causes.find((named) => named.cause.gravity === 'fault');
+  if (suspected) return `; suspected: ${suspected.cause.title}`;
+  const byDesign = causes.find((named) => named.cause.gravity === 'by-design' && named.finding.claims.length > 0);
+  return byDesign ? `; by design: ${byDesign.cause.title}` : '';
+}
+
+/** Ways of the asked flow that neither the probe took for certain nor the walk could tell. */
+function untold(given: Derived): string {
+  const main = given.flows.find((flow) => flow.purpose === 'main');
+  if (!main) return '';
+  const open = main.unknown.filter(
+    (leaf) => !isCertain(leaf.chance) && leaf.chance.min > 0 && !endpointAnswers(leaf, given),
+  );
+  return open.length > 0 ? `; ${open.length} other ${open.length === 1 ? 'way' : 'ways'} could not be told` : '';
+}
+
+/** The flow that answers the question: main, or the look-up of the name where no nameserver answers it. */
+function decisiveFlow(given: Derived): Flow | undefined {
+  const lookUps = given.flows.filter((flow) => flow.purpose === 'dns' && flow.probe);
+  const isName = given.question.destination.kind === 'name';
+  if (isName && lookUps.length > 0 && lookUps.every((flow) => flow.probe?.passed === 'no')) return lookUps[0];
+  return given.flows.find((flow) => flow.purpose === 'main');
+}
+
+function answerOf(flow: Flow | undefined): WalkAnswer {
+  if (!flow) return { passed: 'unknown', because: 'the flow could not be walked or tried' };
   return flow.probe ? { passed: flow.probe.passed, because: flow.probe.statement } : walkAnswer(flow);
 }

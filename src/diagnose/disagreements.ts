@@ -1,0 +1,40 @@
+import type { Flow } from './derived.ts';
+import { isCertain, type Leaf } from './leaves.ts';
+import { walkAnswer } from './walk-answer.ts';
+
+/** The walk says that the packet certainly dies, and the probe got through. */
+export function isContradicted(flow: Flow, leaf: Leaf): boolean {
+  return flow.probe?.passed === 'yes' && (isCertain(leaf.chance) || walkAnswer(flow).passed === 'no');
+}
+
+/** An undecided rule may lead here, and the probe shows that it does not. */
+export function isDisproved(flow: Flow, leaf: Leaf): boolean {
+  return flow.probe?.passed === 'yes' && leaf.chance.min <= 0;
+}
+
+/**
+ * Where walk and probe contradict each other: a finding by itself, since one of them is wrong. That a probe fails where
+ * the walk is delivered counts only while no fault explains it.
+ */
+export function disagreementsOf(flows: readonly Flow[], isExplained: boolean): string[] {
+  return flows.flatMap((flow) => [...passedInSpite(flow), ...(isExplained ? [] : failedInSpite(flow))]);
+}
+
+function passedInSpite(flow: Flow): string[] {
+  return flow.dead
+    .filter((leaf) => isContradicted(flow, leaf))
+    .map(
+      (leaf) =>
+        `${flow.id}: the walk ends in ${leaf.end.end} at ${leaf.end.place.node || 'the network'}, yet ${flow.probe!.statement}`,
+    );
+}
+
+/** Ping is filtered in too many places outside the walk's sight; and a DNS server that answers "no" did get the question. */
+function failedInSpite(flow: Flow): string[] {
+  if (flow.probe?.passed !== 'no' || flow.purpose === 'icmp') return [];
+  const isDns = flow.purpose === 'dns' || flow.purpose === 'dns-endpoint';
+  if (isDns && flow.probe.outcome !== 'timed-out' && flow.probe.outcome !== 'unreachable') return [];
+  if (flow.leaves.some((leaf) => leaf.end.end === 'left-the-cluster')) return [];
+  if (walkAnswer(flow).passed !== 'yes') return [];
+  return [`${flow.id}: by the walk it is delivered there and back, yet ${flow.probe.statement}`];
+}
