@@ -1,3 +1,13 @@
+import { type JsonObject, numberOf, parseItems, stringOf } from './json-items.ts';
+import type { Parsed } from './parsed.ts';
+
+/*
+ * Format: `tc -s -j qdisc show`.
+ * Source of truth: tc(8), iproute2's tc/tc_qdisc.c (print_qdisc).
+ * Versions seen: iproute2 6.1; 5.x by its source.
+ * Not understood: a discipline's own options (rate, limit …), which are left out.
+ */
+
 /** `tc -s -j qdisc show` (tc(8)). */
 export interface Qdisc {
   readonly device: string;
@@ -9,5 +19,29 @@ export interface Qdisc {
   readonly packets: number;
   readonly drops: number;
   readonly overlimits: number;
+  /** Bytes that wait. */
   readonly backlog: number;
+}
+
+export function parseQdisc(text: string): Parsed<readonly Qdisc[]> {
+  return parseItems(text, qdiscOf);
+}
+
+function qdiscOf(item: JsonObject): Qdisc | undefined {
+  const device = stringOf(item.dev);
+  const kind = stringOf(item.kind);
+  if (device === undefined || kind === undefined) return undefined;
+  const parent = stringOf(item.parent);
+  return {
+    device,
+    kind,
+    handle: stringOf(item.handle) ?? '',
+    ...(parent !== undefined && { parent }),
+    root: item.root === true || item.root === null,
+    bytes: numberOf(item.bytes) ?? 0,
+    packets: numberOf(item.packets) ?? 0,
+    drops: numberOf(item.drops) ?? 0,
+    overlimits: numberOf(item.overlimits) ?? 0,
+    backlog: numberOf(item.backlog) ?? 0,
+  };
 }

@@ -2,6 +2,7 @@ import type { FdbEntry } from '../parse/bridge-fdb.ts';
 import type { CniConfiguration, CniFiles } from '../parse/cni-conf.ts';
 import type { ConntrackStatistics } from '../parse/conntrack.ts';
 import type { Counters } from '../parse/counters.ts';
+import type { FlannelSubnet } from '../parse/flannel-subnet.ts';
 import type { HostsEntry } from '../parse/hosts-file.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Neighbour } from '../parse/ip-neigh.ts';
@@ -16,6 +17,8 @@ import type { ResolvConf } from '../parse/resolv-conf.ts';
 import type { Sandboxes } from '../parse/sandboxes.ts';
 import type { Softnet } from '../parse/softnet.ts';
 import type { Socket } from '../parse/ss.ts';
+import type { Sysctls } from '../parse/sysctls.ts';
+import type { TcFilter } from '../parse/tc-filters.ts';
 import type {
   AccessAnswer,
   ConfigMap,
@@ -58,7 +61,7 @@ export interface Facts extends ProbeFacts {
   softnet: readonly Softnet[];
   'cni-configuration': CniConfiguration;
   'cni-files': CniFiles;
-  'flannel-subnet': Readonly<Record<string, string>>; // /run/flannel/subnet.env
+  'flannel-subnet': FlannelSubnet; // /run/flannel/subnet.env
 
   // A network namespace (the host's or a pod's).
   links: readonly Link[]; // with addresses, bridge ports and statistics
@@ -67,7 +70,7 @@ export interface Facts extends ProbeFacts {
   neighbours: readonly Neighbour[];
   fdb: readonly FdbEntry[];
   /** Keys with dots, an interface's own dots as slashes: `net.ipv4.conf.eth0/100.rp_filter` (sysctl(8)). */
-  sysctls: Readonly<Record<string, string>>;
+  sysctls: Sysctls;
   'iptables.legacy': IptablesRuleset; // args family; only the tables whose modules are there
   'iptables.nft': IptablesRuleset; // args family, table ('' = all); tables that iptables-nft keeps
   'nft.tables': readonly { readonly family: string; readonly name: string }[]; // names only, cheap
@@ -77,12 +80,7 @@ export interface Facts extends ProbeFacts {
   'conntrack.statistics': ConntrackStatistics;
   counters: Counters;
   qdiscs: readonly Qdisc[];
-  'tc-filters': readonly {
-    readonly device: string;
-    readonly direction: 'ingress' | 'egress';
-    readonly kind: string;
-    readonly name: string;
-  }[];
+  'tc-filters': readonly TcFilter[];
 
   // A container as it sees itself (a pod's place).
   'resolv-conf': ResolvConf;

@@ -1,0 +1,13 @@
+import type { Place } from '../net/place.ts';
+import type { FactArgs } from './facts.ts';
+
+/**
+ * What makes two questions the same: action, network namespace and arguments. An argument that is '' or null asks for
+ * everything and counts as left out; the order of arguments does not matter.
+ */
+export function factKey(action: string, place: Place, args: FactArgs = {}): string {
+  const given = Object.entries(args)
+    .filter(([, value]) => value !== '' && value !== null && value !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([action, place.node, place.namespace, ...given]);
+}

@@ -1,0 +1,102 @@
+import type { Family } from '../net/address.ts';
+import { parseBridgeFdb } from '../parse/bridge-fdb.ts';
+import { parseCniConfiguration, parseCniFiles } from '../parse/cni-conf.ts';
+import { parseConntrackStatistics } from '../parse/conntrack.ts';
+import { parseCounters } from '../parse/counters.ts';
+import { parseFlannelSubnet } from '../parse/flannel-subnet.ts';
+import { parseHostsFile } from '../parse/hosts-file.ts';
+import { parseIpLink } from '../parse/ip-link.ts';
+import { parseIpNeigh } from '../parse/ip-neigh.ts';
+import { parseIpRoute } from '../parse/ip-route.ts';
+import { parseIpRule } from '../parse/ip-rule.ts';
+import { parseIpset } from '../parse/ipset.ts';
+import { parseIptablesSave } from '../parse/iptables-save.ts';
+import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
+import { parseNftJson, parseNftTables } from '../parse/nft-json.ts';
+import type { Parsed } from '../parse/parsed.ts';
+import { parseQdisc } from '../parse/qdisc.ts';
+import { parseResolvConf } from '../parse/resolv-conf.ts';
+import { parseSandboxes } from '../parse/sandboxes.ts';
+import { parseSoftnet } from '../parse/softnet.ts';
+import { parseSs } from '../parse/ss.ts';
+import { parseSysctls } from '../parse/sysctls.ts';
+import { parseTcFilters } from '../parse/tc-filters.ts';
+import type { FactArgs, FactName, Facts } from './facts.ts';
+import { type ObjectFacts, parseAccess, parseObjects, parseVersion } from './objects-schema.ts';
+import type { ProbeFacts } from './probe-answers.ts';
+import { parseProbeAnswer } from './probe-answers-schema.ts';
+
+/** A reply that holds no value at all; the fact is then unseen. */
+export interface Unreadable {
+  readonly unreadable: string;
+}
+
+/** From a reply's text, and the arguments it was asked with, to the fact's value. Never throws. */
+export type FactParser<K extends FactName> = (text: string, args: FactArgs) => Parsed<Facts[K]> | Unreadable;
+
+/** One parser for each fact; a fact without one does not compile. */
+export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
+  'api.version': (text) => whole(parseVersion(text)),
+  'api.access': (text) => parseAccess(text) ?? { unreadable: 'not a list of access answers' },
+  'api.pods': objects('api.pods'),
+  'api.nodes': objects('api.nodes'),
+  'api.namespaces': objects('api.namespaces'),
+  'api.services': objects('api.services'),
+  'api.endpointslices': objects('api.endpointslices'),
+  'api.networkpolicies': objects('api.networkpolicies'),
+  'api.daemonsets': objects('api.daemonsets'),
+  'api.deployments': objects('api.deployments'),
+  'api.workloads': objects('api.workloads'),
+  'api.configmaps': objects('api.configmaps'),
+  'api.events': objects('api.events'),
+  'api.log': (text) => ({ value: text, unparsed: [] }),
+  kernel: parseKernel,
+  'kernel-log': parseKernelLog,
+  sandboxes: parseSandboxes,
+  softnet: parseSoftnet,
+  'cni-configuration': parseCniConfiguration,
+  'cni-files': parseCniFiles,
+  'flannel-subnet': parseFlannelSubnet,
+  links: parseIpLink,
+  routes: (text, args) => parseIpRoute(text, familyArg(args)),
+  rules: (text, args) => parseIpRule(text, familyArg(args)),
+  neighbours: parseIpNeigh,
+  fdb: parseBridgeFdb,
+  sysctls: parseSysctls,
+  'iptables.legacy': parseIptablesSave,
+  'iptables.nft': parseIptablesSave,
+  'nft.tables': parseNftTables,
+  'nft.table': (text, args) => parseNftJson(text, { terse: args.terse === true }),
+  ipsets: parseIpset,
+  sockets: parseSs,
+  'conntrack.statistics': parseConntrackStatistics,
+  counters: parseCounters,
+  qdiscs: parseQdisc,
+  'tc-filters': parseTcFilters,
+  'resolv-conf': parseResolvConf,
+  'hosts-file': parseHostsFile,
+  'probe.tcp': probe('probe.tcp'),
+  'probe.udp': probe('probe.udp'),
+  'probe.icmp': probe('probe.icmp'),
+  'probe.dns': probe('probe.dns'),
+};
+
+export function isFactName(action: string): action is FactName {
+  return Object.hasOwn(FACT_PARSERS, action);
+}
+
+function objects<K extends keyof ObjectFacts>(name: K): (text: string) => Parsed<readonly ObjectFacts[K][]> {
+  return (text) => parseObjects(name, text);
+}
+
+function probe<K extends keyof ProbeFacts>(name: K): (text: string) => Parsed<ProbeFacts[K]> | Unreadable {
+  return (text) => whole(parseProbeAnswer(name, text));
+}
+
+function whole<T>(value: T | undefined): Parsed<T> | Unreadable {
+  return value === undefined ? { unreadable: 'the answer has not the form of this fact' } : { value, unparsed: [] };
+}
+
+function familyArg(args: FactArgs): Family {
+  return args.family === 6 ? 6 : 4;
+}

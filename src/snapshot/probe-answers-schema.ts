@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { parseAddress } from '../net/address.ts';
+import { parseJson } from './objects-schema.ts';
+import type { ProbeFacts } from './probe-answers.ts';
+
+/* Checks the probes' answers, which the node side writes as JSON of the types in probe-answers.ts. */
+
+const address = z.string().transform((text) => parseAddress(text) ?? text);
+const optionalAddress = address.optional();
+const text = z.string().optional();
+const number = z.number().optional();
+
+const tcp = z.object({
+  outcome: z.enum(['connected', 'refused', 'reset', 'timed-out', 'unreachable', 'failed']),
+  errno: text,
+  latencyMs: number,
+  localAddress: optionalAddress,
+  localPort: number,
+});
+
+const udp = z.object({
+  outcome: z.enum(['answered', 'silent', 'refused', 'unreachable', 'failed']),
+  errno: text,
+  latencyMs: number,
+  bytes: number,
+});
+
+const icmp = z.object({
+  outcome: z.enum(['answered', 'silent', 'unreachable', 'too-big', 'not-permitted', 'failed']),
+  sent: z.number(),
+  received: z.number(),
+  latencyMs: number,
+  errors: z.array(z.object({ from: optionalAddress, text: z.string(), mtu: number })),
+  detail: text,
+});
+
+const dns = z.object({
+  outcome: z.enum(['answered', 'no-data', 'nxdomain', 'servfail', 'refused', 'timed-out', 'unreachable', 'failed']),
+  rcode: text,
+  addresses: z.array(address),
+  names: z.array(z.string()),
+  truncated: z.boolean(),
+  latencyMs: number,
+  errno: text,
+});
+
+const SCHEMAS: { readonly [K in keyof ProbeFacts]: z.ZodType<ProbeFacts[K]> } = {
+  'probe.tcp': tcp,
+  'probe.udp': udp,
+  'probe.icmp': icmp,
+  'probe.dns': dns,
+};
+
+/** Undefined where the text is no such answer. */
+export function parseProbeAnswer<K extends keyof ProbeFacts>(name: K, raw: string): ProbeFacts[K] | undefined {
+  return SCHEMAS[name].safeParse(parseJson(raw)).data;
+}
