@@ -1,0 +1,199 @@
+import type { NftChain } from '../parse/nft-json.ts';
+import type { HookOutcome } from './hook.ts';
+import { type NftWalkPlace, policyStep, ruleStep, runRule } from './nftables-rule.ts';
+import { type NftState, stateKey } from './nftables-state.ts';
+import type { NftBranch, NftTurn } from './nftables-statement.ts';
+import type { Step } from './trace.ts';
+import { both, CERTAIN, UNDECIDED } from './truth.ts';
+
+/** How deep the kernel lets jumps nest (NFT_JUMP_STACK_SIZE, include/net/netfilter/nf_tables.h). */
+const JUMPS_MAX = 16;
+/** Rules that one walk through a base chain may run; beyond it the rest is not known. */
+const RULES_MAX = 50_000;
+
+interface Frame {
+  readonly chain: NftChain;
+  /** Index of the rule that comes next. */
+  readonly next: number;
+}
+
+interface Walk {
+  readonly place: NftWalkPlace;
+  readonly chains: ReadonlyMap<string, NftChain>;
+  readonly known: Map<string, readonly HookOutcome[]>;
+  rules: number;
+}
+
+/**
+ * What a base chain can do with the packet (nft_do_chain in net/netfilter/nf_tables_core.c). Where a rule draws lots or is
+ * not decided, every way is walked; ways that end alike are one outcome again, whose chance is then exact.
+ */
+export function walkBaseChain(place: NftWalkPlace, state: NftState): readonly HookOutcome[] {
+  const chains = new Map(place.scope.table.chains.map((chain) => [chain.name, chain]));
+  const walk: Walk = { place, chains, known: new Map(), rules: 0 };
+  return walkOn(walk, [{ chain: place.base, next: 0 }], state);
+}
+
+function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): readonly HookOutcome[] {
+  const steps: Step[] = [];
+  let frames = start;
+  let state = startState;
+  for (;;) {
+    const frame = frames.at(-1);
+    if (!frame) return [ended(walk, steps, state)];
+    const rule = frame.chain.rules[frame.next];
+    if (!rule) {
+      frames = frames.slice(0, -1);
+      continue;
+    }
+    walk.rules++;
+    if (walk.rules > RULES_MAX) return notWalked(walk, steps, state, `more than ${RULES_MAX} rules`);
+    const branches = runRule(rule, { ...walk.place.scope, state });
+    const before = state;
+    const stepOf = (branch: NftBranch): Step[] => {
+      const step = ruleStep(rule, frame.chain, branch, before, walk.place);
+      return step ? [step] : [];
+    };
+    if (branches.length !== 1) {
+      return withSteps(
+        steps,
+        combine(branches.map((branch) => ({ branch, ends: take(walk, frames, branch, stepOf) }))),
+      );
+    }
+    const branch = branches[0]!;
+    steps.push(...stepOf(branch));
+    state = branch.state;
+    const following = follow(walk, frames, branch.turn);
+    if (following === 'verdict') return [finished(branch, steps, state)];
+    if (following === 'lost') return notWalked(walk, steps, state, lostText(branch.turn));
+    frames = following;
+  }
+}
+
+/** One way out of a rule that has several, to its ends; chances are as from this rule on. */
+function take(
+  walk: Walk,
+  frames: readonly Frame[],
+  branch: NftBranch,
+  stepOf: (branch: NftBranch) => Step[],
+): readonly HookOutcome[] {
+  const steps = stepOf(branch);
+  const following = follow(walk, frames, branch.turn);
+  if (following === 'verdict') return [finished(branch, steps, branch.state)];
+  if (following === 'lost') return notWalked(walk, steps, branch.state, lostText(branch.turn));
+  const key = `${following.map((frame) => `${frame.chain.name}#${frame.next}`).join('>')} ${stateKey(branch.state)}`;
+  const ends = walk.known.get(key) ?? walkOn(walk, following, branch.state);
+  walk.known.set(key, ends);
+  return withSteps(steps, ends);
+}
+
+/** Where a rule's turn leads: the frames to go on with, a verdict, or a chain that is not there. */
+function follow(walk: Walk, frames: readonly Frame[], turn: NftTurn): readonly Frame[] | 'verdict' | 'lost' {
+  const callers = frames.slice(0, -1);
+  const frame = frames.at(-1)!;
+  const here = { chain: frame.chain, next: frame.next + 1 };
+  switch (turn.kind) {
+    case 'next':
+    case 'break':
+      return [...callers, here];
+    case 'return':
+      return callers;
+    case 'jump':
+    case 'goto': {
+      const chain = walk.chains.get(turn.chain);
+      if (!chain || frames.length > JUMPS_MAX) return 'lost';
+      // A goto leaves nothing to come back to in its own chain.
+      return turn.kind === 'jump' ? [...callers, here, { chain, next: 0 }] : [...callers, { chain, next: 0 }];
+    }
+    case 'verdict':
+      return 'verdict';
+  }
+}
+
+function lostText(turn: NftTurn): string {
+  return `chain ${'chain' in turn ? turn.chain : ''} is not among the chains that were read`;
+}
+
+function ended(walk: Walk, steps: readonly Step[], state: NftState): HookOutcome {
+  const drops = walk.place.base.base?.policy === 'drop';
+  return outcome([...steps, policyStep(walk.place)], state, { kind: drops ? 'drop' : 'accept' });
+}
+
+function finished(branch: NftBranch, steps: readonly Step[], state: NftState): HookOutcome {
+  return outcome(steps, state, branch.turn.kind === 'verdict' ? branch.turn.verdict : { kind: 'accept' });
+}
+
+function outcome(steps: readonly Step[], state: NftState, verdict: HookOutcome['verdict']): HookOutcome {
+  return {
+    chance: CERTAIN,
+    verdict: verdict.kind === 'accept' && state.tproxy ? state.tproxy : verdict,
+    packet: state.packet,
+    meta: state.meta,
+    ...(state.nat ? { nat: state.nat } : {}),
+    ...(state.notrack ? { notrack: true } : {}),
+    steps,
+  };
+}
+
+/** From here on nothing is known: the packet may be accepted or dropped. */
+function notWalked(walk: Walk, steps: readonly Step[], state: NftState, why: string): readonly HookOutcome[] {
+  const unknown: Step = { ...policyStep(walk.place), kind: 'rule', matched: 'unknown', text: why, features: [why] };
+  return (['accept', 'drop'] as const).map((kind) => ({
+    ...outcome([...steps, unknown], state, { kind }),
+    chance: UNDECIDED,
+    fork: 'undecided',
+  }));
+}
+
+function withSteps(steps: readonly Step[], ends: readonly HookOutcome[]): readonly HookOutcome[] {
+  if (steps.length === 0) return ends;
+  return ends.map((end) => ({ ...end, steps: [...steps, ...end.steps] }));
+}
+
+interface Way {
+  readonly branch: NftBranch;
+  readonly ends: readonly HookOutcome[];
+}
+
+/**
+ * The ends of all ways of one fork. An end that several ways share is told once, by the last of them: there the rule was
+ * not taken, and so its steps also show what decided in its place.
+ */
+function combine(ways: readonly Way[]): readonly HookOutcome[] {
+  const ends = new Map<string, (HookOutcome | undefined)[]>();
+  ways.forEach((way, index) => {
+    for (const end of way.ends) {
+      const key = endKey(end);
+      const row = ends.get(key) ?? new Array<HookOutcome | undefined>(ways.length).fill(undefined);
+      row[index] = end;
+      ends.set(key, row);
+    }
+  });
+  return [...ends.values()].map((row) => combined(row, ways, ends.size));
+}
+
+function combined(row: readonly (HookOutcome | undefined)[], ways: readonly Way[], ends: number): HookOutcome {
+  const shown = row.findLast((end) => end !== undefined)!;
+  const { fork: _, ...rest } = shown;
+  const chance = ends === 1 ? CERTAIN : chanceOf(row, ways);
+  if (chance.min === 1) return { ...rest, chance };
+  const undecided = row.some((end, way) => end && (end.fork === 'undecided' || ways[way]!.branch.fork === 'undecided'));
+  return { ...rest, chance, fork: undecided || chance.min !== chance.max ? 'undecided' : 'random' };
+}
+
+/** One of the ways is taken: if all are undecided the bounds are the outermost ones, otherwise they add up. */
+function chanceOf(row: readonly (HookOutcome | undefined)[], ways: readonly Way[]): HookOutcome['chance'] {
+  const within = row.map((end) => end?.chance ?? { min: 0, max: 0 });
+  if (ways.every((way) => way.branch.chance.min === 0 && way.branch.chance.max === 1)) {
+    return { min: Math.min(...within.map((c) => c.min)), max: Math.max(...within.map((c) => c.max)) };
+  }
+  const parts = within.map((chance, index) => both(ways[index]!.branch.chance, chance));
+  const sum = (side: 'min' | 'max'): number => parts.reduce((total, part) => total + part[side], 0);
+  return { min: Math.min(1, sum('min')), max: Math.min(1, sum('max')) };
+}
+
+/** Outcomes are alike if the packet fares alike; for one that ends here, only if the same rule or policy ended it. */
+function endKey(end: HookOutcome): string {
+  const by = end.verdict.kind === 'accept' ? '' : end.steps.at(-1)?.at;
+  return JSON.stringify([end.verdict, end.packet, end.meta, end.nat, end.notrack, by]);
+}

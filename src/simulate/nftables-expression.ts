@@ -1,0 +1,220 @@
+import { asNumber, asRecord, asStrings, nftNode } from '../parse/nft-node.ts';
+import { renderNftExpression } from '../parse/nft-rule-text.ts';
+import { evaluateCt } from './nftables-ct.ts';
+import {
+  ABSENT,
+  type NftAlternative,
+  type NftDatum,
+  type NftType,
+  nameOf,
+  notKnown,
+  numberOf,
+  only,
+} from './nftables-datum.ts';
+import { readNumber } from './nftables-literal.ts';
+import { evaluateMeta } from './nftables-meta.ts';
+import { evaluatePayload } from './nftables-payload.ts';
+import { lookupElement, type NftLookup } from './nftables-set.ts';
+import type { NftScope } from './nftables-state.ts';
+import { ADDRESS_TYPES } from './nftables-symbols.ts';
+import { both, CERTAIN, chanceOf, UNDECIDED } from './truth.ts';
+
+/** Values that a lot or a hash is unfolded into; beyond that it is undecided. */
+const VALUES_MAX = 4096;
+
+/** The values that an expression can have for this packet. `type`: what the user of the value takes it for. */
+export function evaluateExpression(expression: unknown, scope: NftScope, type?: NftType): readonly NftAlternative[] {
+  const node = nftNode(expression);
+  const what = renderNftExpression(expression);
+  switch (node?.kind) {
+    case 'payload':
+      return only(evaluatePayload(node.body, scope, what));
+    case 'meta':
+      return only(evaluateMeta(node.body, scope, what));
+    case 'ct':
+      return only(evaluateCt(node.body, scope, what));
+    case 'fib':
+      return only(evaluateFib(node.body, scope, what));
+    case 'tcp option':
+      return only(evaluateTcpOption(node.body, scope, what));
+    case 'concat':
+      return evaluateConcat(node.body, scope, what);
+    case 'numgen':
+      return drawn(node.body, 'random', what);
+    case 'jhash':
+    case 'symhash':
+      return drawn(node.body, 'undecided', what);
+    case 'map':
+      return evaluateMap(node.body, scope, type);
+    case 'elem':
+      return evaluateExpression(asRecord(node.body)?.val, scope, type);
+    case '&':
+    case '|':
+    case '^':
+    case '<<':
+    case '>>':
+      return evaluateBinary(node.kind, node.body, scope, type, what);
+    default:
+      return only(literalDatum(expression, type, what));
+  }
+}
+
+function literalDatum(literal: unknown, type: NftType | undefined, what: string): NftDatum {
+  if (type === undefined) return { kind: 'literal', literal };
+  const value = readNumber(literal, type);
+  return value === undefined ? notKnown(what) : numberOf(type, value);
+}
+
+function evaluateConcat(body: unknown, scope: NftScope, what: string): readonly NftAlternative[] {
+  if (!Array.isArray(body)) return only(notKnown(what));
+  const parts = body.map((part) => evaluateExpression(part, scope));
+  return cross(parts, (data) =>
+    data.some((datum) => datum.kind === 'absent') ? ABSENT : { kind: 'concat', parts: data },
+  );
+}
+
+/** Every combination of the parts' alternatives. */
+export function cross(
+  parts: readonly (readonly NftAlternative[])[],
+  join: (data: readonly NftDatum[]) => NftDatum,
+): readonly NftAlternative[] {
+  let rows: { readonly data: readonly NftDatum[]; readonly of: Omit<NftAlternative, 'datum'> }[] = [
+    { data: [], of: { chance: CERTAIN } },
+  ];
+  for (const alternatives of parts) {
+    rows = rows.flatMap((row) =>
+      alternatives.map((alternative) => ({ data: [...row.data, alternative.datum], of: after(row.of, alternative) })),
+    );
+  }
+  return rows.map((row) => ({ ...row.of, datum: join(row.data) }));
+}
+
+type Likelihood = Pick<NftAlternative, 'chance' | 'fork'>;
+
+/** Both, one after the other: a lot after an undecided choice is undecided. */
+export function after(first: Likelihood, second: Likelihood): Likelihood {
+  const fork = first.fork === 'undecided' || second.fork === 'undecided' ? 'undecided' : (first.fork ?? second.fork);
+  return { chance: both(first.chance, second.chance), ...(fork ? { fork } : {}) };
+}
+
+/** `numgen`: each packet draws (`random`) or takes the next (`inc`); `jhash`, `symhash`: one value, not known which. */
+function drawn(body: unknown, fork: 'random' | 'undecided', what: string): readonly NftAlternative[] {
+  const modulus = asNumber(asRecord(body)?.mod) ?? 0;
+  const offset = asNumber(asRecord(body)?.offset) ?? 0;
+  if (modulus === 1) return only(numberOf('mark', offset));
+  if (!Number.isInteger(modulus) || modulus < 1) return only(notKnown(what));
+  const to = BigInt(offset) + BigInt(modulus) - 1n;
+  if (modulus > VALUES_MAX) return only({ kind: 'span', type: 'mark', from: BigInt(offset), to, what });
+  const chance = fork === 'random' ? chanceOf(1 / modulus) : UNDECIDED;
+  return Array.from({ length: modulus }, (_, value) => ({ datum: numberOf('mark', offset + value), chance, fork }));
+}
+
+/** `KEY map @NAME` or `KEY map { … }` as a value. A miss leaves the rule. */
+function evaluateMap(body: unknown, scope: NftScope, type: NftType | undefined): readonly NftAlternative[] {
+  const map = asRecord(body) ?? {};
+  return evaluateExpression(map.key, scope).flatMap((key): readonly NftAlternative[] => {
+    if (key.datum.kind === 'absent') return [key];
+    const lookup = lookupIn(map.data, key.datum, scope);
+    if (lookup.unlisted) return [{ ...key, datum: notKnown(renderNftExpression({ map: body })) }];
+    const values = lookup.found.map((element) => literalDatum(element.data, type, renderNftExpression(element.data)));
+    if (lookup.certain) return [{ ...key, datum: values[0] ?? ABSENT }];
+    return [...values, ABSENT].map((datum) => ({ ...after(key, { chance: UNDECIDED, fork: 'undecided' }), datum }));
+  });
+}
+
+export type NftSetLookup = NftLookup & {
+  /** The elements are not known, so anything or nothing can be found. */
+  readonly unlisted?: true;
+};
+
+const UNLISTED: NftSetLookup = { found: [], certain: false, unlisted: true };
+
+/** Looks up in an anonymous set (`{"set": […]}`) or in a named one (`@NAME`) of the rule's table. */
+export function lookupIn(data: unknown, key: NftDatum, scope: NftScope): NftSetLookup {
+  if (typeof data === 'string' && data.startsWith('@')) return lookupNamed(data.slice(1), key, scope);
+  const elements = nftNode(data)?.kind === 'set' ? nftNode(data)?.body : data;
+  return Array.isArray(elements) ? lookupElement(elements, key) : lookupElement([elements], key);
+}
+
+function lookupNamed(name: string, key: NftDatum, scope: NftScope): NftSetLookup {
+  const set = scope.table.sets.find((candidate) => candidate.name === name);
+  if (!set || set.terse) return UNLISTED;
+  const lookup = lookupElement(set.elements, key);
+  const miss = lookup.certain && lookup.found.length === 0;
+  return miss && scope.state.touched.includes(name) ? UNLISTED : lookup;
+}
+
+function evaluateBinary(
+  operator: '&' | '|' | '^' | '<<' | '>>',
+  body: unknown,
+  scope: NftScope,
+  type: NftType | undefined,
+  what: string,
+): readonly NftAlternative[] {
+  if (!Array.isArray(body) || body.length < 2) return only(notKnown(what));
+  const [first, ...rest] = body as readonly unknown[];
+  return rest.reduce<readonly NftAlternative[]>(
+    (left, operand) =>
+      left.flatMap((alternative) => {
+        const operandType = alternative.datum.kind === 'number' ? alternative.datum.type : 'integer';
+        const rights = evaluateExpression(
+          operand,
+          scope,
+          operator === '<<' || operator === '>>' ? 'integer' : operandType,
+        );
+        return cross([[alternative], rights], ([a, b]) => combine(operator, a!, b!, what));
+      }),
+    evaluateExpression(first, scope, type ?? 'integer'),
+  );
+}
+
+function combine(operator: '&' | '|' | '^' | '<<' | '>>', left: NftDatum, right: NftDatum, what: string): NftDatum {
+  if (left.kind === 'absent' || right.kind === 'absent') return ABSENT;
+  if (left.kind !== 'number' || right.kind !== 'number') return notKnown(what);
+  const doubts = left.undecided ?? 0n;
+  if (right.undecided || (doubts && (operator === '<<' || operator === '>>'))) return notKnown(what);
+  const { type } = left;
+  switch (operator) {
+    case '&':
+      return withDoubts(type, left.value & right.value, doubts & right.value);
+    case '|':
+      return withDoubts(type, left.value | right.value, doubts & ~right.value);
+    case '^':
+      return withDoubts(type, left.value ^ right.value, doubts);
+    case '<<':
+      return numberOf(type, BigInt.asUintN(32, left.value << right.value));
+    case '>>':
+      return numberOf(type, left.value >> right.value);
+  }
+}
+
+function withDoubts(type: NftType, value: bigint, undecided: bigint): NftDatum {
+  return undecided === 0n ? numberOf(type, value) : { kind: 'number', type, value, undecided };
+}
+
+/**
+ * `fib` (net/ipv4/netfilter/nft_fib_ipv4.c): the address's type, which the namespace's local table decides. The device that a
+ * route would lead to is not known here, except that a packet on its way in from the loopback device is its own answer.
+ */
+function evaluateFib(body: unknown, scope: NftScope, what: string): NftDatum {
+  const fib = asRecord(body) ?? {};
+  const flags = asStrings(fib.flags);
+  const { input, state } = scope;
+  const address = flags.includes('saddr') ? state.packet.ip.source : state.packet.ip.destination;
+  if (fib.result === 'type') {
+    const device = flags.includes('iif') ? input.input : flags.includes('oif') ? input.output : undefined;
+    const type = ADDRESS_TYPES[input.addressType(address, device)];
+    return type === undefined ? notKnown(what) : numberOf('fib_addrtype', type);
+  }
+  const inward = input.hook === 'prerouting' || input.hook === 'input';
+  return inward && input.input === 'lo' ? nameOf('lo') : notKnown(what);
+}
+
+/** Of TCP's options the walk knows the MSS, which only a SYN carries. */
+function evaluateTcpOption(body: unknown, scope: NftScope, what: string): NftDatum {
+  const { l4 } = scope.state.packet;
+  if (l4.protocol !== 'tcp') return ABSENT;
+  if (asRecord(body)?.name !== 'maxseg') return notKnown(what);
+  if (l4.mss !== undefined) return numberOf('integer', l4.mss);
+  return l4.flags !== undefined && !l4.flags.includes('syn') ? ABSENT : notKnown(what);
+}

@@ -1,0 +1,200 @@
+import type { Scalar } from '../host/host.ts';
+import type { NftChain, NftRule } from '../parse/nft-json.ts';
+import type { Source } from '../snapshot/snapshot.ts';
+import type { HookVerdict } from './hook.ts';
+import { after } from './nftables-expression.ts';
+import { changesBetween, type NftScope, type NftState, stateKey } from './nftables-state.ts';
+import { type NftBranch, type NftTurn, runStatement } from './nftables-statement.ts';
+import type { Step } from './trace.ts';
+import { CERTAIN } from './truth.ts';
+
+/** The ways in which a rule can deal with the packet; those that come to the same are one. */
+export function runRule(rule: NftRule, scope: NftScope): readonly NftBranch[] {
+  let branches: readonly NftBranch[] = [
+    { turn: { kind: 'next' }, state: scope.state, chance: CERTAIN, doubts: [], features: [] },
+  ];
+  for (const statement of rule.statements) {
+    branches = branches.flatMap((branch) => {
+      if (branch.turn.kind !== 'next') return [branch];
+      return runStatement(statement, { ...scope, state: branch.state }).map((way) => joined(branch, way));
+    });
+  }
+  return branches.length === 1 ? branches : merged(branches);
+}
+
+function joined(first: NftBranch, second: NftBranch): NftBranch {
+  return {
+    turn: second.turn,
+    state: second.state,
+    ...after(first, second),
+    doubts: [...first.doubts, ...second.doubts],
+    features: [...first.features, ...second.features],
+  };
+}
+
+/** Leaving a rule and coming to its end are the same for the packet, if the rule has changed nothing. */
+function merged(branches: readonly NftBranch[]): readonly NftBranch[] {
+  const groups = Map.groupBy(branches, (branch) => {
+    const turn = branch.turn.kind === 'break' ? 'next' : JSON.stringify(branch.turn);
+    return `${turn === '{"kind":"next"}' ? 'next' : turn} ${stateKey(branch.state)}`;
+  });
+  const certain = groups.size === 1;
+  return [...groups.values()].map((group) => {
+    const [first] = group;
+    if (group.length === 1 || !first) return first!;
+    const { fork: _, ...branch } = first;
+    return {
+      ...branch,
+      ...(certain ? {} : { fork: group.some((way) => way.fork === 'undecided') ? 'undecided' : 'random' }),
+      chance: certain ? CERTAIN : sumOf(group),
+      doubts: [...new Set(group.flatMap((way) => way.doubts))],
+      features: [...new Set(group.flatMap((way) => way.features))],
+    };
+  });
+}
+
+/** At least one way is taken, so what all undecided ways share is certain; otherwise the bounds add up. */
+function sumOf(group: readonly NftBranch[]): NftBranch['chance'] {
+  const sum = (side: 'min' | 'max'): number => group.reduce((total, way) => total + way.chance[side], 0);
+  return { min: Math.min(1, sum('min')), max: Math.min(1, sum('max')) };
+}
+
+/** Where a base chain is being walked. */
+export interface NftWalkPlace {
+  readonly scope: Omit<NftScope, 'state'>;
+  readonly base: NftChain;
+  readonly source: Source;
+}
+
+/** What the rule did, as a step; undefined where it certainly did not match or, after all, did nothing. */
+export function ruleStep(
+  rule: NftRule,
+  chain: NftChain,
+  branch: NftBranch,
+  before: NftState,
+  place: NftWalkPlace,
+): Step | undefined {
+  const undecided = branch.doubts.length > 0;
+  if (branch.turn.kind === 'break' && !undecided) return undefined;
+  const { input, table } = place.scope;
+  const effect = effectText(branch, before);
+  return {
+    kind: 'rule',
+    at: `${input.hook} nft ${table.family} ${table.name} ${chain.name}#${rule.number}`,
+    matched: undecided ? 'unknown' : 'yes',
+    source: { request: place.source.request, text: rule.text },
+    values: {
+      ...placeValues(place),
+      chain: chain.name,
+      handle: rule.handle,
+      ruleNumber: rule.number,
+      ruleText: rule.text,
+      ...(rule.comment === undefined ? {} : { comment: rule.comment }),
+      ...(rule.packets === undefined ? {} : { packets: rule.packets }),
+      ...turnValues(branch.turn),
+      ...natValues(branch.state, before),
+      ...(branch.fork === 'random' ? { probability: branch.chance.max } : {}),
+      ...(undecided ? { undecided: branch.doubts.join('; ') } : {}),
+    },
+    text: undecided ? `not decided (${branch.doubts.join('; ')}); if so: ${effect}` : effect,
+    changes: changesBetween(before, branch.state),
+    features: [...new Set([...branch.doubts, ...branch.features])],
+  };
+}
+
+/** The base chain's policy, which decides where no rule has. */
+export function policyStep(place: NftWalkPlace): Step {
+  const { input, table } = place.scope;
+  const policy = place.base.base?.policy ?? 'accept';
+  return {
+    kind: 'policy',
+    at: `${input.hook} nft ${table.family} ${table.name} ${place.base.name} policy`,
+    matched: 'yes',
+    source: { request: place.source.request, text: `policy ${policy}` },
+    values: { ...placeValues(place), chain: place.base.name, policy, verdict: policy },
+    text: `${table.family} ${table.name} ${place.base.name}: policy ${policy}`,
+    changes: [],
+    features: [],
+  };
+}
+
+function placeValues(place: NftWalkPlace): Record<string, Scalar> {
+  const { input, table } = place.scope;
+  return {
+    backend: 'nft',
+    family: table.family,
+    table: table.name,
+    baseChain: place.base.name,
+    hook: input.hook,
+    priority: place.base.base?.priority ?? 0,
+  };
+}
+
+function turnValues(turn: NftTurn): Record<string, Scalar> {
+  switch (turn.kind) {
+    case 'verdict':
+      return { verdict: turn.verdict.kind, ...rejectValues(turn.verdict) };
+    case 'jump':
+    case 'goto':
+      return { verdict: turn.kind, target: turn.chain };
+    default:
+      return { verdict: turn.kind === 'next' ? 'continue' : turn.kind };
+  }
+}
+
+function rejectValues(verdict: HookVerdict): Record<string, Scalar> {
+  if (verdict.kind !== 'reject') return {};
+  return { rejectWith: verdict.with === 'tcp-reset' ? 'tcp-reset' : `icmp ${verdict.with.type}/${verdict.with.code}` };
+}
+
+function natValues(state: NftState, before: NftState): Record<string, Scalar> {
+  const { nat } = state;
+  if (!nat || nat === before.nat) return {};
+  return {
+    nat: nat.masquerade ? 'masquerade' : nat.redirect ? 'redirect' : nat.kind,
+    ...(nat.to.address === undefined ? {} : { toAddress: nat.to.address }),
+    ...(nat.to.port === undefined ? {} : { toPort: nat.to.port }),
+  };
+}
+
+function effectText(branch: NftBranch, before: NftState): string {
+  const changes = changesBetween(before, branch.state).map((change) =>
+    change.field.endsWith('mark')
+      ? `${change.field} ${hex(change.from)} → ${hex(change.to)}`
+      : `${change.field} ${change.from} → ${change.to}`,
+  );
+  const turn = turnText(branch.turn, branch.state, before);
+  return [...changes, ...(turn === '' ? [] : [turn])].join(', ') || 'nothing that decides';
+}
+
+function hex(value: Scalar): string {
+  return typeof value === 'number' ? `0x${value.toString(16)}` : String(value);
+}
+
+function turnText(turn: NftTurn, state: NftState, before: NftState): string {
+  switch (turn.kind) {
+    case 'jump':
+    case 'goto':
+      return `${turn.kind} ${turn.chain}`;
+    case 'return':
+      return 'return';
+    case 'verdict':
+      return state.nat && state.nat !== before.nat ? natText(state.nat) : verdictText(turn.verdict);
+    default:
+      return '';
+  }
+}
+
+function natText(nat: NonNullable<NftState['nat']>): string {
+  if (nat.masquerade) return 'masquerade';
+  const address = nat.to.address ?? '';
+  const port = nat.to.port === undefined ? '' : `:${nat.to.port}`;
+  if (nat.redirect) return `redirect to this host${port}`;
+  return `${nat.kind} NAT to ${address.includes(':') && port !== '' ? `[${address}]` : address}${port}`;
+}
+
+function verdictText(verdict: HookVerdict): string {
+  if (verdict.kind === 'tproxy') return `TPROXY to ${verdict.address ?? 'this host'}:${verdict.port ?? 'same port'}`;
+  if (verdict.kind !== 'reject') return verdict.kind;
+  return `reject with ${verdict.with === 'tcp-reset' ? 'a TCP reset' : `ICMP ${verdict.with.type}/${verdict.with.code}`}`;
+}
