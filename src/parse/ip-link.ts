@@ -89,6 +89,8 @@ export interface LinkStatistics {
 export function parseIpLink(text: string): Parsed<readonly Link[]> {
   const unparsed: UnparsedLine[] = [];
   const links = parseItems(text, (item) => linkOf(item, unparsed));
+  // Every network namespace has lo: an answer without any device did not see them.
+  if (links.value.length === 0) unparsed.push({ line: 0, text: '(no devices)' });
   return { value: resolvePeers(links.value), unparsed: [...links.unparsed, ...unparsed] };
 }
 
