@@ -8,7 +8,10 @@ export interface WaitOptions {
 /** A check that holds answers true; otherwise what it saw instead, for the message of a wait in vain. */
 export type Check = () => Promise<true | string> | true | string;
 
-/** Waits until `check` holds, at most `timeoutMs`; then fails with what was seen last. An error in the check counts as "not yet". */
+/** Thrown by a check that can no longer come true: ends the wait at once. */
+export class GiveUp extends Error {}
+
+/** Waits until `check` holds, at most `timeoutMs`; then fails with what was seen last. Any error but GiveUp counts as "not yet". */
 export const waitFor = async (what: string, check: Check, options: WaitOptions): Promise<void> => {
   const started = performance.now();
   const everyMs = options.everyMs ?? 100;
@@ -19,6 +22,7 @@ export const waitFor = async (what: string, check: Check, options: WaitOptions):
       if (answer === true) return;
       seen = answer;
     } catch (error) {
+      if (error instanceof GiveUp) throw new Error(`${what}: ${error.message}`);
       seen = error instanceof Error ? error.message : String(error);
     }
     await sleep(everyMs);

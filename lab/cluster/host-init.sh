@@ -70,8 +70,9 @@ done
 mount --make-rshared /
 
 ip link set lo up
-for setting in net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1 net.ipv4.conf.all.rp_filter=0 \
-  net.ipv4.conf.default.rp_filter=0 net.ipv4.ping_group_range='0 2147483647'; do
+case $name in outside) forward=0 ;; *) forward=1 ;; esac
+for setting in "net.ipv4.ip_forward=$forward" net.bridge.bridge-nf-call-iptables=1 \
+  net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0; do
   sysctl -qw "$setting" || true
 done
 touch "$folder/ready"

@@ -1,7 +1,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { type Headers, type Pack, pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 import { output } from '../../command.ts';
 
 const EXECUTABLE = 0o755;
@@ -17,22 +17,28 @@ const librariesOf = async (program: string): Promise<readonly string[]> => {
   return text.split(/\s+/).filter((word) => word.startsWith('/') && !word.endsWith(':'));
 };
 
+interface Entry {
+  readonly name: string;
+  readonly type: 'file' | 'directory' | 'symlink';
+  readonly mode: number;
+  readonly linkname?: string;
+}
+
 /** One layer of a container image, put together from files of this machine. The first of two files for a path stays. */
 export class Layer {
   private readonly tar: Pack = pack();
   private readonly whole: Promise<Buffer> = buffer(this.tar);
   private readonly taken = new Set<string>();
 
-  private async add(header: Headers, content?: Buffer): Promise<void> {
+  private async add(header: Entry, content: Buffer = Buffer.alloc(0)): Promise<void> {
     if (this.taken.has(header.name)) return;
     const parent = dirname(header.name);
     if (parent !== '.' && parent !== '/') await this.folder(parent);
     this.taken.add(header.name);
     await new Promise<void>((resolve, reject) => {
-      const entry = this.tar.entry({ mtime: new Date(0), uid: 0, gid: 0, ...header }, content ?? '', (error) =>
+      this.tar.entry({ mtime: new Date(0), uid: 0, gid: 0, size: content.length, ...header }, content, (error) =>
         error ? reject(error) : resolve(),
       );
-      if (!content) entry.end();
     });
   }
 
@@ -49,7 +55,7 @@ export class Layer {
   }
 
   file(path: string, content: Buffer, mode = EXECUTABLE): Promise<void> {
-    return this.add({ name: path.replace(/^\//, ''), type: 'file', mode, size: content.length }, content);
+    return this.add({ name: path.replace(/^\//, ''), type: 'file', mode }, content);
   }
 
   async copy(path: string, from: string, mode = EXECUTABLE): Promise<void> {
