@@ -152,14 +152,14 @@ function pickContext(config: Merged, asked: string | undefined): KubeContext {
   const clusterName = text(context.cluster) ?? '';
   const userName = text(context.user) ?? '';
   const cluster = config.clusters.get(clusterName);
-  const server = cluster && text(cluster.server);
+  const server = cluster && withScheme(text(cluster.server));
   if (!cluster || !server) {
     throw new KubernetesProblem(
       'kubeconfig',
       `context "${name}" uses cluster "${clusterName}", which has no server in ${config.origin}`,
     );
   }
-  if (!URL.canParse(server)) {
+  if (!/^https?:/.test(server) || !URL.canParse(server)) {
     throw new KubernetesProblem('kubeconfig', `cluster "${clusterName}" has a server that is no URL: ${server}`);
   }
   return {
@@ -171,6 +171,11 @@ function pickContext(config: Merged, asked: string | undefined): KubeContext {
     cluster: readCluster(cluster, server),
     user: readUser(config.users.get(userName) ?? {}),
   };
+}
+
+/** As client-go, which takes `host:port` too. */
+function withScheme(server: string | undefined): string | undefined {
+  return server === undefined || server.includes('://') ? server : `https://${server}`;
 }
 
 function readCluster(cluster: Json, server: string): KubeCluster {

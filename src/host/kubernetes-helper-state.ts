@@ -4,9 +4,15 @@ import type { Gap } from './host.ts';
 /** What a helper pod's status says about its start. */
 export type HelperState =
   /** Exec may be tried: the kubelet answers it some time before it reports the container as running. */
-  | { readonly say: 'try' }
-  | { readonly say: 'wait' }
-  | { readonly say: 'failed'; readonly gap: Gap; readonly detail: string; readonly image: boolean };
+  { readonly say: 'try' } | { readonly say: 'wait' } | FailedState;
+
+export interface FailedState {
+  readonly say: 'failed';
+  readonly gap: Gap;
+  readonly detail: string;
+  /** The image's part in it: it cannot be had, or it is not podtriage's. */
+  readonly image: 'none' | 'pull' | 'foreign';
+}
 
 /** How long each stage of a start may take, from the pod's creation. */
 export interface StartLimits {
@@ -32,39 +38,38 @@ const CONTAINER_REASONS = ['CreateContainerConfigError', 'CreateContainerError',
 
 /** Judges a pod by its status and its age. `pod` is undefined while it is not there. */
 export function helperState(pod: Pod | undefined, ageMs: number, limits: StartLimits = START_LIMITS): HelperState {
-  if (!pod) return ageMs > limits.takenMs ? failed('unreachable', 'no helper pod was made') : { say: 'wait' };
-  const { phase, reason, message, containerStatuses, conditions } = pod.status;
+  if (!pod) return ageMs > limits.takenMs ? failed('no helper pod was made') : { say: 'wait' };
+  if (pod.metadata.deletionTimestamp) return failed('the helper pod was deleted by somebody else');
+  const { phase, containerStatuses, conditions } = pod.status;
+  if (phase === 'Failed' || phase === 'Succeeded') return endedEarly(pod);
   const status = containerStatuses?.[0];
-  if (pod.metadata.deletionTimestamp) return failed('unreachable', 'the helper pod was deleted by somebody else');
-  if (phase === 'Failed' || phase === 'Succeeded') {
-    const ended = status?.state?.terminated;
-    const why = [reason ?? ended?.reason, message ?? ended?.message].filter((part) => part).join(': ');
-    return failed('unreachable', `the helper pod ended before it could be used (${why || phase})`);
-  }
   const waiting = status?.state?.waiting;
-  if (waiting?.reason && IMAGE_REASONS.includes(waiting.reason)) {
-    return { ...failed('unreachable', `${waiting.reason}: ${waiting.message ?? ''}`.trim()), image: true };
-  }
-  if (waiting?.reason && CONTAINER_REASONS.includes(waiting.reason)) {
-    return failed('unreachable', `${waiting.reason}: ${waiting.message ?? ''}`.trim());
-  }
+  if (waiting?.reason && IMAGE_REASONS.includes(waiting.reason)) return failed(saying(waiting), 'pull');
+  if (waiting?.reason && CONTAINER_REASONS.includes(waiting.reason)) return failed(saying(waiting));
   if (status?.state?.running) return { say: 'try' };
   const taken = containerStatuses !== undefined || conditions?.some((one) => one.type === 'Initialized') === true;
-  if (!taken) {
-    return ageMs > limits.takenMs
-      ? failed('unreachable', `its kubelet did not take the helper pod within ${limits.takenMs / 1000} s`)
-      : { say: 'try' };
+  if (!taken && ageMs > limits.takenMs) {
+    return failed(`its kubelet did not take the helper pod within ${limits.takenMs / 1000} s`);
   }
   if (ageMs <= limits.runningMs) return { say: 'try' };
   const why = waiting?.reason ?? 'no reason given';
-  return {
-    ...failed('unreachable', `the helper did not run within ${limits.runningMs / 1000} s (${why})`),
-    image: waiting?.reason === 'ContainerCreating',
-  };
+  const detail = `the helper did not run within ${limits.runningMs / 1000} s (${why})`;
+  return failed(detail, why === 'ContainerCreating' ? 'pull' : 'none');
 }
 
-function failed(gap: Gap, detail: string): { say: 'failed'; gap: Gap; detail: string; image: boolean } {
-  return { say: 'failed', gap, detail, image: false };
+function endedEarly({ status: { phase, reason, message, containerStatuses } }: Pod): FailedState {
+  const ended = containerStatuses?.[0]?.state?.terminated;
+  const why = saying({ reason: reason ?? ended?.reason, message: message ?? ended?.message }) || phase;
+  const foreign = /executable file not found|no such file or directory/.test(ended?.message ?? '');
+  return failed(`the helper pod ended before it could be used (${why})`, foreign ? 'foreign' : 'none');
+}
+
+function saying({ reason, message }: { reason?: string | undefined; message?: string | undefined }): string {
+  return [reason, message].filter((part) => part).join(': ');
+}
+
+function failed(detail: string, image: FailedState['image'] = 'none'): FailedState {
+  return { say: 'failed', gap: 'unreachable', detail, image };
 }
 
 /** ` (node is NotReady: …)`, or '' for a node that is ready or not known. */

@@ -11,7 +11,14 @@ import {
   type Manifest,
   podManifest,
 } from './kubernetes-helper-manifest.ts';
-import { helperState, nodeRemark, preloadCommand, START_LIMITS, type StartLimits } from './kubernetes-helper-state.ts';
+import {
+  type FailedState,
+  helperState,
+  nodeRemark,
+  preloadCommand,
+  START_LIMITS,
+  type StartLimits,
+} from './kubernetes-helper-state.ts';
 import { LinkRefused, type NodeLink, openLink } from './kubernetes-link.ts';
 import { ensureNamespace, type HelperNamespace } from './kubernetes-namespace.ts';
 import { execTarget, type PodWatch, watchPods } from './kubernetes-pods.ts';
@@ -90,13 +97,13 @@ export function createHelperPool(options: PoolOptions): HelperPool {
     refuseWithoutRights(access, settings.namespace);
     const node = readNode(client, helper.node);
     namespace ??= prepareNamespace();
-    const { admitsPrivileged } = await namespace;
+    const [{ admitsPrivileged }, found] = await Promise.all([namespace, node]);
+    refuseNode(found, helper.node);
     if (stopped.signal.aborted) throw new HelperFailure('unreachable', 'the run was stopped');
     const begunAtMs = Date.now();
     await Promise.all([
       createHelper(client, settings, helper, access),
       admitsPrivileged ? undefined : refuseByDryRun(client, settings, helper),
-      node.then((found) => refuseNode(found, helper.node)),
     ]);
     const limits = options.limits ?? START_LIMITS;
     helper.link = await connectHelper({
@@ -105,7 +112,7 @@ export function createHelperPool(options: PoolOptions): HelperPool {
       watch: watch!,
       begunAtMs,
       limits,
-      node,
+      node: found === 'missing' ? undefined : found,
       stopped: stopped.signal,
     });
     return helper.link;
@@ -217,7 +224,7 @@ interface Connecting {
   readonly watch: PodWatch;
   readonly begunAtMs: number;
   readonly limits: StartLimits;
-  readonly node: Promise<Node | 'missing' | undefined>;
+  readonly node: Node | undefined;
   readonly stopped: AbortSignal;
 }
 
@@ -230,7 +237,7 @@ async function connectHelper(connecting: Connecting): Promise<NodeLink> {
     if (stopped.aborted) throw new HelperFailure('unreachable', 'the run was stopped');
     helper.pod = watch.find(helper.name) ?? helper.pod;
     const state = helperState(helper.pod, Date.now() - begunAtMs, limits);
-    if (state.say === 'failed') throw await withAdvice(state, connecting);
+    if (state.say === 'failed') throw withAdvice(state, connecting);
     if (!helper.pod) await replaceController(connecting);
     if (state.say === 'try' && helper.pod) {
       const link = await tryLink(options, helper.pod);
@@ -280,14 +287,13 @@ function isFinal(error: Error): boolean {
   );
 }
 
-async function withAdvice(
-  state: { readonly gap: Gap; readonly detail: string; readonly image: boolean },
-  { node, options }: Connecting,
-): Promise<HelperFailure> {
-  const found = await node;
-  const known = found === 'missing' ? undefined : found;
-  const advice = state.image ? `; to preload the image: ${preloadCommand(known, options.settings.image)}` : '';
-  return new HelperFailure(state.gap, `${state.detail}${nodeRemark(known)}${advice}`);
+function withAdvice(state: FailedState, { node, options: { settings } }: Connecting): HelperFailure {
+  const advice = {
+    none: '',
+    pull: `; to preload the image: ${preloadCommand(node, settings.image)}`,
+    foreign: `; ${settings.image} is not an image of podtriage`,
+  }[state.image];
+  return new HelperFailure(state.gap, `${state.detail}${nodeRemark(node)}${advice}`);
 }
 
 /** Objects first asked for are deleted by name even where their creation seemed to fail: an answer may have been lost. */

@@ -7,9 +7,9 @@ import { type Layer, type LayerEntry, writeLayer } from './layer.ts';
 
 const run = promisify(execFile);
 
-/** Where the program stands in the image, and the part of it that a helper runs. */
-export const APP_ROOT = 'opt/podtriage';
-export const AGENT_ENTRY = 'dist/src/agent/main.js';
+/** Where the program stands in the image, and the files that a helper starts (deploy/podtriage-agent). */
+const APP_ROOT = 'opt/podtriage';
+const ENTRIES = 'dist/src/agent';
 
 /** What a helper's pod runs (deploy/). */
 const SCRIPTS = ['podtriage-agent', 'podtriage-idle'];
@@ -48,10 +48,12 @@ async function compile(repository: string, build: string): Promise<void> {
   if (complaint) process.stderr.write(`image: the types are not clean: ${complaint.split('\n')[0]}\n`);
 }
 
-/** Follows imports from the entry; returns the names of the npm packages met on the way. */
+/** Follows imports from the node side's files (the prober is a process of its own); returns the names of the npm packages met on the way. */
 async function addModules(build: string, entries: Map<string, LayerEntry>): Promise<Set<string>> {
   const packages = new Set<string>();
-  const waiting = [AGENT_ENTRY];
+  const waiting = (await readdir(join(build, ENTRIES)))
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => `${ENTRIES}/${name}`);
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (entries.has(`${APP_ROOT}/${path}`)) continue;
     const content = await readFile(join(build, path));
