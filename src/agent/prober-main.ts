@@ -1,5 +1,5 @@
 import type { ProbeJob } from '../probe/probe-request.ts';
-import { probeOnce } from './prober.ts';
+import { prepare, probeOnce } from './prober.ts';
 
 /*
  * Started by the node side inside a network namespace (`nsenter --net=… node prober-main.ts JOBS`): does all jobs at
@@ -7,6 +7,7 @@ import { probeOnce } from './prober.ts';
  */
 const jobs = JSON.parse(process.argv[2] ?? '[]') as readonly ProbeJob[];
 
+await prepare(jobs);
 await Promise.all(
   jobs.map(async (job) => {
     const answer = await probeOnce(job);

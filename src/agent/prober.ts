@@ -7,6 +7,11 @@ import type { DnsAnswer, TcpAnswer, UdpAnswer } from '../snapshot/probe-answers.
 
 export type ProbeAnswer = TcpAnswer | UdpAnswer | DnsAnswer;
 
+/** Loads what these jobs need before the first of them starts, so that no probe's time counts it; nothing that none needs. */
+export async function prepare(jobs: readonly ProbeJob[]): Promise<void> {
+  if (jobs.some(({ action }) => action === 'probe.dns')) await import('../probe/dns-message.ts');
+}
+
 /** Does one probe with real sockets of the namespace that it runs in. Always answers, within the job's time. */
 export function probeOnce(job: ProbeJob): Promise<ProbeAnswer> {
   switch (job.action) {
@@ -96,7 +101,6 @@ export async function probeUdp(
 type DnsJob = ProbeJob & { readonly action: 'probe.dns' };
 
 async function probeDns(job: DnsJob): Promise<DnsAnswer> {
-  // Loaded here, so that a prober without a DNS probe starts without it.
   const { encodeDnsQuery, readDnsResponse, messageIn, withLength } = await import('../probe/dns-message.ts');
   const question: DnsQuestion = { id: Math.floor(Math.random() * 0x1_0000), name: job.name, type: job.type };
   const query = encodeDnsQuery(question);

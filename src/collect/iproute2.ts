@@ -58,7 +58,7 @@ export const qdiscs: Collector = {
   limits: LIMITS.common,
 };
 
-/** `[{"device","direction","kind","name"}]`: tc lists the filters of one device and direction at a time, so the node side asks for those that have a hook. */
+/** tc lists the filters of one device and direction at a time, so the node side asks for those that have a hook: `# DEVICE ingress|egress`, then tc's JSON. */
 export const tcFilters: Collector = {
   fact: 'tc-filters',
   scope: 'namespace',

@@ -53,6 +53,8 @@ export function requestsForNode(node: string, family: Family, round: number): re
   const place = hostOf(node);
   return [
     ...NODE_WIDE.map((action) => ({ action, place, args: {}, round })),
+    // The node's own, which its processes and pods with dnsPolicy Default use.
+    ...requestsForPod(place, undefined, round),
     ...requestsForNamespace(place, family, round),
   ];
 }

@@ -50,5 +50,5 @@ export interface ProbeFacts {
   'probe.tcp': TcpAnswer; // address, port, timeoutMs, uid?
   'probe.udp': UdpAnswer; // address, port, timeoutMs, payload?
   'probe.icmp': IcmpAnswer; // address, sizeBytes (payload), df, count, timeoutMs
-  'probe.dns': DnsAnswer; // server, port, name, type (A | AAAA), transport (udp | tcp), timeoutMs
+  'probe.dns': DnsAnswer; // server, port? (53), name, type (A | AAAA), transport (udp | tcp), timeoutMs
 }
