@@ -9,6 +9,8 @@ const PACKAGES = [
   'coreutils',
   'dash',
   'ethtool',
+  'findutils',
+  'grep',
   'iproute2',
   'ipset',
   'iptables',
@@ -23,6 +25,7 @@ const PACKAGES = [
 /** Of these packages, only what the helper's scripts and a person looking around need. */
 const ONLY: Readonly<Record<string, RegExp>> = {
   coreutils: /^usr\/(bin\/(cat|env|ls|nice|sleep|timeout)|share\/doc\/coreutils\/copyright)$/,
+  findutils: /^usr\/(bin\/xargs|share\/doc\/findutils\/copyright)$/,
 };
 
 /** Pulled in by maintainer scripts and logins, which an image without either does not have. */
