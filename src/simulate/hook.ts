@@ -43,7 +43,16 @@ export interface HookInput {
       readonly destinationPort?: number | 'ephemeral';
     };
     readonly reply: boolean;
+    /** The tuple of the answers (`ct reply`, `--ctreplsrc`); it differs from the turned original after NAT. */
+    readonly answer?: {
+      readonly source: string;
+      readonly sourcePort?: number | 'ephemeral';
+      readonly destination: string;
+      readonly destinationPort?: number | 'ephemeral';
+    };
   };
+  /** Whether a local socket sent this packet, in the output and postrouting hooks; its owner where it is known. */
+  readonly socket?: { readonly uid?: number; readonly gid?: number };
   /** The first address of the output device that a MASQUERADE would take; undefined: not known. */
   readonly masqueradeAddress: () => string | undefined;
 }
@@ -63,7 +72,9 @@ export type HookVerdict =
   | { readonly kind: 'reject'; readonly with: 'tcp-reset' | { readonly type: number; readonly code: number } }
   | { readonly kind: 'queue' }
   /** A TPROXY or socket hand-over: the packet goes to a process of this namespace. */
-  | { readonly kind: 'tproxy'; readonly address?: string; readonly port?: number };
+  | { readonly kind: 'tproxy'; readonly address?: string; readonly port?: number }
+  /** A rule whose effect is not modelled, or a rule set that was not read wholly: what becomes of the packet is not known. */
+  | { readonly kind: 'unknown'; readonly because: string };
 
 /** One way in which a rule set can have dealt with the packet. Several where chance or an undecided rule forks it. */
 export interface HookOutcome {

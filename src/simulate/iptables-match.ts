@@ -1,0 +1,67 @@
+import type { IptablesMatch } from '../parse/iptables-save.ts';
+import type { HookInput } from './hook.ts';
+import { CONNTRACK_MODULES } from './iptables-match-conntrack.ts';
+import { HEADER_MODULES } from './iptables-match-header.ts';
+import { IP_MODULES } from './iptables-match-ip.ts';
+import { META_MODULES } from './iptables-match-meta.ts';
+import { PORT_MODULES } from './iptables-match-ports.ts';
+import { SET_MODULES } from './iptables-match-set.ts';
+import type { Evaluator, ModuleTable } from './iptables-match-types.ts';
+import type { Chance } from './trace.ts';
+import { CERTAIN } from './truth.ts';
+
+/** Whether a rule matches: its chance, and the names of what was not decided. */
+export interface MatchOutcome {
+  readonly chance: Chance;
+  readonly undecided: readonly string[];
+  /** The product of `statistic` matches, where there is one. */
+  readonly probability?: number;
+}
+
+export interface CompiledMatches {
+  readonly evaluate: (input: HookInput) => MatchOutcome;
+}
+
+const MODULES: ModuleTable = {
+  ...IP_MODULES,
+  ...PORT_MODULES,
+  ...CONNTRACK_MODULES,
+  ...META_MODULES,
+  ...HEADER_MODULES,
+  ...SET_MODULES,
+};
+
+const NO_MATCH: MatchOutcome = { chance: { min: 0, max: 0 }, undecided: [] };
+
+/** The conjunction of a rule's matches. A match that is not modelled is unknown for this rule alone. */
+export function compileMatches(matches: readonly IptablesMatch[]): CompiledMatches {
+  const parts = matches.map((match) => ({ name: match.module, evaluate: compileOne(match) }));
+  return {
+    evaluate: (input) => {
+      let chance: Chance = CERTAIN;
+      let probability: number | undefined;
+      const undecided: string[] = [];
+      for (const part of parts) {
+        const result = part.evaluate ? part.evaluate(input) : 'unknown';
+        if (result === 'no') return NO_MATCH;
+        if (result === 'unknown') {
+          undecided.push(part.name);
+          chance = { min: 0, max: chance.max };
+        } else if (result !== 'yes') {
+          probability = (probability ?? 1) * result.probability;
+          chance = { min: chance.min * result.probability, max: chance.max * result.probability };
+        }
+      }
+      return { chance, undecided, ...(probability === undefined ? {} : { probability }) };
+    },
+  };
+}
+
+function compileOne(match: IptablesMatch): Evaluator | undefined {
+  return Object.hasOwn(MODULES, match.module) ? MODULES[match.module]!(match) : undefined;
+}
+
+/** For tests and reports: whether a module is modelled with these options. */
+export function isModelled(match: IptablesMatch): boolean {
+  return compileOne(match) !== undefined;
+}
