@@ -2,6 +2,7 @@ import type { Address } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import type { RoundTrip } from '../simulate/trace.ts';
+import type { FlowPurpose } from '../target/flows.ts';
 import type { Question } from '../target/question.ts';
 import type { Evidence } from './evidence.ts';
 import type { Leaf } from './leaves.ts';
@@ -10,7 +11,7 @@ import type { Leaf } from './leaves.ts';
 export interface Flow {
   /** `main`; `dns/ADDRESS` (to the pod's nameserver); `dns-endpoint/ADDRESS`; `icmp` (ping to the same address); `endpoint/ADDRESS` (past the Service); `large` … */
   readonly id: string;
-  readonly purpose: 'main' | 'dns' | 'dns-endpoint' | 'icmp' | 'endpoint' | 'large';
+  readonly purpose: FlowPurpose;
   /** Undefined: from outside the cluster. */
   readonly from?: Place;
   readonly source?: Address;
@@ -32,6 +33,8 @@ export interface FlowProbe {
   readonly outcome: string;
   /** 'unknown' where an answer proves nothing (a mesh proxy accepted the connect). */
   readonly passed: 'yes' | 'no' | 'unknown';
+  /** Of a look-up: whether the name resolved. A server that denies a name was reached all the same (`passed` is 'yes'). */
+  readonly resolved?: boolean;
   readonly statement: string;
   readonly evidence: Evidence;
   readonly latencyMs?: number;

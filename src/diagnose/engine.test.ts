@@ -138,6 +138,11 @@ describe('confidence', () => {
     });
   });
 
+  test('suspected: undoing it does not help, and its only live evidence is that the flow fails', () => {
+    const finding = present({ evidence: [evidence(), dyingLive.probe!.evidence] });
+    expect(named({ flows: [dyingLive] }, finding, () => [dying])).toMatchObject({ confidence: 'suspected' });
+  });
+
   test('a flow that the changed walk no longer has is not mended', () => {
     expect(named({ flows: [dyingLive] }, present(), () => [])).toMatchObject({ counterfactual: { holds: false } });
   });
@@ -286,6 +291,14 @@ describe('what is not this question’s fault', () => {
     const filtered = cause('one', () => present({ claims: [{ ...MAIN, flow: 'icmp' }], change: undefined }));
     expect(run({ flows: [healthyLive, ping] }, [filtered]).causes).toEqual([]);
     expect(run({ flows: [dyingLive, ping] }, [filtered]).causes).toHaveLength(1);
+    const withProbe = cause('one', () =>
+      present({
+        claims: [{ ...MAIN, flow: 'icmp' }],
+        change: undefined,
+        evidence: [evidence(), ping.probe!.evidence],
+      }),
+    );
+    expect(run({ flows: [healthyLive, ping] }, [withProbe]).causes).toEqual([]);
   });
 
   test('a risk or something by design is said all the same', () => {

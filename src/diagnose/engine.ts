@@ -199,11 +199,10 @@ function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undef
   const { cause } = layered.checked;
   const { finding } = layered;
   if (layered.layer > 0) return finding.claims.length > 0 || cause.invariant !== undefined ? 'predicted' : 'suspected';
-  const ownLive = hasLiveEvidence(finding);
-  const live = ownLive || claimedFlows(finding, given).some((flow) => flow.probe?.passed === 'no');
+  const live = hasLiveEvidence(finding) || claimedFlows(finding, given).some((flow) => flow.probe?.passed === 'no');
   const claims = finding.claims.length > 0;
   const claimsCertain = claimedLeaves(finding, given).some((leaf) => leaf.chance.min > 0);
-  if (holdsAlone === false) return ownLive ? 'observed' : 'suspected';
+  if (holdsAlone === false) return hasOwnEvidence(finding, given) ? 'observed' : 'suspected';
   if (claimsCertain && live && holdsAlone && together) return 'proven';
   if (cause.invariant !== undefined && live && (!claims || claimsCertain)) return 'proven';
   if (live) return 'observed';
@@ -220,6 +219,14 @@ function hasLiveEvidence(finding: Present): boolean {
   return finding.evidence.some(
     (evidence) => evidence.plane === 'probe' || evidence.plane === 'capture' || evidence.plane === 'kernel',
   );
+}
+
+/** Live evidence beside the flows' own probes: that a flow fails speaks for every cause that claims it, and for none more. */
+function hasOwnEvidence(finding: Present, given: Case): boolean {
+  const ofFlows = new Set(given.flows.map((flow) => flow.probe?.evidence));
+  const evidence = finding.evidence.filter((one) => !ofFlows.has(one));
+  const [first, ...rest] = evidence;
+  return first !== undefined && hasLiveEvidence({ ...finding, evidence: [first, ...rest] });
 }
 
 function claimedFlows(finding: Present, given: Case): Flow[] {
@@ -239,9 +246,12 @@ function claimedLeaves(finding: Present, given: Case): Leaf[] {
 function isReportable(named: Named, given: Case): boolean {
   if (named.cause.gravity !== 'fault') return true;
   if (named.behind) return true;
-  if (hasLiveEvidence(named.finding)) return true;
   if (named.finding.claims.length > 0)
-    return claimedFlows(named.finding, given).some((flow) => suffers(flow, named, given));
+    return (
+      hasOwnEvidence(named.finding, given) ||
+      claimedFlows(named.finding, given).some((flow) => suffers(flow, named, given))
+    );
+  if (hasLiveEvidence(named.finding)) return true;
   // An invariant that is broken while nothing that was probed fails is not this question's fault.
   if (named.cause.invariant === undefined) return false;
   const probed = given.flows.filter((flow) => flow.probe);
