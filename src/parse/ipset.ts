@@ -18,6 +18,8 @@ export interface Ipset {
     readonly text: string;
     readonly fields: readonly string[];
     readonly nomatch: boolean;
+    /** hash:net,iface: the device's name is a prefix. */
+    readonly wildcard?: boolean;
     /** Seconds left; 0 where the entry does not expire. */
     readonly timeout?: number;
   }[];
@@ -56,6 +58,7 @@ function entryOf(text: string, options: readonly string[]): Entry {
     text,
     fields: text.split(','),
     nomatch: options.includes('nomatch'),
+    ...(options.includes('wildcard') && { wildcard: true }),
     ...(options.includes('timeout') && Number.isFinite(timeout) && { timeout }),
   };
 }
