@@ -1,6 +1,7 @@
 import type { Derived, Flow } from '../diagnose/derived.ts';
 import type { Diagnosis, Named } from '../diagnose/engine.ts';
 import type { Evidence } from '../diagnose/evidence.ts';
+import { stepOf } from '../diagnose/evidence-of.ts';
 import type { Symptom } from '../diagnose/symptom.ts';
 import type { Verdict } from '../diagnose/verdict.ts';
 import type { Scalar } from '../host/host.ts';
@@ -45,11 +46,9 @@ export function buildReport(input: ReportInput): Report {
       disposition: leaf.end.end,
       flow: flow.id,
       place: reportPlace(leaf.end.place),
-      at: leaf.trace.segments[leaf.end.at.segment]?.hops[leaf.end.at.hop]?.steps[leaf.end.at.step]?.at ?? '',
-      text:
-        leaf.end.because ??
-        leaf.trace.segments[leaf.end.at.segment]?.hops[leaf.end.at.hop]?.steps[leaf.end.at.step]?.text ??
-        '',
+      at: stepOf(leaf)?.at ?? '',
+      text: leaf.end.because ?? stepOf(leaf)?.text ?? '',
+      chance: leaf.chance,
     })),
     disagreements: diagnosis.disagreements,
     ruledOut: diagnosis.ruledOut,

@@ -1,7 +1,7 @@
 import type { Confidence } from '../diagnose/evidence.ts';
 import type { WorkflowStep } from '../diagnose/symptom.ts';
 import type { Scalar } from '../host/host.ts';
-import type { RoundTrip } from '../simulate/trace.ts';
+import type { Chance, RoundTrip } from '../simulate/trace.ts';
 
 export const REPORT_SCHEMA = 'podtriage.report/v1';
 
@@ -44,6 +44,8 @@ export interface ReportUnexplained {
   readonly place: ReportPlace;
   readonly at: string;
   readonly text: string;
+  /** Of the connections, the share that ends here; from 0 where only an undecided rule may lead to it. */
+  readonly chance: Chance;
 }
 
 export interface ReportProbe {
