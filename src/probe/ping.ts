@@ -92,7 +92,8 @@ function outcomeOf(
   if (errors.length > 0) return 'unreachable';
   // `socket:` is about what this user may do; `sendmsg:` is a filter on the way out, which is the network's matter.
   if (/^(socket|permission denied|icmp open socket|.*cap_net_raw)/i.test(complaint ?? '')) return 'not-permitted';
-  if (/unreachable/i.test(complaint ?? '')) return 'unreachable';
+  // What ping says of EACCES, which a prohibit route gives.
+  if (/unreachable|^Do you want to ping broadcast/i.test(complaint ?? '')) return 'unreachable';
   if (complaint !== undefined || !summarised) return 'failed';
   return 'silent';
 }
