@@ -3,7 +3,7 @@
  * Whatever touches the world happens behind `Host`; everything here is a function of what it answered.
  */
 import { causes } from './causes/index.ts';
-import { datapathGate } from './cni/gate.ts';
+import { datapathGate, gateRequests } from './cni/gate.ts';
 import { requestsForCluster, requestsForNamespace, requestsForNode, requestsForPod } from './collect/plan.ts';
 import type { Case } from './diagnose/check.ts';
 import type { Flow } from './diagnose/derived.ts';
@@ -17,7 +17,7 @@ import type { Snapshot } from './snapshot/snapshot.ts';
 import { isTargetProblem, type Question, type TargetProblem } from './target/question.ts';
 import { type QuestionWords, resolveQuestion } from './target/resolve-question.ts';
 import { placesAsked } from './triage/places-asked.ts';
-import { attachProbes, probeUntilDone } from './triage/probe-flows.ts';
+import { probeUntilDone } from './triage/probe-flows.ts';
 import { createRun, type Run } from './triage/run.ts';
 import { secondLook } from './triage/second-look.ts';
 import { walkFlows } from './triage/walk-flows.ts';
@@ -85,13 +85,12 @@ export async function collectFor(run: Run, words: QuestionWords): Promise<Questi
 }
 
 function requestsForQuestion(snapshot: Snapshot, question: Question): Request[] {
-  const gate = datapathGate(snapshot);
   const places = placesAsked(snapshot, question).flatMap((place) =>
     place.namespace === 'host'
       ? requestsForNode(place.node, question.family, 0)
       : [...requestsForNamespace(place, question.family, 0), ...requestsForPod(place)],
   );
-  return [...(gate.wants ?? []), ...places];
+  return [...gateRequests(snapshot), ...places];
 }
 
 /** The bounded loop: the walk's open ends say what they lack, and are walked again with it. */
@@ -113,10 +112,10 @@ function wantsOf(flows: readonly Flow[], round: number): Request[] {
 }
 
 function flowsOf(snapshot: Snapshot, question: Question): Flow[] {
-  return attachProbes(walkFlows(snapshot, question, datapathGate(snapshot)), snapshot, question);
+  return walkFlows(snapshot, question, datapathGate(snapshot));
 }
 
 function caseOf(snapshot: Snapshot, question: Question): Case {
   const gate = datapathGate(snapshot);
-  return { snapshot, question, gate, flows: attachProbes(walkFlows(snapshot, question, gate), snapshot, question) };
+  return { snapshot, question, gate, flows: walkFlows(snapshot, question, gate) };
 }

@@ -109,9 +109,11 @@ export function placesFor(at: Cause['at'], given: Case): Place[] {
 }
 
 function placesOnTheWay(given: Case): Place[] {
-  const ends = [given.question.source, given.question.destination].flatMap((end) =>
-    (end.kind === 'pod' || end.kind === 'node') && end.place ? [end.place] : [],
-  );
+  const ends = [given.question.source, given.question.destination].flatMap((end) => {
+    if (end.kind !== 'pod' && end.kind !== 'node') return [];
+    // A pod that was never started has no network of its own, but its node may tell why.
+    return end.place ? [end.place] : end.kind === 'pod' && end.node ? [hostOf(end.node)] : [];
+  });
   return [...ends, ...given.flows.flatMap(placesOfFlow)].filter((place) => place.node !== '');
 }
 

@@ -1,5 +1,6 @@
 import { placeKey } from '../net/place.ts';
 import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
+import { answeredBy } from './answered-by.ts';
 import type { Cause, Finding } from './cause.ts';
 import { type Case, type Checked, checkCause } from './check.ts';
 import type { Flow } from './derived.ts';
@@ -255,7 +256,7 @@ function isReportable(named: Named, given: Case): boolean {
   // An invariant that is broken while nothing that was probed fails is not this question's fault.
   if (named.cause.invariant === undefined) return false;
   const probed = given.flows.filter((flow) => flow.probe);
-  return probed.length === 0 || probed.some((flow) => flow.probe?.passed === 'no');
+  return probed.length === 0 || probed.some((flow) => flow.probe && answeredBy(flow.probe) === 'no');
 }
 
 function suffers(flow: Flow, named: Named, given: Case): boolean {

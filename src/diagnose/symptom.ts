@@ -1,3 +1,4 @@
+import { answeredBy } from './answered-by.ts';
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import { walkAnswer } from './walk-answer.ts';
@@ -96,6 +97,6 @@ function flowOf(given: Derived, purpose: Flow['purpose']): Flow | undefined {
 
 function answerOf(flow: Flow | undefined): { passed: Passed; because: string } {
   if (!flow) return { passed: 'unknown', because: 'not tried' };
-  if (flow.probe) return { passed: flow.probe.passed, because: flow.probe.statement };
+  if (flow.probe) return { passed: answeredBy(flow.probe), because: flow.probe.statement };
   return walkAnswer(flow);
 }

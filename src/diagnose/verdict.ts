@@ -1,3 +1,4 @@
+import { answeredBy } from './answered-by.ts';
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import type { Diagnosis, Named } from './engine.ts';
@@ -111,11 +112,12 @@ function untold(given: Derived): string {
 function decisiveFlow(given: Derived): Flow | undefined {
   const lookUps = given.flows.filter((flow) => flow.purpose === 'dns' && flow.probe);
   const isName = given.question.destination.kind === 'name';
-  if (isName && lookUps.length > 0 && lookUps.every((flow) => flow.probe?.passed === 'no')) return lookUps[0];
+  if (isName && lookUps.length > 0 && lookUps.every((flow) => flow.probe && answeredBy(flow.probe) === 'no'))
+    return lookUps[0];
   return given.flows.find((flow) => flow.purpose === 'main');
 }
 
 function answerOf(flow: Flow | undefined): WalkAnswer {
   if (!flow) return { passed: 'unknown', because: 'the flow could not be walked or tried' };
-  return flow.probe ? { passed: flow.probe.passed, because: flow.probe.statement } : walkAnswer(flow);
+  return flow.probe ? { passed: answeredBy(flow.probe), because: flow.probe.statement } : walkAnswer(flow);
 }

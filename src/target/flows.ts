@@ -13,7 +13,18 @@ import { clusterAddresses, protocolOf, serviceOfHost, serviceOfNodePort, service
 /** Backends of one Service that are looked at one by one. */
 export const ENDPOINT_FLOWS_MAX = 8;
 
-export type FlowPurpose = 'main' | 'dns' | 'dns-endpoint' | 'icmp' | 'endpoint' | 'large';
+export type FlowPurpose =
+  | 'main'
+  | 'dns'
+  | 'dns-endpoint'
+  | 'icmp'
+  | 'endpoint'
+  | 'large'
+  // What an answer makes worth asking (triage/follow-ups.ts):
+  | 'dns-control' // a name that the cluster's DNS must know, at the server that failed
+  | 'dns-upstream' // the server that the cluster's DNS forwards to, from its own namespace
+  | 'underlay' // from node to node, small
+  | 'underlay-large'; // and at the NIC's own MTU
 
 /** One packet that the question makes us look at, before it is walked. */
 export interface PlannedFlow {

@@ -15,7 +15,8 @@ export function placesAsked(snapshot: Snapshot, question: Question): Place[] {
 }
 
 function placesOfEndpoint(snapshot: Snapshot, endpoint: Endpoint): Place[] {
-  if (endpoint.kind === 'pod' || endpoint.kind === 'node') return endpoint.place ? [endpoint.place] : [];
+  if (endpoint.kind === 'node') return [endpoint.place];
+  if (endpoint.kind === 'pod') return endpoint.place ? [endpoint.place] : endpoint.node ? [hostOf(endpoint.node)] : [];
   if (endpoint.kind !== 'service') return [];
   const slices = snapshot.fact('api.endpointslices', CLUSTER);
   if (slices.state === 'unseen') return [];

@@ -1,6 +1,6 @@
-import type { Host, Reply, Request } from '../host/host.ts';
-import { createReplyStore, type ReplyStore } from '../snapshot/reply-store.ts';
-import { requestKey } from '../snapshot/request-key.ts';
+import { AFTER_PROBES, type Host, type Reply, type Request } from '../host/host.ts';
+import { createReplyStore, type ReplyStore } from '../snapshot/create-snapshot.ts';
+import { factKey } from '../snapshot/fact-key.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { withPodUids } from './places-asked.ts';
 
@@ -39,7 +39,7 @@ export function createRun(host: Host, options: RunOptions): Run {
 
   const collect = async (what: string, requests: readonly Request[]): Promise<void> => {
     const fresh = requests.filter((request) => {
-      const key = `${requestKey(request)}#${request.round >= 1000 ? request.round : 0}`;
+      const key = `${factKey(request.action, request.place, request.args)}#${request.round === AFTER_PROBES ? 'after' : ''}`;
       return !asked.has(key) && asked.add(key);
     });
     if (fresh.length === 0) return;

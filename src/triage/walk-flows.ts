@@ -4,13 +4,17 @@ import { tripLeaves } from '../diagnose/leaves.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import { simulateRoundTrip } from '../simulate/simulate-round-trip.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { type PlannedFlow, plannedFlows } from '../target/flows.ts';
+import type { PlannedFlow } from '../target/flows.ts';
 import type { Question } from '../target/question.ts';
+import { allPlannedFlows, probeOf } from './probe-flows.ts';
 
-/** Plans every flow that the question makes us look at and walks each there and back. */
+/** Every flow that the question makes us look at, walked there and back, with what its probe saw. */
 export function walkFlows(snapshot: Snapshot, question: Question, gate: DatapathGate): Flow[] {
   const addresses = clusterAddresses(snapshot);
-  return plannedFlows(snapshot, question).map((planned) => walkFlow(planned, snapshot, gate, addresses));
+  return allPlannedFlows(snapshot, question).flows.map((planned) => {
+    const probe = probeOf(snapshot, question, planned, gate);
+    return { ...walkFlow(planned, snapshot, gate, addresses), ...(probe && { probe }) };
+  });
 }
 
 function walkFlow(

@@ -1,0 +1,72 @@
+import { defineCause } from '../../diagnose/cause.ts';
+import { type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import type { Packet } from '../../net/packet.ts';
+import { claimsOf, distinctBy } from '../shared/claims.ts';
+import { deleteCommand, familyOfStep, policyChange, ruleRemoval, ruleText } from '../shared/iptables-change.ts';
+import { policyRise } from '../shared/policy-rise.ts';
+import { present } from '../shared/present.ts';
+
+/**
+ * The packet that carries pod traffic between the nodes (VXLAN UDP 8472 or 4789, GENEVE 6081, WireGuard 51820, IPIP
+ * protocol 4) is dropped by a rule of one of the nodes. Source: flannel, Documentation/troubleshooting.md ("Firewalls").
+ */
+export const overlayPortBlocked = defineCause({
+  id: 'overlay-port-blocked',
+  class: 'network-unreachable',
+  title: 'The overlay’s packets are blocked between the nodes',
+  gravity: 'fault',
+  at: 'path-node',
+  needs: ['flows'],
+  optional: ['iptables.nft', 'iptables.legacy'],
+  check({ flows }, place, ask) {
+    const dead = deadEnds(flows, { ends: ['dropped-by-rule', 'rejected-by-rule'], at: place }).filter(
+      (end) => end.leaf.end.packet.inner,
+    );
+    if (dead.length === 0)
+      return { is: 'absent', because: `no rule of ${place.node} drops an overlay packet that was walked` };
+    const rules = distinctBy(
+      dead.filter((end) => end.step),
+      keyOf,
+    );
+    return present({
+      claims: claimsOf(dead),
+      evidence: [
+        ...rules.map((end) => walkEvidence('firewall-rule', place, end.step!, statementOf(end))),
+        ...rules.flatMap((end) => policyRise(ask, place, familyOfStep(end.step!), end.step!) ?? []),
+        ...probeEvidence(dead.map((end) => end.flow)),
+      ],
+      place: { ...place, object: rules.map(keyOf).join('; ') },
+      change: rules.map((end) =>
+        end.step!.kind === 'policy'
+          ? policyChange(end.step!, place, 'accept', `${keyOf(end)} accept`)
+          : ruleRemoval(end.step!, place),
+      ),
+      fix: {
+        summary: `let ${overlayOf(rules[0]?.leaf.end.packet)} through between all nodes, in whatever manages this rule`,
+        commands: rules.map((end) =>
+          end.step!.kind === 'policy'
+            ? `# on ${place.node}: accept ${overlayOf(end.leaf.end.packet)} from the other nodes`
+            : `${deleteCommand(end.step!, familyOfStep(end.step!))}    # on ${place.node}`,
+        ),
+      },
+    });
+  },
+});
+
+function keyOf(end: DeadEnd): string {
+  const { values, kind } = end.step!;
+  const chain = `${values['backend']} ${values['table']} ${values['chain']}`;
+  return kind === 'policy' ? `${chain} policy` : `${chain} rule ${values['ruleNumber']}`;
+}
+
+function statementOf(end: DeadEnd): string {
+  const { packet } = end.leaf.end;
+  const what = end.step!.kind === 'policy' ? `the policy of ${keyOf(end)}` : `“${ruleText(end.step!)}” (${keyOf(end)})`;
+  return `${what} drops the outer packet ${packet.ip.source} → ${packet.ip.destination}, ${overlayOf(packet)}, which carries ${packet.inner?.ip.source} → ${packet.inner?.ip.destination}`;
+}
+
+function overlayOf(packet: Packet | undefined): string {
+  if (!packet) return 'the overlay’s traffic';
+  const { l4 } = packet;
+  return 'destinationPort' in l4 ? `${l4.protocol} port ${l4.destinationPort}` : `IP protocol ${l4.protocol}`;
+}

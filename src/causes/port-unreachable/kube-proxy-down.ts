@@ -1,0 +1,146 @@
+import { defineCause } from '../../diagnose/cause.ts';
+import type { Evidence } from '../../diagnose/evidence.ts';
+import { probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import type { Place } from '../../net/place.ts';
+import { unmodelledAt } from '../../simulate/datapath.ts';
+import type { Pod, Service } from '../../snapshot/objects.ts';
+import { isComplete } from '../../snapshot/snapshot.ts';
+import { backendsOf, usableBackends } from '../../target/service-backends.ts';
+import { claimsOf, distinctBy } from '../shared/claims.ts';
+import { present } from '../shared/present.ts';
+import { untranslatedAt } from '../shared/programmed.ts';
+import { isReadyPod, podName, serviceName } from '../shared/services.ts';
+
+/**
+ * The Service is not programmed on this node by any known implementation, though its EndpointSlices have usable
+ * addresses: mostly every ClusterIP, DNS included, fails there while pod addresses work. The state of kube-proxy's pod
+ * explains it and does not decide it: a crashed proxy leaves working rules behind (kubernetes#71071).
+ */
+export const kubeProxyDown = defineCause({
+  id: 'kube-proxy-down',
+  class: 'port-unreachable',
+  title: 'Services are not programmed on this node',
+  gravity: 'fault',
+  at: 'path-node',
+  needs: [
+    'flows',
+    'gate',
+    'iptables.nft',
+    'iptables.legacy',
+    'nft.tables',
+    'api.services',
+    'api.endpointslices',
+    'api.pods',
+  ],
+  explains: ['dns-service-unreachable'],
+  invariant: 'every Service with usable endpoints is programmed on every node',
+  check(given, place) {
+    const opaque =
+      unmodelledAt(given.gate, place) ??
+      given.gate.parts.find(
+        (part) => part.role === 'services' && !part.modelled && (part.node === undefined || part.node === place.node),
+      );
+    if (opaque)
+      return { is: 'unknown', because: `Services are implemented by ${opaque.by} here, whose tables are not read` };
+    const missing = given['api.services'].value.flatMap((service) => {
+      if (!hasUsableEndpoints(service)) return [];
+      const dead = untranslatedAt(service, given.flows, place);
+      return dead.length > 0 ? [{ service, dead }] : [];
+    });
+    const [first] = missing;
+    if (!first)
+      return { is: 'absent', because: `${place.node} translates every Service that was asked about and has endpoints` };
+    const read = [given['iptables.nft'], given['iptables.legacy'], given['nft.tables'], given['api.endpointslices']];
+    if (read.some((one) => !isComplete<unknown>(one)))
+      return {
+        is: 'unknown',
+        because: `the rules of ${place.node} were not read wholly: the Service may be among them`,
+      };
+    const proxy = proxyPods(given['api.pods'].value, place);
+    return present({
+      claims: claimsOf(missing.flatMap((one) => one.dead)),
+      evidence: [
+        ...missing.flatMap((one) =>
+          one.dead[0]!.step
+            ? [
+                walkEvidence(
+                  'service-rules',
+                  place,
+                  one.dead[0]!.step,
+                  `no rule of ${place.node} translates ${one.dead[0]!.flow.destination}:${one.dead[0]!.flow.port}, the address of ${serviceName(one.service)}: the packet leaves as it is`,
+                ),
+              ]
+            : [],
+        ),
+        stateEvidence('service-rules', place, given['iptables.nft'], programmedText()),
+        ...proxyEvidence(proxy),
+        ...probeEvidence(
+          distinctBy(
+            missing.flatMap((one) => one.dead),
+            (end) => end.flow.id,
+          ).map((end) => end.flow),
+        ),
+      ],
+      place: { ...place, object: proxy[0] ? `pod/${podName(proxy[0])}` : 'kube-proxy' },
+      fix: {
+        summary: proxySummary(proxy),
+        commands: [
+          `kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide --field-selector spec.nodeName=${place.node}`,
+          `kubectl -n kube-system get daemonset kube-proxy -o jsonpath='{.spec.template.spec.priorityClassName}{"\\n"}'    # must be system-node-critical, or it can be displaced`,
+          ...(proxy[0] ? [`kubectl -n ${proxy[0].metadata.namespace} logs ${proxy[0].metadata.name} --tail=50`] : []),
+        ],
+      },
+    });
+
+    function hasUsableEndpoints(service: Service): boolean {
+      return (service.spec.ports ?? []).some(
+        (port) => usableBackends(backendsOf(given['api.endpointslices'].value, service, port)).length > 0,
+      );
+    }
+
+    function programmedText(): string {
+      const chains = [given['iptables.nft'], given['iptables.legacy']]
+        .flatMap((one) => one.value.tables)
+        .flatMap((table) => table.chains);
+      const services = chains.filter((chain) => chain.name.startsWith('KUBE-SVC-')).length;
+      const table = given['nft.tables'].value.some((one) => one.name === 'kube-proxy');
+      return services === 0 && !table
+        ? `${place.node} has no Service rules at all, in either iptables backend or in nftables`
+        : `${place.node} has rules for ${table ? 'some Services (nftables table kube-proxy)' : `${services} Service ports`}, not for this one`;
+    }
+
+    function proxyEvidence(pods: readonly Pod[]): Evidence[] {
+      if (pods.length === 0)
+        return [stateEvidence('kube-proxy-pod', place, given['api.pods'], `no kube-proxy pod is on ${place.node}`)];
+      return pods.map((pod) =>
+        stateEvidence(
+          'kube-proxy-pod',
+          place,
+          given['api.pods'],
+          `${podName(pod)} is ${isReadyPod(pod) ? 'ready' : `not ready (${pod.status.phase ?? 'unknown'}${reasonOf(pod)})`}`,
+        ),
+      );
+    }
+  },
+});
+
+function proxyPods(pods: readonly Pod[], place: Place): Pod[] {
+  return pods.filter(
+    (pod) =>
+      pod.spec.nodeName === place.node &&
+      (pod.metadata.labels?.['k8s-app'] === 'kube-proxy' || /^kube-proxy/.test(pod.metadata.name)),
+  );
+}
+
+function reasonOf(pod: Pod): string {
+  const waiting = pod.status.containerStatuses?.find((status) => status.state?.waiting)?.state?.waiting?.reason;
+  return waiting ? `, ${waiting}` : '';
+}
+
+function proxySummary(proxy: readonly Pod[]): string {
+  if (proxy.length === 0)
+    return 'get kube-proxy to run on this node again (is its DaemonSet there, does it tolerate the node, was it displaced?)';
+  return proxy.some(isReadyPod)
+    ? 'kube-proxy runs but has programmed nothing: read its log, then restart it'
+    : 'mend kube-proxy’s pod on this node';
+}

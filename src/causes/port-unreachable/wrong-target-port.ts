@@ -1,0 +1,131 @@
+import { defineCause } from '../../diagnose/cause.ts';
+import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import type { Socket } from '../../parse/ss.ts';
+import type { Pod, Service, ServicePort } from '../../snapshot/objects.ts';
+import { isComplete } from '../../snapshot/snapshot.ts';
+import { slicesOfService } from '../../target/service-backends.ts';
+import { claimsOf, distinctBy } from '../shared/claims.ts';
+import { askedPort, placeWords, processText, reachableSockets, socketsOn } from '../shared/listeners.ts';
+import { present } from '../shared/present.ts';
+import { deadEndsTo, flowsTo } from '../shared/service-flows.ts';
+import { selectedPods, serviceAt, serviceName, servicePlace } from '../shared/services.ts';
+
+/**
+ * The Service's targetPort, a number or the name of a container's port, is none that its pods listen on, and they listen
+ * on another one. A name that no container port has leaves the EndpointSlice without that port.
+ */
+export const wrongTargetPort = defineCause({
+  id: 'wrong-target-port',
+  class: 'port-unreachable',
+  title: 'The Service’s targetPort is not the port that its pods listen on',
+  gravity: 'fault',
+  at: 'service',
+  needs: ['flows', 'api.services', 'api.pods', 'api.endpointslices', 'question'],
+  optional: ['sockets'],
+  refines: ['no-listener'],
+  invariant: 'the Service’s targetPort is a port that its pods listen on',
+  check(given, place, ask) {
+    const service = serviceAt(place, given['api.services'].value);
+    if (!service) return { is: 'absent', because: 'there is no such Service' };
+    const unnamed = unknownPortName(service, given['api.pods'].value, given.question.port);
+    if (unnamed && slicesOfService(given['api.endpointslices'].value, service).length > 0) return nameFinding();
+    const dead = deadEndsTo(service, given.flows).flatMap((end) => {
+      const asked = askedPort(end);
+      const at = { node: end.leaf.end.place.node, namespace: end.leaf.end.place.namespace };
+      if (end.leaf.end.end !== 'no-listener' || !asked || at.namespace === 'host') return [];
+      const sockets = ask('sockets', at);
+      if (!isComplete(sockets) || socketsOn(sockets.value, asked).length > 0) return [];
+      const others = reachableSockets(sockets.value, asked.protocol);
+      return others.length > 0 ? [{ end, asked, sockets, others }] : [];
+    });
+    if (dead.length === 0)
+      return {
+        is: 'absent',
+        because: `${serviceName(service)} sends to ports that its pods listen on, or they listen on none`,
+      };
+    const first = dead[0]!;
+    const port = (service.spec.ports ?? []).find((one) => one.port === first.end.flow.port) ?? service.spec.ports?.[0];
+    const right = first.others[0]!.port;
+    return present({
+      claims: claimsOf(dead.map((one) => one.end)),
+      evidence: [
+        stateEvidence(
+          'target-port',
+          place,
+          given['api.services'],
+          `${serviceName(service)} port ${port?.port} has targetPort ${port?.targetPort ?? port?.port}: packets are sent to ${first.asked.protocol} port ${first.asked.port}`,
+        ),
+        ...distinctBy(dead, (one) => one.end.leaf.end.place.namespace).map((one) =>
+          stateEvidence(
+            'sockets',
+            one.end.leaf.end.place,
+            one.sockets,
+            `${placeWords(one.end.leaf.end.place)} listens on ${openPorts(one.others)}, not on ${one.asked.port}`,
+          ),
+        ),
+        ...probeEvidence(distinctBy(dead, (one) => one.end.flow.id).map((one) => one.end.flow)),
+      ],
+      place: servicePlace(service),
+      fix: {
+        summary: `set the targetPort of ${serviceName(service)} to the port that the pods listen on (${openPorts(first.others)})`,
+        commands:
+          port && distinctBy(first.others, (socket) => String(socket.port)).length === 1
+            ? [patchCommand(service, port, right)]
+            : [`kubectl -n ${service.metadata.namespace} edit service ${service.metadata.name}`],
+      },
+    });
+
+    function nameFinding() {
+      const flows = flowsTo(service!, given.flows);
+      const known = [...new Set(selectedPods(service!, given['api.pods'].value).flatMap(portNames))];
+      return present({
+        claims: claimsOf(deadEndsTo(service!, given.flows)),
+        evidence: [
+          stateEvidence(
+            'target-port',
+            place,
+            given['api.services'],
+            `${serviceName(service!)} port ${unnamed!.port} has the targetPort "${unnamed!.targetPort}", and no container of its pods has a port of that name${known.length > 0 ? ` (they have ${known.join(', ')})` : ''}`,
+          ),
+          ...probeEvidence(flows),
+        ],
+        place: servicePlace(service!),
+        fix: {
+          summary: `name a port that the pods have${known.length > 0 ? ` (${known.join(', ')})` : ''}, or its number`,
+          commands: [`kubectl -n ${service!.metadata.namespace} edit service ${service!.metadata.name}`],
+        },
+      });
+    }
+  },
+});
+
+function unknownPortName(service: Service, pods: readonly Pod[], asked: number | undefined): ServicePort | undefined {
+  const selected = selectedPods(service, pods);
+  if (selected.length === 0) return undefined;
+  return (service.spec.ports ?? [])
+    .filter((port) => asked === undefined || port.port === asked)
+    .find(
+      (port) =>
+        typeof port.targetPort === 'string' &&
+        !/^\d+$/.test(port.targetPort) &&
+        !selected.some((pod) => portNames(pod).includes(String(port.targetPort))),
+    );
+}
+
+function portNames(pod: Pod): string[] {
+  return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap((container) =>
+    (container.ports ?? []).flatMap((port) => port.name ?? []),
+  );
+}
+
+function openPorts(sockets: readonly Socket[]): string {
+  return distinctBy(sockets, (socket) => String(socket.port))
+    .slice(0, 6)
+    .map((socket) => `${socket.port}${processText(socket)}`)
+    .join(', ');
+}
+
+function patchCommand(service: Service, port: ServicePort, right: number): string {
+  const index = (service.spec.ports ?? []).indexOf(port);
+  return `kubectl -n ${service.metadata.namespace} patch service ${service.metadata.name} --type json -p '[{"op":"replace","path":"/spec/ports/${index}/targetPort","value":${right}}]'`;
+}

@@ -1,0 +1,22 @@
+import type { Flow } from '../../diagnose/derived.ts';
+import { type DeadEnd, deadEnds } from '../../diagnose/evidence-of.ts';
+import type { Service } from '../../snapshot/objects.ts';
+
+/** The flows that go to the Service itself: to one of its cluster addresses, or to its NodePort or load balancer. */
+export function flowsTo(service: Service, flows: readonly Flow[]): Flow[] {
+  const addresses = new Set([
+    ...(service.spec.clusterIPs ?? (service.spec.clusterIP ? [service.spec.clusterIP] : [])),
+    ...(service.spec.externalIPs ?? []),
+    ...(service.status?.loadBalancer?.ingress ?? []).flatMap((one) => one.ip ?? []),
+  ]);
+  const nodePorts = new Set((service.spec.ports ?? []).flatMap((port) => port.nodePort ?? []));
+  return flows.filter(
+    (flow) =>
+      flow.protocol !== 'icmp' &&
+      (addresses.has(flow.destination) || (flow.port !== undefined && nodePorts.has(flow.port))),
+  );
+}
+
+export function deadEndsTo(service: Service, flows: readonly Flow[]): DeadEnd[] {
+  return deadEnds(flowsTo(service, flows));
+}

@@ -1,0 +1,166 @@
+import type { Request } from '../host/host.ts';
+import { type Address, familyOf, parseAddress } from '../net/address.ts';
+import { CLUSTER, hostOf, type Place, podPlace } from '../net/place.ts';
+import { parseCorefile } from '../parse/corefile.ts';
+import type { Pod } from '../snapshot/objects.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { nameserversOf, type PlannedFlow, serviceAskedBy } from '../target/flows.ts';
+import { leavingMtu } from '../target/leaving-device.ts';
+import { firstPacket } from '../target/packets.ts';
+import type { Question } from '../target/question.ts';
+import { probeOutcomes } from './probe-outcomes.ts';
+
+/** Flows that only an answer makes worth a look, and the facts that planning them lacks. */
+export interface FollowUps {
+  readonly flows: readonly PlannedFlow[];
+  readonly wants: readonly Request[];
+}
+
+const NONE: FollowUps = { flows: [], wants: [] };
+/** DNS servers of the cluster whose upstream is asked. */
+const DNS_PODS_MAX = 2;
+
+/** What the answers so far make us ask next. Pure: the same snapshot gives the same flows. */
+export function followUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
+  const parts = [dnsFollowUps(snapshot, question, planned), underlayFollowUps(snapshot, question, planned)];
+  return { flows: parts.flatMap((part) => part.flows), wants: parts.flatMap((part) => part.wants) };
+}
+
+/** A look-up that failed at the server: does it know a name of the cluster, and do its own upstreams answer it? */
+function dnsFollowUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
+  if (question.destination.kind !== 'name' || serviceAskedBy(snapshot, question)) return NONE;
+  const failed = planned.filter(
+    (flow) =>
+      flow.purpose === 'dns' &&
+      probeOutcomes(snapshot, question, flow).some((one) => one.outcome === 'servfail' || one.outcome === 'timed-out'),
+  );
+  if (failed.length === 0) return NONE;
+  const control = failed.map(
+    (flow): PlannedFlow => ({ ...flow, id: `dns-control/${flow.packet.ip.destination}`, purpose: 'dns-control' }),
+  );
+  const upstream = dnsPods(snapshot, question)
+    .slice(0, DNS_PODS_MAX)
+    .map((pod) => upstreamFlows(snapshot, pod));
+  return { flows: [...control, ...upstream.flatMap((one) => one.flows)], wants: upstream.flatMap((one) => one.wants) };
+}
+
+/** The pods behind the source's nameservers, as the API lists them by address. */
+function dnsPods(snapshot: Snapshot, question: Question): Pod[] {
+  const services = snapshot.fact('api.services', CLUSTER);
+  const slices = snapshot.fact('api.endpointslices', CLUSTER);
+  const pods = snapshot.fact('api.pods', CLUSTER);
+  if (services.state === 'unseen' || slices.state === 'unseen' || pods.state === 'unseen') return [];
+  const servers = nameserversOf(snapshot, question.source);
+  const dns = services.value.filter((service) => (service.spec.clusterIPs ?? []).some((ip) => servers.includes(ip)));
+  const addresses = new Set(
+    slices.value
+      .filter((slice) =>
+        dns.some(
+          (service) =>
+            service.metadata.namespace === slice.metadata.namespace &&
+            slice.metadata.labels?.['kubernetes.io/service-name'] === service.metadata.name,
+        ),
+      )
+      .flatMap((slice) => (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses)),
+  );
+  return pods.value.filter((pod) => (pod.status.podIPs ?? []).some((ip) => addresses.has(ip.ip)));
+}
+
+function upstreamFlows(snapshot: Snapshot, pod: Pod): FollowUps {
+  const { nodeName } = pod.spec;
+  const namespace = pod.metadata.namespace ?? 'default';
+  const source = parseAddress(pod.status.podIP ?? '');
+  if (!nodeName || !source) return NONE;
+  const place = podPlace(nodeName, namespace, pod.metadata.name);
+  const maps = snapshot.fact('api.configmaps', CLUSTER, { namespace });
+  const file = snapshot.fact('resolv-conf', place);
+  const wants = [maps, file].flatMap((one) => (one.state === 'unseen' && one.gap === 'not-asked' ? [one.want] : []));
+  if (maps.state === 'unseen' || file.state === 'unseen') return { flows: [], wants };
+  const corefile = maps.value.find((map) => map.data?.['Corefile'] !== undefined)?.data?.['Corefile'] ?? '';
+  const targets = parseCorefile(corefile)
+    .value.servers.flatMap((server) => server.plugins)
+    .filter((plugin) => plugin.name === 'forward')
+    .flatMap((plugin) => plugin.args.slice(1));
+  const servers = targets.flatMap((target): Address[] =>
+    target.startsWith('/') ? [...file.value.nameservers] : addressIn(target),
+  );
+  const flows = [...new Set(servers)]
+    .filter((server) => familyOf(server) === familyOf(source))
+    .map(
+      (server): PlannedFlow => ({
+        id: `dns-upstream/${pod.metadata.name}/${server}`,
+        purpose: 'dns-upstream',
+        from: place,
+        protocol: 'udp',
+        packet: firstPacket({ source, destination: server, protocol: 'udp', port: 53 }),
+      }),
+    );
+  return { flows, wants: [] };
+}
+
+/** `10.0.0.2`, `10.0.0.2:53`, `dns://10.0.0.2`; a TLS upstream cannot be asked in the clear. */
+function addressIn(target: string): Address[] {
+  if (target.startsWith('tls://')) return [];
+  const bare = target.replace(/^dns:\/\//, '');
+  const address = parseAddress(bare) ?? parseAddress(bare.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
+  return address ? [address] : [];
+}
+
+/** Large packets that are lost between pods of two nodes: are they lost between the nodes themselves? */
+function underlayFollowUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
+  const large = planned.find((flow) => flow.purpose === 'large');
+  if (!large || !('node' in large.from)) return NONE;
+  if (!probeOutcomes(snapshot, question, large).some((one) => one.outcome === 'silent')) return NONE;
+  const from = hostOf(large.from.node);
+  const to = nodesBehind(snapshot, question).filter((node) => node !== from.node);
+  return { flows: to.flatMap((node) => underlayFlows(snapshot, question, from, node)), wants: [] };
+}
+
+/** The nodes on which the destination, or a backend of it, runs. */
+function nodesBehind(snapshot: Snapshot, question: Question): string[] {
+  const { destination } = question;
+  if (destination.kind === 'pod') return destination.node ? [destination.node] : [];
+  if (destination.kind === 'node') return [destination.name];
+  const asked = serviceAskedBy(snapshot, question);
+  const slices = snapshot.fact('api.endpointslices', CLUSTER);
+  if (!asked || slices.state === 'unseen') return [];
+  const own = slices.value.filter(
+    (slice) =>
+      slice.metadata.namespace === asked.service.metadata.namespace &&
+      slice.metadata.labels?.['kubernetes.io/service-name'] === asked.service.metadata.name,
+  );
+  return [
+    ...new Set(own.flatMap((slice) => (slice.endpoints ?? []).flatMap((endpoint) => endpoint.nodeName ?? []))),
+  ].slice(0, 2);
+}
+
+function underlayFlows(snapshot: Snapshot, question: Question, from: Place, to: string): PlannedFlow[] {
+  const source = nodeAddress(snapshot, from.node, question.family);
+  const destination = nodeAddress(snapshot, to, question.family);
+  const mtu = leavingMtu(snapshot, from, question.family);
+  if (!source || !destination || mtu === undefined) return [];
+  const flow = (purpose: 'underlay' | 'underlay-large', lengthBytes?: number): PlannedFlow => ({
+    id: `${purpose}/${to}`,
+    purpose,
+    from,
+    protocol: 'icmp',
+    packet: firstPacket({
+      source,
+      destination,
+      protocol: 'icmp',
+      mtu,
+      ...(lengthBytes === undefined ? {} : { lengthBytes }),
+    }),
+  });
+  return [flow('underlay'), flow('underlay-large', mtu)];
+}
+
+function nodeAddress(snapshot: Snapshot, name: string, family: 4 | 6): Address | undefined {
+  const nodes = snapshot.fact('api.nodes', CLUSTER);
+  if (nodes.state === 'unseen') return undefined;
+  const node = nodes.value.find((one) => one.metadata.name === name);
+  return node?.status.addresses
+    ?.filter((one) => one.type === 'InternalIP')
+    .map((one) => one.address)
+    .find((one) => familyOf(one) === family);
+}

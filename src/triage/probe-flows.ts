@@ -1,0 +1,113 @@
+import type { FlowProbe } from '../diagnose/derived.ts';
+import { podPlace } from '../net/place.ts';
+import { namesAsked } from '../probe/plan.ts';
+import type { DatapathGate } from '../simulate/datapath.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { nameserversOf, type PlannedFlow, plannedFlows, type ResolvedNames } from '../target/flows.ts';
+import type { Question } from '../target/question.ts';
+import { followUps } from './follow-ups.ts';
+import { type ProbeOutcome, probeOutcomes, requestsOf } from './probe-outcomes.ts';
+import type { Run } from './run.ts';
+
+/** An answer can make a further question worth asking (a name's address, an upstream); it does so at most this often. */
+const PROBE_ROUNDS_MAX = 4;
+
+/** Every flow of the question as far as the snapshot lets them be planned, and what planning the rest lacks. */
+export function allPlannedFlows(snapshot: Snapshot, question: Question) {
+  const resolved = resolvedNames(snapshot, question);
+  const planned = plannedFlows(snapshot, question, resolved).filter((flow) => isWorthALook(flow, snapshot, question));
+  const more = followUps(snapshot, question, planned);
+  return { flows: [...planned, ...more.flows], wants: more.wants };
+}
+
+/** Name resolution belongs to a question about a name, and to one whose own flow failed (its consequence may be there). */
+function isWorthALook(flow: PlannedFlow, snapshot: Snapshot, question: Question): boolean {
+  if (flow.purpose !== 'dns' || question.destination.kind === 'name') return true;
+  if (question.destination.kind === 'service' && question.destination.externalName !== undefined) return true;
+  if (question.destination.kind !== 'service') return false;
+  const main = plannedFlows(snapshot, question).find((one) => one.purpose === 'main');
+  return main !== undefined && probeOutcomes(snapshot, question, main).some((one) => one.passed === 'no');
+}
+
+/** The addresses that the source's own resolver would use: the first candidate name that a nameserver answered. */
+export function resolvedNames(snapshot: Snapshot, question: Question): ResolvedNames {
+  const { source, destination } = question;
+  const host =
+    destination.kind === 'name'
+      ? destination.host
+      : destination.kind === 'service'
+        ? destination.externalName
+        : undefined;
+  if (host === undefined || source.kind !== 'pod' || source.node === undefined) return new Map();
+  const place = podPlace(source.node, source.namespace, source.name);
+  const sender = source.place ?? place;
+  const file = snapshot.fact('resolv-conf', place);
+  const names =
+    destination.kind === 'name'
+      ? namesAsked(question, file.state === 'seen' ? file.value : undefined)
+      : [`${host.replace(/\.$/, '')}.`];
+  for (const name of names) {
+    for (const server of nameserversOf(snapshot, source)) {
+      const answer = snapshot.fact('probe.dns', sender, {
+        server,
+        name,
+        type: question.family === 6 ? 'AAAA' : 'A',
+        transport: 'udp',
+        timeoutMs: 2_000,
+      });
+      if (answer.state === 'seen' && answer.value.outcome === 'answered' && answer.value.addresses.length > 0)
+        return new Map([[host, answer.value.addresses]]);
+    }
+  }
+  return new Map();
+}
+
+/** Sends the probes of every planned flow, then those that the answers make worth sending. */
+export async function probeUntilDone(run: Run, question: Question): Promise<void> {
+  for (let round = 0; round < PROBE_ROUNDS_MAX; round++) {
+    const before = run.replies().length;
+    const snapshot = run.snapshot();
+    const { flows, wants } = allPlannedFlows(snapshot, question);
+    await run.collect('reading what a probe needs', wants);
+    await run.collect(
+      'probing',
+      flows.flatMap((flow) => requestsOf(snapshot, question, flow)),
+    );
+    if (run.replies().length === before) return;
+  }
+}
+
+/** What the live probe of one flow saw, its several look-ups of a name taken together. */
+export function probeOf(
+  snapshot: Snapshot,
+  question: Question,
+  planned: PlannedFlow,
+  gate: DatapathGate,
+): FlowProbe | undefined {
+  const outcomes = probeOutcomes(snapshot, question, planned, gate);
+  const telling =
+    outcomes.find((one) => one.outcome === 'answered') ??
+    outcomes.find((one) => one.passed === 'no') ??
+    outcomes.find((one) => one.outcome === 'servfail') ??
+    outcomes.at(-1);
+  return telling && flowProbe(telling, planned);
+}
+
+function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow): FlowProbe {
+  const isLookUp = outcome.request.action === 'probe.dns';
+  return {
+    outcome: outcome.outcome,
+    passed: outcome.passed,
+    ...(isLookUp && { resolved: outcome.outcome === 'answered' || outcome.outcome === 'no-data' }),
+    statement: `${outcome.request.place.namespace === 'host' ? outcome.request.place.node : outcome.request.place.namespace}: ${outcome.statement}`,
+    ...(outcome.latencyMs !== undefined && { latencyMs: outcome.latencyMs }),
+    evidence: {
+      kind: outcome.request.action,
+      plane: 'probe',
+      place: outcome.request.place,
+      source: outcome.source,
+      values: { flow: planned.id, outcome: outcome.outcome },
+      statement: outcome.statement,
+    },
+  };
+}
