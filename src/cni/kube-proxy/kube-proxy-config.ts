@@ -1,6 +1,7 @@
 import { parseAllDocuments } from 'yaml';
+import type { Pod } from '../../snapshot/objects.ts';
 import type { Source } from '../../snapshot/snapshot.ts';
-import { type Agent, agentsNamed, containerNamed, flagOf } from '../agents.ts';
+import { type Agent, agentsNamed, containerNamed, flagOf, imageName } from '../agents.ts';
 import { type ClusterLook, configMap } from '../cluster-look.ts';
 
 const CONTAINERS = ['kube-proxy'];
@@ -21,7 +22,11 @@ export function kubeProxyAgents(look: ClusterLook): readonly Agent[] {
   return agentsNamed(look.agents, CONTAINERS, IMAGE);
 }
 
-/** What kube-proxy was told, by its flags and its ConfigMap; flags win (cmd/kube-proxy/app/options.go: config file wins only where one is given, which then is that ConfigMap). */
+export function isKubeProxyPod(pod: Pod): boolean {
+  return pod.spec.containers.some((one) => CONTAINERS.includes(one.name) || IMAGE.test(imageName(one.image ?? '')));
+}
+
+/** What kube-proxy was told: by its ConfigMap (with `--config`, kube-proxy passes over its other flags), else by its flags. */
 export function kubeProxyConfig(look: ClusterLook): KubeProxyConfig | undefined {
   const agents = kubeProxyAgents(look);
   for (const namespace of new Set([...agents.map((one) => one.namespace), 'kube-system'])) {
