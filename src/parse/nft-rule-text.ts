@@ -10,19 +10,9 @@ export function renderNftRule(statements: readonly unknown[], comment?: string):
   return parts.join(' ');
 }
 
-const BARE_META = new Set([
-  'iif',
-  'oif',
-  'iifname',
-  'oifname',
-  'iiftype',
-  'oiftype',
-  'iifgroup',
-  'oifgroup',
-  'skuid',
-  'skgid',
-]);
-const NAME_META = new Set(['iifname', 'oifname', 'iif', 'oif']);
+const BARE_META = new Set(['iif', 'oif', 'iifname', 'oifname', 'iiftype', 'oiftype', 'iifgroup', 'oifgroup']);
+/** Keys whose values nft prints in quotes. */
+const QUOTED = new Set(['iif', 'oif', 'iifname', 'oifname', 'iifkind', 'oifkind', 'iifgroup', 'oifgroup', 'hour']);
 
 export function renderNftStatement(statement: unknown): string {
   const node = nftNode(statement);
@@ -58,7 +48,7 @@ export function renderNftStatement(statement: unknown): string {
     case 'map':
       return renderSetStatement(body ?? {});
     case 'log':
-      return `log${options(body, ['prefix', 'group', 'level', 'queue-threshold', 'snaplen'])}`;
+      return renderLog(body ?? {});
     case 'limit':
       return renderLimit(node.body);
     case 'quota':
@@ -76,12 +66,14 @@ export function renderNftStatement(statement: unknown): string {
       return `flow ${String(body?.op ?? 'add')} ${String(body?.flowtable)}`;
     case 'xt':
       return ['xt', body?.type, body?.name].filter((part) => part !== undefined).join(' ');
+    case 'reset':
+      return `reset ${renderNftExpression(node.body)}`;
     case 'ct helper':
     case 'ct timeout':
     case 'ct expectation':
     case 'secmark':
     case 'synproxy':
-      return body ? node.kind : `${node.kind} ${JSON.stringify(node.body)}`;
+      return body ? node.kind : `${node.kind} set ${JSON.stringify(node.body)}`;
     default:
       return JSON.stringify(statement);
   }
@@ -111,7 +103,7 @@ export function renderNftExpression(expression: unknown): string {
     case 'numgen':
       return `numgen ${String(body?.mode)} mod ${String(body?.mod)}${offsetText(body?.offset)}`;
     case 'jhash':
-      return `jhash ${renderNftExpression(body?.expr)} mod ${String(body?.mod)}${offsetText(body?.offset)}`;
+      return `jhash ${renderNftExpression(body?.expr)} mod ${String(body?.mod)}${seedText(body?.seed)}${offsetText(body?.offset)}`;
     case 'symhash':
       return `symhash mod ${String(body?.mod)}${offsetText(body?.offset)}`;
     case 'exthdr':
@@ -127,7 +119,7 @@ export function renderNftExpression(expression: unknown): string {
     case 'concat':
       return Array.isArray(node.body) ? node.body.map(renderNftExpression).join(' . ') : JSON.stringify(expression);
     case 'elem':
-      return renderNftExpression(body?.val);
+      return `${renderNftExpression(body?.val)}${body?.timeout === undefined ? '' : ` timeout ${String(body.timeout)}s`}`;
     case 'set':
       return renderData(expression);
     case 'map':
@@ -151,38 +143,54 @@ export function renderNftExpression(expression: unknown): string {
 }
 
 function renderMatch(body: Readonly<Record<string, unknown>>): string {
-  const masked = Array.isArray(nftNode(body.left)?.body) && nftNode(body.left)?.kind !== 'concat';
-  const usual = body.op === undefined || body.op === 'in' || (body.op === '==' && !masked);
+  const left = nftNode(body.left);
+  const operands = left && OPERATORS.has(left.kind) && Array.isArray(left.body) ? left.body : undefined;
+  // Flags under a list of flags: `tcp flags syn / fin,syn,rst,ack`.
+  if (operands && body.op === '==' && left?.kind === '&' && Array.isArray(operands[1])) {
+    return `${renderNftExpression(operands[0])} ${renderNftExpression(body.right)} / ${renderNftExpression(operands[1])}`;
+  }
+  const usual = body.op === undefined || body.op === 'in' || (body.op === '==' && !operands);
   const op = usual ? '' : `${String(body.op)} `;
   return `${renderNftExpression(body.left)} ${op}${renderRight(body.right, body.left)}`;
 }
 
-/** The right side as nft prints it beside this left side: device names quoted, marks in hexadecimal. */
+const OPERATORS = new Set(['&', '|', '^', '<<', '>>']);
+
+/** The right side as nft prints it beside this left side: names of devices quoted, marks in hexadecimal. */
 function renderRight(right: unknown, left: unknown): string {
-  const key = metaKey(left);
   if (typeof right === 'boolean') return right ? 'exists' : 'missing';
-  if (key !== undefined && NAME_META.has(key) && typeof right === 'string' && !right.startsWith('@')) {
-    return JSON.stringify(right);
+  if (typeof right === 'string' && right.startsWith('@')) return right;
+  const node = nftNode(right);
+  if (node?.kind === 'set' && Array.isArray(node.body)) {
+    return `{ ${node.body.map((element) => renderRight(element, left)).join(', ')} }`;
   }
-  if (isMark(left)) return markText(right, left);
-  return renderNftExpression(right);
+  if (node?.kind === 'range' && Array.isArray(node.body)) {
+    return node.body.map((end) => renderRight(end, left)).join('-');
+  }
+  if (typeof right === 'string' && isQuoted(left)) return JSON.stringify(right);
+  return isMark(left) ? markText(right) : renderNftExpression(right);
 }
 
-function markText(value: unknown, left: unknown): string {
-  if (typeof value === 'number') return `0x${value.toString(16).padStart(8, '0')}`;
+function isQuoted(left: unknown): boolean {
+  const node = nftNode(left);
+  return QUOTED.has(metaKey(left) ?? '') || (node?.kind === 'fib' && asRecord(node.body)?.result === 'oifname');
+}
+
+function markText(value: unknown): string {
+  if (typeof value === 'number') return hexText(value, 8);
   const node = nftNode(value);
-  if (node && Array.isArray(node.body) && ['&', '|', '^'].includes(node.kind)) {
-    return node.body
-      .map((item) => (typeof item === 'number' ? markText(item, left) : renderNftExpression(item)))
-      .join(` ${node.kind} `);
-  }
-  return renderNftExpression(value);
+  return node && OPERATORS.has(node.kind) ? renderBinary(node.kind, node.body) : renderNftExpression(value);
+}
+
+function hexText(value: number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
 }
 
 function isMark(expression: unknown): boolean {
   const node = nftNode(expression);
-  if (node && Array.isArray(node.body)) return isMark(node.body[0]);
-  return metaKey(expression) === 'mark' || (node?.kind === 'ct' && asRecord(node.body)?.key === 'mark');
+  if (node && OPERATORS.has(node.kind) && Array.isArray(node.body)) return isMark(node.body[0]);
+  const key = asRecord(node?.body)?.key;
+  return metaKey(expression) === 'mark' || ((node?.kind === 'ct' || node?.kind === 'socket') && key === 'mark');
 }
 
 function metaKey(expression: unknown): string | undefined {
@@ -203,8 +211,8 @@ function renderPayload(body: Readonly<Record<string, unknown>>): string {
 
 function renderBinary(operator: string, body: unknown): string {
   if (!Array.isArray(body)) return JSON.stringify({ [operator]: body });
-  const mark = isMark(body[0]);
-  return body.map((item) => (mark ? markText(item, body[0]) : renderNftExpression(item))).join(` ${operator} `);
+  const mark = isMark(body[0]) && operator !== '<<' && operator !== '>>';
+  return body.map((item) => (mark ? markText(item) : renderNftExpression(item))).join(` ${operator} `);
 }
 
 function renderData(data: unknown): string {
@@ -222,7 +230,10 @@ function renderElement(element: unknown): string {
 function renderNat(kind: string, body: Readonly<Record<string, unknown>>): string {
   const family = body.family === undefined ? '' : ` ${String(body.family)}`;
   const to = endpointText(body);
-  return `${kind}${to === '' ? '' : `${family} to ${to}`}${flagText(body.flags)}`;
+  const flags = asStrings(body.flags);
+  const prefix = flags.includes('netmap') ? ' prefix' : '';
+  const others = flags.filter((flag) => flag !== 'netmap');
+  return `${kind}${to === '' ? '' : `${family}${prefix} to ${to}`}${flagText(others)}`;
 }
 
 function endpointText(body: Readonly<Record<string, unknown>>): string {
@@ -249,7 +260,9 @@ function renderLimit(body: unknown): string {
   const limit = asRecord(body);
   if (!limit) return `limit name ${JSON.stringify(body)}`;
   const unit = limit.rate_unit === undefined || limit.rate_unit === 'packets' ? '' : ` ${String(limit.rate_unit)}`;
-  return `limit rate ${limit.inv === true ? 'over ' : ''}${String(limit.rate)}${unit}/${String(limit.per ?? 'second')}`;
+  const burst = limit.burst_unit === undefined ? '' : ` burst ${String(limit.burst)} ${String(limit.burst_unit)}`;
+  const rate = `${String(limit.rate)}${unit}/${String(limit.per ?? 'second')}`;
+  return `limit rate ${limit.inv === true ? 'over ' : ''}${rate}${burst}`;
 }
 
 function renderQuota(body: unknown): string {
@@ -258,13 +271,20 @@ function renderQuota(body: unknown): string {
   return `quota ${quota.inv === true ? 'over ' : ''}${String(quota.val)} ${String(quota.val_unit ?? 'bytes')}`;
 }
 
-function options(body: Readonly<Record<string, unknown>> | undefined, names: readonly string[]): string {
-  return names.map((name) => (body?.[name] === undefined ? '' : ` ${name} ${JSON.stringify(body[name])}`)).join('');
+function renderLog(body: Readonly<Record<string, unknown>>): string {
+  const prefix = body.prefix === undefined ? '' : ` prefix ${JSON.stringify(body.prefix)}`;
+  const rest = ['group', 'level'].map((name) => (body[name] === undefined ? '' : ` ${name} ${String(body[name])}`));
+  return `log${prefix}${rest.join('')}`;
 }
 
 function flagText(flags: unknown): string {
   const names = asStrings(flags);
   return names.length === 0 ? '' : ` ${names.join(',')}`;
+}
+
+function seedText(seed: unknown): string {
+  const value = asNumber(seed);
+  return value === undefined ? '' : ` seed ${hexText(value, 0)}`;
 }
 
 function offsetText(offset: unknown): string {

@@ -1,5 +1,6 @@
 import type { NftChain } from '../parse/nft-json.ts';
 import type { HookOutcome } from './hook.ts';
+import { together } from './nftables-datum.ts';
 import { type NftWalkPlace, policyStep, ruleStep, runRule } from './nftables-rule.ts';
 import { type NftState, stateKey } from './nftables-state.ts';
 import type { NftBranch, NftTurn } from './nftables-statement.ts';
@@ -187,9 +188,7 @@ function chanceOf(row: readonly (HookOutcome | undefined)[], ways: readonly Way[
   if (ways.every((way) => way.branch.chance.min === 0 && way.branch.chance.max === 1)) {
     return { min: Math.min(...within.map((c) => c.min)), max: Math.max(...within.map((c) => c.max)) };
   }
-  const parts = within.map((chance, index) => both(ways[index]!.branch.chance, chance));
-  const sum = (side: 'min' | 'max'): number => parts.reduce((total, part) => total + part[side], 0);
-  return { min: Math.min(1, sum('min')), max: Math.min(1, sum('max')) };
+  return together(within.map((chance, index) => both(ways[index]!.branch.chance, chance)));
 }
 
 /** Outcomes are alike if the packet fares alike; for one that ends here, only if the same rule or policy ended it. */

@@ -65,6 +65,16 @@ export function only(datum: NftDatum): readonly NftAlternative[] {
   return [{ datum, chance: CERTAIN }];
 }
 
+/** Of ways that exclude each other, the chance that one of them is taken; thirty times 0.01 is 0.3. */
+export function together(chances: readonly Chance[]): Chance {
+  if (chances.length === 1) return chances[0]!;
+  const sum = (side: 'min' | 'max'): number => {
+    const total = chances.reduce((all, chance) => all + chance[side], 0);
+    return Math.min(1, Math.round(total * 1e12) / 1e12);
+  };
+  return { min: sum('min'), max: sum('max') };
+}
+
 /** What keeps the datum from being known, in words; empty where it is known. */
 export function doubtsOf(datum: NftDatum): readonly string[] {
   switch (datum.kind) {

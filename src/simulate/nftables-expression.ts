@@ -54,8 +54,12 @@ export function evaluateExpression(expression: unknown, scope: NftScope, type?: 
     case '<<':
     case '>>':
       return evaluateBinary(node.kind, node.body, scope, type, what);
-    default:
+    case undefined:
+    case 'range':
+    case 'prefix':
       return only(literalDatum(expression, type, what));
+    default:
+      return only(notKnown(what));
   }
 }
 

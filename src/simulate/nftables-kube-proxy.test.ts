@@ -113,6 +113,7 @@ describe('the rules of kube-proxy in nftables mode', () => {
       chain: 'endpoint-6VPB4XLZ-demo/web/tcp/http__10.244.0.3/8080',
       ruleNumber: 2,
       ruleText: 'meta l4proto tcp dnat to 10.244.0.3:8080',
+      verdict: 'nat',
       nat: 'destination',
       toAddress: '10.244.0.3',
       toPort: 8080,
@@ -177,9 +178,7 @@ describe('the rules of kube-proxy in nftables mode', () => {
     expect(summaryOf(at('w1', 'prerouting', fromOutside('10.79.0.11', 30081)))).toEqual([
       '1 accept destination 10.244.0.5:8080',
     ]);
-    expect(summaryOf(at('w2', 'prerouting', fromOutside('10.79.0.12', 30081)))).toEqual(
-      ['1 accept destination 10.244.0.5:8080'].slice(1).concat('1 accept'),
-    );
+    expect(summaryOf(at('w2', 'prerouting', fromOutside('10.79.0.12', 30081)))).toEqual(['1 accept']);
     expect(
       summaryOf(at('w1', 'output', { from: '10.79.0.11', to: '10.79.0.11', l4: syn(30081), output: 'lo' })),
     ).toEqual(['1 accept destination 10.244.0.5:8080 mark 0x4000']);

@@ -1,6 +1,6 @@
 import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import { renderNftExpression } from '../parse/nft-rule-text.ts';
-import { doubtsOf, type NftAlternative, type NftDatum, type NftType } from './nftables-datum.ts';
+import { doubtsOf, type NftAlternative, type NftDatum, type NftType, together } from './nftables-datum.ts';
 import { evaluateExpression, lookupIn } from './nftables-expression.ts';
 import { limitsOf, matchesPattern, readLiteral, readNumber } from './nftables-literal.ts';
 import type { NftScope } from './nftables-state.ts';
@@ -60,13 +60,9 @@ function gather(ways: readonly Judged[]): NftTest {
 }
 
 function chanceOfAll(ways: readonly Judged[], side: 'yes' | 'no'): Chance {
-  let min = 0;
-  let max = 0;
-  for (const { value, chance } of ways) {
-    if (value === side) min += chance.min;
-    if (value === side || value === 'unknown') max += chance.max;
-  }
-  return { min: Math.min(1, min), max: Math.min(1, max) };
+  const sure = together(ways.flatMap((way) => (way.value === side ? [way.chance] : [])));
+  const possible = together(ways.flatMap((way) => (way.value === side || way.value === 'unknown' ? [way.chance] : [])));
+  return { min: sure.min, max: possible.max };
 }
 
 function judge(

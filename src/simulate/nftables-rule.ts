@@ -2,6 +2,7 @@ import type { Scalar } from '../host/host.ts';
 import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import type { Source } from '../snapshot/snapshot.ts';
 import type { HookVerdict } from './hook.ts';
+import { together } from './nftables-datum.ts';
 import { after } from './nftables-expression.ts';
 import { changesBetween, type NftScope, type NftState, stateKey } from './nftables-state.ts';
 import { type NftBranch, type NftTurn, runStatement } from './nftables-statement.ts';
@@ -46,17 +47,11 @@ function merged(branches: readonly NftBranch[]): readonly NftBranch[] {
     return {
       ...branch,
       ...(certain ? {} : { fork: group.some((way) => way.fork === 'undecided') ? 'undecided' : 'random' }),
-      chance: certain ? CERTAIN : sumOf(group),
+      chance: certain ? CERTAIN : together(group.map((way) => way.chance)),
       doubts: [...new Set(group.flatMap((way) => way.doubts))],
       features: [...new Set(group.flatMap((way) => way.features))],
     };
   });
-}
-
-/** At least one way is taken, so what all undecided ways share is certain; otherwise the bounds add up. */
-function sumOf(group: readonly NftBranch[]): NftBranch['chance'] {
-  const sum = (side: 'min' | 'max'): number => group.reduce((total, way) => total + way.chance[side], 0);
-  return { min: Math.min(1, sum('min')), max: Math.min(1, sum('max')) };
 }
 
 /** Where a base chain is being walked. */
@@ -91,7 +86,7 @@ export function ruleStep(
       ruleText: rule.text,
       ...(rule.comment === undefined ? {} : { comment: rule.comment }),
       ...(rule.packets === undefined ? {} : { packets: rule.packets }),
-      ...turnValues(branch.turn),
+      ...turnValues(branch.turn, branch.state.nat !== before.nat),
       ...natValues(branch.state, before),
       ...(branch.fork === 'random' ? { probability: branch.chance.max } : {}),
       ...(undecided ? { undecided: branch.doubts.join('; ') } : {}),
@@ -111,7 +106,7 @@ export function policyStep(place: NftWalkPlace): Step {
     at: `${input.hook} nft ${table.family} ${table.name} ${place.base.name} policy`,
     matched: 'yes',
     source: { request: place.source.request, text: `policy ${policy}` },
-    values: { ...placeValues(place), chain: place.base.name, policy, verdict: policy },
+    values: { ...placeValues(place), chain: place.base.name, policy: policy === 'drop' ? 'DROP' : 'ACCEPT' },
     text: `${table.family} ${table.name} ${place.base.name}: policy ${policy}`,
     changes: [],
     features: [],
@@ -130,15 +125,18 @@ function placeValues(place: NftWalkPlace): Record<string, Scalar> {
   };
 }
 
-function turnValues(turn: NftTurn): Record<string, Scalar> {
+/** `verdict` where the rule ends the walk through its chain, `target` where it calls or goes to another (step-values.ts). */
+function turnValues(turn: NftTurn, hasNat: boolean): Record<string, Scalar> {
   switch (turn.kind) {
     case 'verdict':
-      return { verdict: turn.verdict.kind, ...rejectValues(turn.verdict) };
+      return { verdict: hasNat ? 'nat' : turn.verdict.kind, ...rejectValues(turn.verdict) };
     case 'jump':
     case 'goto':
-      return { verdict: turn.kind, target: turn.chain };
+      return { target: turn.chain };
+    case 'return':
+      return { verdict: 'return' };
     default:
-      return { verdict: turn.kind === 'next' ? 'continue' : turn.kind };
+      return {};
   }
 }
 
