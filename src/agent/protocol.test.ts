@@ -73,12 +73,17 @@ describe('the stream of frames', () => {
   });
 
   it('keeps no view on a chunk whose buffer is used again', () => {
-    const decoder = createFrameDecoder();
-    const bytes = encodeMessage({ type: 'bye', because: 'done' });
-    const chunk = bytes.slice(0, 20);
-    decoder.push(chunk);
-    chunk.fill(0);
-    expect(decoder.push(bytes.slice(20)).map(decodeMessage)).toEqual([{ type: 'bye', because: 'done' }]);
+    const bytes = encodeMessage({ type: 'reply-bytes', id: 1, bytes: new Uint8Array(30).fill(7) });
+    for (const at of [20, bytes.length]) {
+      const decoder = createFrameDecoder();
+      const chunks = [Buffer.from(bytes.subarray(0, at)), Buffer.from(bytes.subarray(at))];
+      const frames = chunks.flatMap((chunk) => {
+        const decoded = decoder.push(chunk);
+        chunk.fill(0);
+        return decoded;
+      });
+      expect(frames[0]?.payload).toEqual(new Uint8Array(30).fill(7));
+    }
   });
 
   it('carries any payload', () => {

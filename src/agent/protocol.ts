@@ -135,8 +135,7 @@ export function createFrameDecoder(): FrameDecoder {
         frames.push(frame);
         pending = pending.subarray(HEADER_BYTES + frame.payload.length);
       }
-      // A view would keep the whole chunk of the stream alive, and change with it.
-      pending = pending.slice();
+      pending = new Uint8Array(pending);
       return frames;
     },
     pendingBytes: () => pending.length,
@@ -152,7 +151,9 @@ function readFrame(bytes: Uint8Array): Frame | undefined {
   const length = view.getUint32(8);
   if (length > PAYLOAD_MAX_BYTES) throw new ProtocolError(`a ${type} frame announces ${length} bytes`);
   if (bytes.length < HEADER_BYTES + length) return undefined;
-  return { type, id: view.getUint32(4), payload: bytes.slice(HEADER_BYTES, HEADER_BYTES + length) };
+  // A copy: a view (which slice() of a Buffer is, too) would keep the whole chunk alive, and change with it.
+  const payload = new Uint8Array(bytes.subarray(HEADER_BYTES, HEADER_BYTES + length));
+  return { type, id: view.getUint32(4), payload };
 }
 
 /** Says so at the first wrong byte: an error message of a shell or a runtime is shorter than a header, and would be waited on. */

@@ -1,6 +1,9 @@
 import type { Gap } from './host.ts';
 import type { Ran } from './node-side-run.ts';
 
+const SIGABRT_CODE = 134;
+const SIGSEGV_CODE = 139;
+
 export interface GapDetail {
   readonly gap: Gap;
   readonly detail: string;
@@ -9,6 +12,11 @@ export interface GapDetail {
 /** The tool was disturbed by a change while it listed, and says so; asking again gives a whole answer. */
 export function wasInterrupted(ran: Ran): boolean {
   return ran.ended === 'exited' && /Interrupted system call|Dump was interrupted/.test(ran.stderr);
+}
+
+/** The tool ended well but says that the kernel refused some part, so what it printed may lack that. */
+export function isDoubtful(ran: Ran): boolean {
+  return ran.ended === 'exited' && /RTNETLINK answers|Dump terminated/.test(ran.stderr);
 }
 
 /**
@@ -37,6 +45,8 @@ function gapOfText(stderr: string, code: number): Gap {
   }
   if (code === 127 || /failed to execute .*No such file/.test(stderr)) return 'not-installed';
   if (/Operation not permitted|Permission denied|must be root/i.test(stderr)) return 'not-permitted';
+  // nft asserts or crashes where it gets no memory.
+  if (code === SIGABRT_CODE || code === SIGSEGV_CODE) return 'too-large';
   if (/Memory allocation|Cannot allocate memory|out of memory/i.test(stderr)) return 'too-large';
   if (/not supported|Protocol not available|Unknown argument|unrecognized option|invalid option/i.test(stderr)) {
     return 'not-supported';

@@ -53,7 +53,7 @@ async function pingOne(request: Request, context: NodeSideContext, limits: Probe
     const argv = pingArgv(question);
     const timeoutMs = Math.min(pingLastsMs(question) + PROBER_START_MS, limits.remainingMs());
     const { maxBytes, signal } = limits;
-    const ran = await context.runner.run({ argv, where, timeoutMs, maxBytes, signal });
+    const ran = await context.runner.run({ argv, where, timeoutMs, maxBytes, signal, nice: false });
     if (ran.ended !== 'exited') return { got: 'nothing', ...gapOf(ran, argv, timeoutMs)! };
     const silentGap = ran.code > 2 ? gapOf(ran, argv, timeoutMs) : undefined;
     if (silentGap || /^nsenter: /m.test(ran.stderr))
@@ -129,6 +129,7 @@ async function runProber(
     timeoutMs,
     maxBytes: ANSWER_MAX_BYTES,
     signal,
+    nice: false,
     onOutput: readLine,
   });
   const gap = gapOf(ran, ['prober'], timeoutMs);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setPriority } from 'node:os';
+import { constants, setPriority } from 'node:os';
 
 /** One tool to run on the node: where, and within what. */
 export interface RunOptions {
@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly maxBytes: number;
   readonly maxMemoryBytes?: number;
   readonly signal: AbortSignal;
+  /** False for what measures time. */
+  readonly nice?: boolean;
   /** Called with each piece of the output; it is then not kept. */
   readonly onOutput?: (bytes: Uint8Array) => void;
 }
@@ -82,7 +84,7 @@ function runOne(options: RunOptions, groups: Set<number>): Promise<Ran> {
     const { pid } = child;
     if (pid !== undefined) {
       groups.add(pid);
-      beNice(pid);
+      if (options.nice !== false) beNice(pid);
     }
     const output = new Output(options);
     const finish = (ran: Ran): void => {
@@ -104,7 +106,8 @@ function runOne(options: RunOptions, groups: Set<number>): Promise<Ran> {
       if (!output.take(bytes)) end(output.exited(0));
     });
     child.stderr?.on('data', (bytes: Uint8Array) => output.takeError(bytes));
-    child.once('close', (code, signal) => finish(output.exited(code ?? (signal ? 128 : 1))));
+    // As a shell tells the death by a signal.
+    child.once('close', (code, signal) => finish(output.exited(code ?? 128 + constants.signals[signal!])));
     // A tool that ends before it has read its input is told by its exit code.
     child.stdin?.on('error', () => {});
     child.stdin?.end(options.input);

@@ -3,7 +3,7 @@ import type { Collector, CommandHow, How } from '../collect/collector.ts';
 import { collectorOf } from '../collect/collectors.ts';
 import type { Limits, Reply, Request } from './host.ts';
 import { readFilesBelow } from './node-side-files.ts';
-import { type GapDetail, gapOf, wasInterrupted } from './node-side-gap.ts';
+import { type GapDetail, gapOf, isDoubtful, wasInterrupted } from './node-side-gap.ts';
 import { createModules } from './node-side-modules.ts';
 import { createPlaces, type NodeAccess, type Places } from './node-side-places.ts';
 import { isProbe, performProbes } from './node-side-probes.ts';
@@ -162,7 +162,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
       raw: ran.stdout,
       exitCode: ran.code,
       // A listing that was disturbed every time may lack what it should show.
-      truncated: ran.truncated || wasInterrupted(ran),
+      truncated: ran.truncated || wasInterrupted(ran) || isDoubtful(ran),
       tool: await tools.versionOf(argv[0] ?? ''),
     };
   }
