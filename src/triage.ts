@@ -11,6 +11,7 @@ import { diagnose } from './diagnose/engine.ts';
 import { symptomOf } from './diagnose/symptom.ts';
 import { verdictOf } from './diagnose/verdict.ts';
 import type { Host, Reply, Request } from './host/host.ts';
+import { formatPlace } from './net/place.ts';
 import { buildReport } from './report/build-report.ts';
 import type { Report } from './report/report.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
@@ -25,11 +26,11 @@ import { walkFlows } from './triage/walk-flows.ts';
 export interface TriageOptions {
   /** False: send nothing (--no-probe, or a bundle without recorded probes). */
   readonly probe: boolean;
-  /** Of the whole run, and of one request within it. */
-  readonly deadlineMs: number;
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
   readonly notes: readonly string[];
+  /** Lets a host start what these nodes need, before they are asked. */
+  readonly prepare: (nodes: readonly string[]) => void;
 }
 
 export type TriageOutcome =
@@ -39,12 +40,14 @@ export type TriageOutcome =
 /** A walk names the next namespaces to look at; more rounds than this are not made. */
 const ROUNDS_MAX = 6;
 const REQUEST_MAX_BYTES = 32 << 20;
+/** One batch of requests; what takes longer is a gap, and the run goes on. */
+const BATCH_DEADLINE_MS = 15_000;
 
 /** Answers one question: why does, or does not, this reach that. */
 export async function triage(host: Host, words: QuestionWords, options: TriageOptions): Promise<TriageOutcome> {
   const startedAtMs = host.nowMs();
-  const run = createRun(host, { ...options, maxBytes: REQUEST_MAX_BYTES });
-  const collected = await collectFor(run, words);
+  const run = createRun(host, { ...options, deadlineMs: BATCH_DEADLINE_MS, maxBytes: REQUEST_MAX_BYTES });
+  const collected = await collectFor(run, words, options.prepare);
   if (isTargetProblem(collected)) {
     await host.close();
     return { kind: 'problem', problem: collected, replies: run.replies() };
@@ -75,11 +78,39 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
   return { kind: 'report', report, replies: run.replies() };
 }
 
-/** The cluster's objects, then what the question's own ends need. Also all that `collect` does. */
-export async function collectFor(run: Run, words: QuestionWords): Promise<Question | TargetProblem> {
+/** What a run would ask first and on which nodes, read from the API alone (--dry-run). */
+export async function planOf(
+  host: Host,
+  words: QuestionWords,
+): Promise<TargetProblem | { readonly nodes: readonly string[]; readonly requests: readonly string[] }> {
+  const run = createRun(host, {
+    deadlineMs: BATCH_DEADLINE_MS,
+    maxBytes: REQUEST_MAX_BYTES,
+    signal: new AbortController().signal,
+    tell: () => {},
+  });
   await run.collect('reading the cluster', requestsForCluster());
   const question = resolveQuestion(run.snapshot(), words);
   if (isTargetProblem(question)) return question;
+  const requests = requestsForQuestion(run.snapshot(), question);
+  return {
+    nodes: [...new Set(placesAsked(run.snapshot(), question).map((place) => place.node))],
+    requests: requests.map(
+      (request) => `${request.action} ${JSON.stringify(request.args)} ${formatPlace(request.place)}`,
+    ),
+  };
+}
+
+/** The cluster's objects, then what the question's own ends need. */
+async function collectFor(
+  run: Run,
+  words: QuestionWords,
+  prepare: TriageOptions['prepare'],
+): Promise<Question | TargetProblem> {
+  await run.collect('reading the cluster', requestsForCluster());
+  const question = resolveQuestion(run.snapshot(), words);
+  if (isTargetProblem(question)) return question;
+  prepare([...new Set(placesAsked(run.snapshot(), question).map((place) => place.node))]);
   await run.collect('reading nodes and pods', requestsForQuestion(run.snapshot(), question));
   return question;
 }
@@ -94,7 +125,7 @@ function requestsForQuestion(snapshot: Snapshot, question: Question): Request[] 
 }
 
 /** The bounded loop: the walk's open ends say what they lack, and are walked again with it. */
-export async function walkUntilKnown(run: Run, question: Question): Promise<void> {
+async function walkUntilKnown(run: Run, question: Question): Promise<void> {
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     const snapshot = run.snapshot();
     const flows = await run.timed('walking', () => flowsOf(snapshot, question));

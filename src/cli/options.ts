@@ -21,9 +21,16 @@ export interface CommonOptions {
   readonly verbose: boolean;
 }
 
-export function addCommonOptions(command: Command): Command {
+/** `collect` has no report to print: its `-o` names the bundle to write. */
+export function addCommonOptions(
+  command: Command,
+  how: { readonly outputIsFile: boolean } = { outputIsFile: false },
+): Command {
+  const output = how.outputIsFile
+    ? new Option('-o, --file <file>', 'the bundle to write')
+    : new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text');
   return command
-    .addOption(new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text'))
+    .addOption(output)
     .option('--bundle <file>', 'diagnose a bundle that "collect" wrote, instead of a live cluster')
     .option('--kubeconfig <file>', 'kubeconfig to use (default: KUBECONFIG, ~/.kube/config, the service account)')
     .option('--context <name>', 'context of the kubeconfig')

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { collectCommand } from './collect.ts';
 import { demoCommand } from './demo.ts';
 import { diagnoseCommand } from './diagnose.ts';
 import { EXIT, type ExitCode, RunError, UsageError } from './exit-codes.ts';
 import { explainCommand } from './explain.ts';
+import { podtriageVersion } from './version.ts';
 import { workflowCommand } from './workflow.ts';
 
 /** Runs one command line and answers its exit code; never throws. */
@@ -44,15 +44,4 @@ function exitCodeForError(error: unknown): ExitCode {
   if (!(error instanceof RunError) && error instanceof Error && process.env['PODTRIAGE_DEBUG'])
     process.stderr.write(`${error.stack}\n`);
   return EXIT.failed;
-}
-
-export function podtriageVersion(): string {
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      // The build lies one folder deeper than the source.
-    }
-  }
-  return '0.0.0';
 }

@@ -1,9 +1,9 @@
-import { isForeign } from '../../cni/owner.ts';
 import { defineCause } from '../../diagnose/cause.ts';
 import { type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { deleteCommand, familyOfStep, policyChange, ruleRemoval, ruleText } from '../shared/iptables-change.ts';
+import { isForeign } from '../shared/is-foreign.ts';
 import { policyRise } from '../shared/policy-rise.ts';
 import { present } from '../shared/present.ts';
 
@@ -48,14 +48,10 @@ function isHostFirewall(end: DeadEnd): boolean {
   if (!step || (step.kind !== 'rule' && step.kind !== 'policy')) return false;
   // The outer packet of a tunnel has causes of its own (overlay-port-blocked).
   if (end.leaf.end.packet.inner) return false;
-  const { backend, chain, table } = step.values;
+  const { backend, chain } = step.values;
+  // forward-policy-drop is the name of that.
   if (step.kind === 'policy' && String(backend).startsWith('iptables') && chain === 'FORWARD') return false;
-  return isForeign({
-    backend: String(backend),
-    table: String(table),
-    chain: String(chain),
-    ruleText: step.kind === 'rule' ? ruleText(step) : '',
-  });
+  return isForeign(step);
 }
 
 function keyOf(end: DeadEnd): string {

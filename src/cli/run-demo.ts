@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createReplayHost } from '../host/replay.ts';
+import { renderText } from '../report/text.ts';
+import { decodeBundle } from '../snapshot/bundle.ts';
+import { triage } from '../triage.ts';
+import { UsageError } from './exit-codes.ts';
+import { wantsColor } from './print-report.ts';
+
+/** The bundled cases lie beside the source, or beside dist/ in the published package. */
+function scenariosFolder(): string {
+  for (const path of ['../../scenarios', '../../../scenarios']) {
+    const folder = resolve(import.meta.dirname, path);
+    try {
+      readdirSync(folder);
+      return folder;
+    } catch {
+      // try the next
+    }
+  }
+  throw new Error('the bundled cases are missing from this installation');
+}
+
+interface Expectation {
+  readonly question: readonly [string, string];
+}
+
+/** Diagnoses the bundled recordings of a real cluster, one report each. */
+export async function runDemo(only: string | undefined): Promise<void> {
+  const folder = scenariosFolder();
+  const all = readdirSync(folder)
+    .filter((name) => isRecorded(folder, name))
+    .sort();
+  const wanted = only === undefined ? all : all.filter((name) => name === only);
+  if (wanted.length === 0) throw new UsageError(`no bundled case ${only ?? ''}; there are ${all.join(', ')}`);
+  for (const name of wanted) process.stdout.write(await demoReport(folder, name));
+}
+
+function isRecorded(folder: string, name: string): boolean {
+  try {
+    return readdirSync(`${folder}/${name}`).includes('bundle.tar.gz');
+  } catch {
+    return false;
+  }
+}
+
+async function demoReport(folder: string, name: string): Promise<string> {
+  const bundle = await decodeBundle(readFileSync(`${folder}/${name}/bundle.tar.gz`));
+  const expectation = JSON.parse(readFileSync(`${folder}/${name}/expect.json`, 'utf8')) as Expectation;
+  const story = readFileSync(`${folder}/${name}/story.md`, 'utf8')
+    .replace(/^#.*\n+/, '')
+    .split('\n\n')[0]!;
+  const [source, destination] = expectation.question;
+  const outcome = await triage(
+    createReplayHost(bundle.replies),
+    { source, destination },
+    { probe: true, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} },
+  );
+  const rule = '─'.repeat(100);
+  const title = `${rule}\n${name}: ${story.replaceAll('\n', ' ')}\n$ podtriage diagnose ${source} ${destination}\n\n`;
+  if (outcome.kind === 'problem') return `${title}${outcome.problem.problem}\n`;
+  return `${title}${renderText(outcome.report, { color: wantsColor(), columns: process.stdout.columns ?? 100, verbose: false })}\n`;
+}
