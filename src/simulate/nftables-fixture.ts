@@ -71,6 +71,10 @@ export interface FixturePacket {
   readonly local?: ReadonlySet<string>;
   readonly change?: Partial<Packet>;
   readonly reply?: boolean;
+  /** What the connection began as, where NAT has changed it since. */
+  readonly original?: { readonly to: Address; readonly l4: L4 };
+  /** Chains of a lower priority see the packet before conntrack does. */
+  readonly conntrackAt?: number;
 }
 
 export function syn(destinationPort: number, sourcePort: number | 'ephemeral' = 40000): L4 {
@@ -85,7 +89,8 @@ export function inputOf(hook: HookName, snapshot: Snapshot, given: FixturePacket
     lengthBytes: 60,
     ...given.change,
   };
-  const ports = 'sourcePort' in l4 ? l4 : undefined;
+  const began = given.original ?? { to: given.to, l4 };
+  const ports = 'sourcePort' in began.l4 ? began.l4 : undefined;
   const family: Family = familyOf(given.from);
   return {
     hook,
@@ -104,7 +109,7 @@ export function inputOf(hook: HookName, snapshot: Snapshot, given: FixturePacket
     connection: {
       original: {
         source: given.from,
-        destination: given.to,
+        destination: began.to,
         ...(ports ? { sourcePort: ports.sourcePort, destinationPort: ports.destinationPort } : {}),
       },
       reply: given.reply ?? false,
@@ -130,11 +135,19 @@ export function throughHook(
   ];
   for (const entry of here) {
     outcomes = outcomes.flatMap((done) => {
-      if (done.verdict.kind !== 'accept') return [done];
-      return entry.evaluate({ ...start, packet: done.packet, meta: done.meta }).map((next) => carriedOn(done, next));
+      const meta = metaAt(entry.priority, done.meta, given);
+      // The kernel asks NAT chains once, about the first packet of a tracked connection.
+      const passedBy = entry.nat && (done.nat !== undefined || meta.conntrack !== 'new');
+      if (done.verdict.kind !== 'accept' || passedBy) return [done];
+      return entry.evaluate({ ...start, packet: done.packet, meta }).map((next) => carriedOn(done, next));
     });
   }
   return outcomes;
+}
+
+function metaAt(priority: number, meta: Meta, given: FixturePacket): Meta {
+  if (given.conntrackAt === undefined || meta.conntrack === 'untracked') return meta;
+  return { ...meta, conntrack: priority < given.conntrackAt ? 'none' : (given.meta?.conntrack ?? 'new') };
 }
 
 function carriedOn(done: HookOutcome, next: HookOutcome): HookOutcome {
