@@ -5,6 +5,7 @@ import { parseListItems } from './list-items.ts';
 import type {
   AccessAnswer,
   ConfigMap,
+  Container,
   EndpointSlice,
   KubernetesEvent,
   Namespace,
@@ -14,6 +15,7 @@ import type {
   Service,
   Workload,
 } from './objects.ts';
+import { isProxyVariable, withoutUserinfo } from './proxy-variable.ts';
 
 /*
  * Checks API objects at the edge (k8s.io/api). Unknown fields are passed over, a null is a field left out (as the API
@@ -47,7 +49,10 @@ const container = z.object({
   ports: z.array(z.object({ name: text, containerPort: z.number(), protocol: text, hostPort: count })).optional(),
   readinessProbe: anything.optional(),
   securityContext: anything.optional(),
-  env: z.array(z.object({ name: z.string(), value: text })).optional(),
+  env: z
+    .array(z.object({ name: z.string(), value: text }))
+    .transform(proxiesOf)
+    .optional(),
   command: z.array(z.string()).optional(),
   args: z.array(z.string()).optional(),
 });
@@ -185,7 +190,7 @@ const workload = z.object({
         .object({ matchLabels: strings.optional(), matchExpressions: z.array(z.unknown()).optional() })
         .optional(),
       replicas: count,
-      template: anything.optional(),
+      template: anything.transform(withProxiesOnly).optional(),
     })
     .default({}),
   status: anything.optional(),
@@ -294,6 +299,37 @@ export function parseJson(raw: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A bundle holds no other variable, and a live run shall not reason with more than a bundle. */
+function proxiesOf(env: readonly { readonly name: string; readonly value?: string | undefined }[]): Container['env'] {
+  return env
+    .filter(({ name }) => isProxyVariable(name))
+    .map(({ name, value }) => ({ name, ...(value !== undefined && { value: withoutUserinfo(value) }) }));
+}
+
+const environment = z.array(z.object({ name: z.string(), value: text }));
+
+/** A workload's pod template is kept as it is, but for the environment of its containers. */
+function withProxiesOnly(template: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!isObject(template.spec)) return template;
+  const clean = (containers: unknown): unknown =>
+    Array.isArray(containers)
+      ? containers.map((one) =>
+          isObject(one) && one.env !== undefined
+            ? { ...one, env: proxiesOf(environment.safeParse(one.env).data ?? []) }
+            : one,
+        )
+      : containers;
+  const { containers, initContainers } = template.spec;
+  return {
+    ...template,
+    spec: {
+      ...template.spec,
+      ...(containers !== undefined && { containers: clean(containers) }),
+      ...(initContainers !== undefined && { initContainers: clean(initContainers) }),
+    },
+  };
 }
 
 function withoutNulls(value: unknown): unknown {

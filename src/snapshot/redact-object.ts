@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from '../parse/json-items.ts';
+import { isProxyVariable, withoutUserinfo } from './proxy-variable.ts';
 import { isSecretName, REDACTED, redactForms, redactText } from './redact-text.ts';
 
 /** Annotation values above this are manifests or the like, never what a packet depends on. */
@@ -80,13 +81,10 @@ function isPrivateDocument(value: unknown): boolean {
 /** Only proxies are kept: they decide where a client connects to. Names stay, so that a variable is not read as missing. */
 function redactEnvironment(variable: unknown): unknown {
   if (!isObject(variable) || typeof variable.value !== 'string') return variable;
-  const isProxy = /_proxy$/i.test(String(variable.name));
-  return { ...variable, value: isProxy ? redactForms(withoutUserinfo(variable.value)) : REDACTED };
-}
-
-/** Also of a proxy that is written without a scheme: `user:password@proxy:3128`. */
-function withoutUserinfo(value: string): string {
-  return value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i, '$1');
+  return {
+    ...variable,
+    value: isProxyVariable(String(variable.name)) ? redactForms(withoutUserinfo(variable.value)) : REDACTED,
+  };
 }
 
 function isConfigMap(object: JsonObject): boolean {
