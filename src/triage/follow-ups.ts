@@ -16,6 +16,8 @@ export interface FollowUps {
   readonly wants: readonly Request[];
 }
 
+/** Outcomes of probes that nothing came back for. */
+const SILENT: ReadonlySet<string> = new Set(['silent', 'timed-out', 'unreachable']);
 const NONE: FollowUps = { flows: [], wants: [] };
 /** DNS servers of the cluster whose upstream is asked. */
 const DNS_PODS_MAX = 2;
@@ -106,12 +108,14 @@ function addressIn(target: string): Address[] {
   return address ? [address] : [];
 }
 
-/** Large packets that are lost between pods of two nodes: are they lost between the nodes themselves? */
+/** Packets, or only large ones, that are lost between pods of two nodes: are they lost between the nodes themselves? */
 function underlayFollowUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
-  const large = planned.find((flow) => flow.purpose === 'large');
-  if (!large || !('node' in large.from)) return NONE;
-  if (!probeOutcomes(snapshot, question, large).some((one) => one.outcome === 'silent')) return NONE;
-  const from = hostOf(large.from.node);
+  const silent = (flow: PlannedFlow): boolean =>
+    probeOutcomes(snapshot, question, flow).some((one) => SILENT.has(one.outcome));
+  const lost = planned.filter((flow) => ['main', 'icmp', 'endpoint', 'large'].includes(flow.purpose)).filter(silent);
+  const sender = lost[0]?.from;
+  if (!sender || !('node' in sender)) return NONE;
+  const from = hostOf(sender.node);
   const to = nodesBehind(snapshot, question).filter((node) => node !== from.node);
   return { flows: to.flatMap((node) => underlayFlows(snapshot, question, from, node)), wants: [] };
 }

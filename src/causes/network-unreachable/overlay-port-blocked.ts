@@ -1,8 +1,11 @@
-import { defineCause } from '../../diagnose/cause.ts';
+import { type Ask, defineCause, type Finding } from '../../diagnose/cause.ts';
+import type { Flow } from '../../diagnose/derived.ts';
 import { type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Packet } from '../../net/packet.ts';
+import type { Place } from '../../net/place.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { deleteCommand, familyOfStep, policyChange, ruleRemoval, ruleText } from '../shared/iptables-change.ts';
+import { lostOnTheWay, tunnelLoss, tunnelsFrom } from '../shared/overlay-loss.ts';
 import { policyRise } from '../shared/policy-rise.ts';
 import { present } from '../shared/present.ts';
 
@@ -17,13 +20,13 @@ export const overlayPortBlocked = defineCause({
   gravity: 'fault',
   at: 'path-node',
   needs: ['flows'],
-  optional: ['iptables.nft', 'iptables.legacy'],
+  optional: ['iptables.nft', 'iptables.legacy', 'links'],
+  invariant: 'the nodes get each other’s overlay packets',
   check({ flows }, place, ask) {
     const dead = deadEnds(flows, { ends: ['dropped-by-rule', 'rejected-by-rule'], at: place }).filter(
       (end) => end.leaf.end.packet.inner,
     );
-    if (dead.length === 0)
-      return { is: 'absent', because: `no rule of ${place.node} drops an overlay packet that was walked` };
+    if (dead.length === 0) return betweenTheNodes(flows, place, ask);
     const rules = distinctBy(
       dead.filter((end) => end.step),
       keyOf,
@@ -52,6 +55,39 @@ export const overlayPortBlocked = defineCause({
     });
   },
 });
+
+/** No rule of a node drops it, yet it is lost: the network between drops the overlay's packets, and others pass. */
+function betweenTheNodes(flows: readonly Flow[], place: Place, ask: Ask<'links'>): Finding {
+  const lost = lostOnTheWay(flows);
+  const tunnels = tunnelsFrom(lost, place);
+  if (tunnels.length === 0)
+    return { is: 'absent', because: `no overlay packet that was sent from ${place.node} is lost` };
+  const blocked = tunnels.flatMap((tunnel) => {
+    const evidence = tunnelLoss(tunnel, ask);
+    const underlay = flows.find((flow) => flow.purpose === 'underlay' && flow.id.endsWith(`/${tunnel.to}`));
+    return evidence && underlay?.probe?.passed === 'yes'
+      ? [{ tunnel, evidence, underlay: underlay.probe.evidence }]
+      : [];
+  });
+  const [first] = blocked;
+  if (!first)
+    return {
+      is: 'unknown',
+      because: `whether overlay packets of ${place.node} arrive at ${tunnels.map((one) => one.to).join(', ')} could not be told from the counters`,
+    };
+  return present({
+    claims: [],
+    evidence: [...blocked.flatMap((one) => [...one.evidence, one.underlay]), ...probeEvidence(lost)],
+    place: { ...place, object: `overlay to ${blocked.map((one) => one.tunnel.to).join(', ')}` },
+    fix: {
+      summary: `let the overlay’s packets through between ${place.node} and ${first.tunnel.to}: security group, switch or router filter, hypervisor firewall; the nodes’ own rules let them pass`,
+      commands: [
+        `ip -d link show type vxlan    # on ${place.node}: "dstport" is the UDP port to open`,
+        `tcpdump -p -ni NIC udp port PORT and host ${place.node}    # on ${first.tunnel.to}: nothing arrives`,
+      ],
+    },
+  });
+}
 
 function keyOf(end: DeadEnd): string {
   const { values, kind } = end.step!;
