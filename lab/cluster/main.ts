@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { allFaults } from '../all-faults.ts';
 import { killRunningCommands } from '../command.ts';
 import { pathOf } from './api.ts';
 import { Bed } from './bed.ts';
@@ -89,6 +90,30 @@ const runExec = async (name: string, host: string, words: readonly string[]): Pr
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 128)));
 };
 
+const listFaults = async (): Promise<void> => {
+  for (const fault of await allFaults()) say(`${fault.id.padEnd(44)}${fault.story}`);
+};
+
+const runFault = async (name: string, id: string, action: string): Promise<void> => {
+  const fault = (await allFaults()).find((each) => each.id === id);
+  if (!fault) throw new Error(`no fault ${id}: npm run cluster -- fault list`);
+  const bed = await Bed.open(name);
+  try {
+    const unfit = fault.unfit?.(bed.layout);
+    if (unfit) throw new Error(`${id} ${unfit}`);
+    if (action === 'inject') {
+      await fault.inject(bed);
+      say(`${fault.story}\nPodtriage should name ${fault.causeId}. Ask it:`);
+      for (const { args } of await fault.questions(bed)) say(`  npm run -s podtriage -- diagnose ${args.join(' ')}`);
+    } else {
+      await fault.heal(bed);
+      say(`${id} is healed`);
+    }
+  } finally {
+    bed.close();
+  }
+};
+
 const commands = (): Command => {
   const cli = new Command('npm run cluster --').description(
     'a real Kubernetes cluster in network namespaces of this machine',
@@ -137,6 +162,17 @@ const commands = (): Command => {
     .action(async ({ kubeRouter }) =>
       say(await describeBuilt(await build({ withKubeRouter: Boolean(kubeRouter), say }))),
     );
+  cli
+    .command('fault')
+    .description('make or mend a real fault; `list` names them')
+    .addOption(nameOption())
+    .argument('<id>', 'a fault, or `list`')
+    .addArgument(new Argument('[action]').choices(['inject', 'heal']))
+    .action((id, action, { name }) => {
+      if (id === 'list') return listFaults();
+      if (!action) throw new Error(`${id}: inject or heal?`);
+      return runFault(name, id, action);
+    });
   return cli;
 };
 

@@ -1,0 +1,148 @@
+import { allFaults } from '../../lab/all-faults.ts';
+import type { Bed } from '../../lab/cluster/bed.ts';
+import type { Fault } from '../../lab/fault.ts';
+import { healthyQuestions } from '../../lab/healthy-questions.ts';
+import { type Diagnosis, diagnose } from './diagnose.ts';
+import { judgeFault, judgeHealthy } from './judge.ts';
+
+export type Outcome = 'passed' | 'failed' | 'skipped';
+
+/** One line of the suite's table. */
+export interface CaseResult {
+  readonly id: string;
+  readonly outcome: Outcome;
+  /** What is wrong, or why it was skipped. */
+  readonly because: readonly string[];
+  /** Seconds of each part. */
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly diagnoses: readonly Diagnosis[];
+}
+
+export interface RunFaultsOptions {
+  /** Ids to run; all without it. */
+  readonly only?: readonly string[];
+  /** Makes and mends the faults without asking podtriage: a test of the lab itself. */
+  readonly lab?: boolean;
+  readonly healthy?: boolean;
+  /** More arguments of `diagnose`, such as `--image`. */
+  readonly extra?: readonly string[];
+  /** Ends the run early; whatever fault is there is healed. */
+  readonly signal?: AbortSignal;
+  readonly onResult?: (result: CaseResult) => void;
+}
+
+/** After each fault's heal one of the healthy questions is asked: another one each time. */
+const HEALTHY_AFTER_EACH = 1;
+
+class Stopwatch {
+  readonly seconds: Record<string, number> = {};
+  async time<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.seconds[what] = Math.round((performance.now() - started) / 100) / 10;
+    }
+  }
+}
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const askAbout = async (bed: Bed, fault: Fault, extra: readonly string[]): Promise<[Diagnosis[], string[]]> => {
+  const diagnoses: Diagnosis[] = [];
+  const wrong: string[] = [];
+  for (const { args, expect } of await fault.questions(bed)) {
+    const diagnosis = await diagnose(bed.layout.kubeconfig, args, extra);
+    diagnoses.push(diagnosis);
+    wrong.push(...judgeFault(diagnosis, { id: fault.causeId, ...fault.expect, ...expect }));
+  }
+  return [diagnoses, wrong];
+};
+
+const runFault = async (bed: Bed, fault: Fault, options: RunFaultsOptions): Promise<CaseResult> => {
+  const watch = new Stopwatch();
+  const diagnoses: Diagnosis[] = [];
+  const because: string[] = [];
+  try {
+    await watch.time('inject', () => fault.inject(bed));
+    if (!options.lab) {
+      const [made, wrong] = await watch.time('diagnose', () => askAbout(bed, fault, options.extra ?? []));
+      diagnoses.push(...made);
+      because.push(...wrong);
+    }
+  } catch (error) {
+    because.push(`the lab: ${message(error)}`);
+  }
+  try {
+    await watch.time('heal', () => fault.heal(bed));
+  } catch (error) {
+    because.push(`the lab cannot heal it: ${message(error)}`);
+  }
+  return {
+    id: fault.id,
+    outcome: because.length > 0 ? 'failed' : 'passed',
+    because,
+    seconds: watch.seconds,
+    diagnoses,
+  };
+};
+
+const runHealthy = async (
+  bed: Bed,
+  id: string,
+  args: readonly string[],
+  extra: readonly string[],
+): Promise<CaseResult> => {
+  const watch = new Stopwatch();
+  const diagnosis = await watch.time('diagnose', () => diagnose(bed.layout.kubeconfig, args, extra));
+  const because = judgeHealthy(diagnosis);
+  return {
+    id,
+    outcome: because.length > 0 ? 'failed' : 'passed',
+    because,
+    seconds: watch.seconds,
+    diagnoses: [diagnosis],
+  };
+};
+
+const skipped = (id: string, because: string): CaseResult => ({
+  id,
+  outcome: 'skipped',
+  because: [because],
+  seconds: {},
+  diagnoses: [],
+});
+
+/** On one bed: every healthy pair; then each fault made, diagnosed, mended, and a healthy pair asked about again. */
+export const runFaults = async (bed: Bed, options: RunFaultsOptions): Promise<readonly CaseResult[]> => {
+  const results: CaseResult[] = [];
+  const add = (result: CaseResult): void => {
+    results.push(result);
+    options.onResult?.(result);
+  };
+  const extra = options.extra ?? [];
+  const chosen = (await allFaults()).filter((fault) => !options.only || options.only.includes(fault.id));
+  if (options.healthy) {
+    for (const { id, args } of await healthyQuestions(bed)) {
+      if (options.signal?.aborted) return results;
+      add(await runHealthy(bed, `healthy: ${id}`, args, extra));
+    }
+  }
+  let turn = 0;
+  for (const fault of chosen) {
+    if (options.signal?.aborted) return results;
+    const unfit = fault.unfit?.(bed.layout);
+    if (unfit) {
+      add(skipped(fault.id, unfit));
+      continue;
+    }
+    add(await runFault(bed, fault, options));
+    if (options.lab) continue;
+    const questions = await healthyQuestions(bed);
+    for (let i = 0; i < HEALTHY_AFTER_EACH; i++) {
+      const { id, args } = questions[turn++ % questions.length]!;
+      add(await runHealthy(bed, `healed ${fault.id}: ${id}`, args, extra));
+    }
+  }
+  return results;
+};
