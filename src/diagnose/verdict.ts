@@ -27,21 +27,18 @@ export function verdictOf(given: Derived, diagnosis: Diagnosis, symptom: Symptom
   if (confirmed) return unexplainedFault(confirmed, symptom);
   const couldNotTell = (summary: string): Verdict => ({ verdict: 'inconclusive', class: symptom.class, summary });
   if (diagnosis.disagreements.length > 0)
-    return couldNotTell(
-      `Could not tell: the kernel's state and the probes contradict each other (${diagnosis.disagreements[0]})`,
-    );
+    return couldNotTell(`The kernel's state and the probes contradict each other (${diagnosis.disagreements[0]})`);
   if (deaths.length > 0) return unexplainedFault(deaths[0]!, symptom);
   const asked = answerOf(decisiveFlow(given));
   const failed = given.flows.find((flow) => flow.purpose !== 'icmp' && flow.probe?.passed === 'no');
   if (asked.passed === 'yes' && failed)
     return couldNotTell(`It answers, but not always: ${failed.probe!.statement}${suspicion(diagnosis)}`);
-  if (asked.passed === 'yes')
-    return { verdict: 'healthy', class: null, summary: `Healthy: ${asked.because}${untold(given)}` };
+  if (asked.passed === 'yes') return { verdict: 'healthy', class: null, summary: `${asked.because}${untold(given)}` };
   if (asked.passed === 'no')
     return couldNotTell(
       `It fails (${asked.because})${suspicion(diagnosis) || ', and nothing that was seen tells why'}`,
     );
-  return couldNotTell(`Could not tell: ${asked.because}${suspicion(diagnosis)}`);
+  return couldNotTell(`${asked.because}${suspicion(diagnosis)}`);
 }
 
 function fault(first: Named, symptom: Symptom): Verdict {

@@ -82,6 +82,7 @@ function reportCause(named: Named): ReportCause {
     confidence: named.confidence,
     gravity: named.cause.gravity,
     title: named.cause.title,
+    ...(named.behind && { behind: true as const }),
     place: reportPlace(place),
     evidence: named.finding.evidence.map(reportEvidence),
     ...(named.counterfactual && {

@@ -1,69 +1,90 @@
-import type { Hop, LeafEnd, Segment, Step, Trace } from '../simulate/trace.ts';
+import type { Hop, LeafEnd, SenderSees, Step, Trace } from '../simulate/trace.ts';
 
 export interface PathLine {
-  readonly kind: 'hop' | 'step' | 'death' | 'end' | 'fork';
+  /** death: where the packet is lost; open: where the walk could not tell; proof: the very line that decided. */
+  readonly kind: 'hop' | 'step' | 'death' | 'open' | 'end' | 'proof' | 'note' | 'fork';
   readonly text: string;
+}
+
+export interface PathOptions {
+  /** Segments in which the packet is lost. */
+  readonly dead: ReadonlySet<number>;
+  /** Every telling step and branch instead of the most telling ones. */
+  readonly all: boolean;
 }
 
 /** Branches of a fork that are drawn; the rest is counted. */
 const BRANCHES_MAX = 3;
 const STEPS_PER_HOP_MAX = 6;
 
-/** A trace drawn hop by hop, the way to the first dead end first. `dead` are the segments in which the packet is lost. */
-export function pathLines(trace: Trace, dead: ReadonlySet<number>): PathLine[] {
-  return segmentLines(trace, 0, dead, new Set());
+/** A trace drawn hop by hop, the way to the first dead end first. */
+export function pathLines(trace: Trace, options: PathOptions): PathLine[] {
+  const left = trace.unwalked > 0 ? [note('fork', `${trace.unwalked} more ways were not walked`)] : [];
+  return [...segmentLines(trace, 0, options, new Set()), ...left];
 }
 
-function segmentLines(trace: Trace, index: number, dead: ReadonlySet<number>, drawn: Set<number>): PathLine[] {
+function segmentLines(trace: Trace, index: number, options: PathOptions, drawn: Set<number>): PathLine[] {
   const segment = trace.segments[index];
   if (!segment) return [];
-  if (drawn.has(index)) return [{ kind: 'fork', text: '(joins a way drawn above)' }];
+  if (drawn.has(index)) return [note('fork', 'joins a way drawn above')];
   drawn.add(index);
-  const lines = segment.hops.flatMap((hop) => hopLines(hop));
-  if ('end' in segment.then) return [...lines, endLine(segment, segment.then, dead.has(index))];
-  const { fork, to } = segment.then;
-  const ordered = [...to].sort(
-    (a, b) => Number(leadsToDeath(trace, b.segment, dead)) - Number(leadsToDeath(trace, a.segment, dead)),
+  const { then } = segment;
+  const last = 'end' in then ? endStep(trace, then) : undefined;
+  const lines = segment.hops.flatMap((hop) => hopLines(hop, last, options));
+  if ('end' in then) return [...lines, ...endLines(then, last, options.dead.has(index))];
+  const ordered = [...then.to].sort(
+    (a, b) =>
+      Number(leadsToDeath(trace, b.segment, options.dead)) - Number(leadsToDeath(trace, a.segment, options.dead)),
   );
-  const shown = ordered
-    .slice(0, BRANCHES_MAX)
-    .flatMap((branch, i): PathLine[] => [
-      { kind: 'fork', text: `${forkWord(fork)} ${i + 1} of ${to.length}, ${chanceText(branch.chance)}` },
-      ...segmentLines(trace, branch.segment, dead, drawn),
-    ]);
-  const hidden = to.length - Math.min(to.length, BRANCHES_MAX);
-  return [...lines, ...shown, ...(hidden > 0 ? [{ kind: 'fork', text: `and ${hidden} more` } as const] : [])];
+  const shown = options.all ? ordered : ordered.slice(0, BRANCHES_MAX);
+  const hidden = ordered.length - shown.length;
+  return [
+    ...lines,
+    ...shown.flatMap((branch, i) => [
+      note('fork', `${forkWord(then.fork)} ${i + 1} of ${ordered.length} (${chanceText(branch.chance)})`),
+      ...segmentLines(trace, branch.segment, options, drawn),
+    ]),
+    ...(hidden > 0 ? [note('fork', `and ${hidden} more`)] : []),
+  ];
+}
+
+function note(kind: PathLine['kind'], text: string): PathLine {
+  return { kind, text };
 }
 
 function leadsToDeath(trace: Trace, index: number, dead: ReadonlySet<number>): boolean {
   if (dead.has(index)) return true;
   const then = trace.segments[index]?.then;
-  return (
-    then !== undefined &&
-    'fork' in then &&
-    then.to.some((branch) => branch.segment > index && leadsToDeath(trace, branch.segment, dead))
-  );
+  return then !== undefined && 'fork' in then && then.to.some((branch) => leadsToDeath(trace, branch.segment, dead));
 }
 
 function forkWord(fork: 'random' | 'multipath' | 'undecided'): string {
   return fork === 'random' ? 'backend' : fork === 'multipath' ? 'next hop' : 'undecided way';
 }
 
-function chanceText(chance: { readonly min: number; readonly max: number }): string {
-  const percent = (value: number): string => `${Math.round(value * 100)} %`;
-  return chance.min === chance.max ? percent(chance.min) : `${percent(chance.min)}–${percent(chance.max)}`;
+export function chanceText(chance: { readonly min: number; readonly max: number }): string {
+  const [min, max] = [Math.round(chance.min * 100), Math.round(chance.max * 100)];
+  return min === max ? `${min} %` : `${min}–${max} %`;
 }
 
-function hopLines(hop: Hop): PathLine[] {
-  const where =
-    hop.place.namespace === 'host' ? hop.place.node || 'outside' : `${hop.place.namespace} on ${hop.place.node}`;
-  const devices = [hop.input, hop.output].filter((device) => device !== undefined);
-  const telling = hop.steps.filter(isTelling);
-  const shown = telling.length > STEPS_PER_HOP_MAX ? telling.slice(-STEPS_PER_HOP_MAX) : telling;
+function hopLines(hop: Hop, last: Step | undefined, options: PathOptions): PathLine[] {
+  const telling = hop.steps.filter((step) => step !== last && isTelling(step));
+  const shown = options.all ? telling : telling.slice(-STEPS_PER_HOP_MAX);
+  const hidden = telling.length - shown.length;
   return [
-    { kind: 'hop', text: `${where}${devices.length > 0 ? `  ${devices.join(' → ')}` : ''}` },
-    ...shown.map((step): PathLine => ({ kind: 'step', text: stepText(step) })),
+    note('hop', `${hopPlace(hop)}${devicesText(hop)}`),
+    ...(hidden > 0 ? [note('step', `… ${hidden} more (-v shows all)`)] : []),
+    ...shown.map((step) => note('step', stepText(step))),
   ];
+}
+
+function hopPlace({ place }: Hop): string {
+  return place.namespace === 'host' ? place.node || 'outside the cluster' : `${place.namespace} on ${place.node}`;
+}
+
+function devicesText({ input, output }: Hop): string {
+  if (input === undefined && output === undefined) return '';
+  return `:  ${[input, output].join(' → ').trim()}`;
 }
 
 /** Steps that changed the packet, chose its way, or could not be decided. */
@@ -78,13 +99,43 @@ function isTelling(step: Step): boolean {
 }
 
 function stepText(step: Step): string {
-  const changes = step.changes.map((change) => `${change.field} ${change.from} → ${change.to}`).join(', ');
-  return `${step.text}${changes && !step.text.includes('→') ? ` (${changes})` : ''}`;
+  const untold = step.changes.filter((change) => !step.text.includes(String(change.to)));
+  const changes = untold.map((change) => `${change.field} ${change.from} → ${change.to}`).join(', ');
+  const owner = step.owner ? ` [${step.owner.by}]` : '';
+  return `${step.text}${changes ? ` (${changes})` : ''}${owner}`;
 }
 
-function endLine(segment: Segment, end: LeafEnd, isDead: boolean): PathLine {
-  const step = segment.hops.at(-1)?.steps.at(-1);
-  const why = end.because ?? step?.text ?? '';
-  if (end.end === 'delivered') return { kind: 'end', text: `delivered${why ? `: ${why}` : ''}` };
-  return { kind: isDead ? 'death' : 'end', text: `${end.end}${why ? `: ${why}` : ''}` };
+function endStep(trace: Trace, { at }: LeafEnd): Step | undefined {
+  return trace.segments[at.segment]?.hops[at.hop]?.steps[at.step];
 }
+
+function endLines(end: LeafEnd, step: Step | undefined, isDead: boolean): PathLine[] {
+  const why = end.because ?? step?.text;
+  const text = why ? `${end.end}: ${why}` : end.end;
+  if (end.end === 'insufficient-information') return [note('open', text)];
+  if (!isDead) return [note('end', text)];
+  return [
+    note('death', text),
+    ...(step?.source.text ? [note('proof', step.source.text)] : []),
+    note('note', `${step?.at ? `in ${step.at}; ` : ''}the sender sees ${senderText(end.senderSees)}`),
+  ];
+}
+
+/** What an application gets from it (tcp(7), ip(7)): the errno names are those of connect(2). */
+function senderText(sees: SenderSees): string {
+  if (sees === 'reply') return 'a reply';
+  if (sees === 'nothing') return 'nothing: a time-out';
+  if (sees === 'reset') return 'a reset: connection refused';
+  return `${sees}: ${ICMP_MEANING[sees] ?? 'an ICMP error'}`;
+}
+
+const ICMP_MEANING: Readonly<Record<string, string>> = {
+  'icmp 3/0': 'network unreachable',
+  'icmp 3/1': 'no route to host',
+  'icmp 3/2': 'protocol unreachable',
+  'icmp 3/3': 'connection refused',
+  'icmp 3/4': 'send smaller packets',
+  'icmp 3/10': 'host administratively prohibited',
+  'icmp 3/13': 'communication administratively prohibited',
+  'icmp 11/0': 'time to live exceeded',
+};

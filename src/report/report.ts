@@ -30,6 +30,8 @@ export interface ReportCause {
   readonly confidence: Confidence;
   readonly gravity: 'fault' | 'by-design' | 'risk';
   readonly title: string;
+  /** Found only once the causes before it were undone: it lies behind them. */
+  readonly behind?: true;
   readonly place: ReportPlace;
   readonly evidence: readonly ReportEvidence[];
   readonly counterfactual?: { readonly change: string; readonly disposition: string };

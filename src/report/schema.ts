@@ -134,13 +134,14 @@ const reportCause = objectOf<ReportCause>(
     confidence: oneOf<Confidence>({ proven: true, observed: true, predicted: true, suspected: true }),
     gravity: oneOf<ReportCause['gravity']>({ fault: true, 'by-design': true, risk: true }),
     title: WORDS,
+    behind: { const: true },
     place: ref('reportPlace'),
     evidence: { ...listOf(ref('reportEvidence')), minItems: 1 },
     counterfactual: objectOf<NonNullable<ReportCause['counterfactual']>>({ change: WORDS, disposition: WORDS }, {}),
     fix: objectOf<ReportCause['fix']>({ summary: WORDS, commands: listOf(STRING) }, {}),
     explains: listOf(ref('reportCause')),
   },
-  { counterfactual: 'optional' },
+  { behind: 'optional', counterfactual: 'optional' },
 );
 
 const place = objectOf<Place>(
