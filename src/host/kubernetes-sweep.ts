@@ -15,6 +15,9 @@ interface Leftover {
 /** A run may still be taking down what has just passed its deadline. */
 const GRACE_MS = 10_000;
 
+/** A Job's conditions, the middle ones from the moment when it is decided (KEP-3998). */
+const ENDED = ['Complete', 'SuccessCriteriaMet', 'FailureTarget', 'Failed'];
+
 export const KINDS = {
   job: (namespace: string) => `/apis/batch/v1/namespaces/${namespace}/jobs`,
   pod: (namespace: string) => `/api/v1/namespaces/${namespace}/pods`,
@@ -61,9 +64,7 @@ async function sweepKind(
 export function isLeftover({ metadata, spec, status }: Leftover, runId: string, nowMs: number): boolean {
   if (metadata.labels?.[RUN_LABEL] === runId || metadata.labels?.[RUN_LABEL] === undefined) return false;
   if (metadata.deletionTimestamp || metadata.ownerReferences?.some((owner) => owner.controller)) return false;
-  const ended = status?.conditions?.some(
-    ({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True',
-  );
+  const ended = status?.conditions?.some(({ type, status: is }) => ENDED.includes(type) && is === 'True');
   if (ended || status?.phase === 'Succeeded' || status?.phase === 'Failed') return true;
   const createdMs = Date.parse(metadata.creationTimestamp ?? '');
   const deadlineSeconds = spec?.activeDeadlineSeconds;

@@ -152,7 +152,7 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
     const run = await startRun(children, [kubeconfig, image, nodes[0]!]);
     run.child.kill('SIGKILL');
     await run.exit;
-    await expect.poll(async () => running(await left(run.runId)), { timeout: SILENCE_MS, interval: 500 }).toEqual([]);
+    await expect.poll(async () => goingOn(await left(run.runId)), { timeout: SILENCE_MS, interval: 500 }).toEqual([]);
     const host = await hostWith();
     await all(host, [ask('links', nodes[0])]);
     const swept = (await host.close()).filter((line) => line.includes('left by an earlier run'));
@@ -173,7 +173,7 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
     expect(Date.now() - cutAtMs).toBeLessThan(3_000);
     expect((await host.close()).join('\n')).toMatch(/not removed: cannot reach/);
     expect(Date.now() - cutAtMs).toBeLessThan(10_000);
-    await expect.poll(async () => running(await left(host.runId)), { timeout: SILENCE_MS, interval: 500 }).toEqual([]);
+    await expect.poll(async () => goingOn(await left(host.runId)), { timeout: SILENCE_MS, interval: 500 }).toEqual([]);
   });
 
   test('leftovers past their deadline are swept; those of a run that may be going on are not', async () => {
@@ -288,11 +288,13 @@ function detailOf(reply: Reply | undefined): string {
   return reply?.got === 'nothing' ? reply.detail : '';
 }
 
-/** Names of pods whose container may still run. */
-function running(objects: readonly (Pod & { kind: string })[]): string[] {
-  return objects
-    .filter(({ kind, status }) => kind === 'PodList' && status.phase !== 'Failed' && status.phase !== 'Succeeded')
-    .map(({ metadata }) => metadata.name);
+/** Names of Jobs and pods that have not ended. */
+function goingOn(objects: readonly (Pod & { kind: string })[]): string[] {
+  const ended = ({ phase, conditions }: Pod['status']): boolean =>
+    phase === 'Failed' ||
+    phase === 'Succeeded' ||
+    (conditions ?? []).some(({ type, status }) => (type === 'Failed' || type === 'Complete') && status === 'True');
+  return objects.filter(({ status }) => !ended(status)).map(({ metadata }) => metadata.name);
 }
 
 interface Run {
