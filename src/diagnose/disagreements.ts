@@ -1,4 +1,5 @@
 import type { Flow } from './derived.ts';
+import { isAside } from './is-aside.ts';
 import { isCertain, type Leaf } from './leaves.ts';
 import { walkAnswer } from './walk-answer.ts';
 
@@ -31,9 +32,9 @@ function passedInSpite(flow: Flow): string[] {
 
 /** Ping is filtered in too many places outside the walk's sight; and a DNS server that answers "no" did get the question. */
 function failedInSpite(flow: Flow): string[] {
-  if (flow.probe?.passed !== 'no' || flow.purpose === 'icmp') return [];
-  const isDns = flow.purpose === 'dns' || flow.purpose === 'dns-endpoint';
-  if (isDns && flow.probe.outcome !== 'timed-out' && flow.probe.outcome !== 'unreachable') return [];
+  if (flow.probe?.passed !== 'no' || isAside(flow)) return [];
+  if (flow.purpose.startsWith('dns') && flow.probe.outcome !== 'timed-out' && flow.probe.outcome !== 'unreachable')
+    return [];
   if (flow.leaves.some((leaf) => leaf.end.end === 'left-the-cluster')) return [];
   if (walkAnswer(flow).passed !== 'yes') return [];
   return [`${flow.id}: by the walk it is delivered there and back, yet ${flow.probe.statement}`];

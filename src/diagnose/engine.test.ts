@@ -416,6 +416,23 @@ describe('layers', () => {
     expect(run({ flows: [live] }, [drop], () => [stages[0]!]).causes).toHaveLength(1);
   });
 
+  test('a later layer’s change is made on top of the earlier ones: a rule’s number means what it meant there', () => {
+    const layersOf = new Map<Snapshot, readonly string[]>();
+    const recording = (made: readonly string[]): Snapshot => {
+      const snapshot: Snapshot = {
+        ...buildCase().snapshot,
+        with: (changes) => recording([...made, changes.map((change) => change.text).join(' + ')]),
+      };
+      layersOf.set(snapshot, made);
+      return snapshot;
+    };
+    const walks = (snapshot: Snapshot): readonly Flow[] =>
+      [[dying], [deaf], delivered][layersOf.get(snapshot)!.length]!;
+    const { causes } = run({ flows: [dyingLive], snapshot: recording([]) }, [first, second], walks);
+    expect([...layersOf.values()]).toContainEqual(['net.ipv4.ip_forward = 1', 'a listener on 8080']);
+    expect(causes.map((named) => named.confidence)).toEqual(['proven', 'predicted']);
+  });
+
   test('the search for more ends', () => {
     let walks = 0;
     const endless = cause('endless', () => present({ change: [mend(`change ${walks}`)] }));

@@ -6,8 +6,8 @@ import { type Case, type Checked, checkCause } from './check.ts';
 import type { Flow } from './derived.ts';
 import { disagreementsOf, isContradicted, isDisproved } from './disagreements.ts';
 import type { Confidence } from './evidence.ts';
+import { isAside } from './is-aside.ts';
 import { type Leaf, leafKey } from './leaves.ts';
-import { orderChanges } from './order-changes.ts';
 
 export type Present = Extract<Finding, { is: 'present' }>;
 
@@ -77,9 +77,8 @@ function uncoverLayers(
   const claimedFlows = (): Set<string> =>
     new Set(found.flatMap((layered) => layered.finding.claims.map((claim) => claim.flow)));
   for (let layer = 1; layer < LAYERS_MAX; layer++) {
-    const changes = changesOf(found);
-    if (changes.length === 0 || claimedFlows().size === 0) break;
-    const snapshot = given.snapshot.with(changes);
+    if (changesOf(found).length === 0 || claimedFlows().size === 0) break;
+    const snapshot = mendedBy(found, given.snapshot);
     const flows = walkAgain(snapshot).filter((flow) => claimedFlows().has(flow.id));
     if (flows.every((flow) => flow.dead.length === 0)) break;
     const next = causes
@@ -106,17 +105,23 @@ function sameFault(a: Layered, b: Layered): boolean {
   );
 }
 
-/** All changes of these faults. A later layer's were found with the earlier ones made, and come after them. */
-function changesOf(layers: readonly Layered[]): SnapshotChange[] {
+/**
+ * The snapshot with all changes of these faults. A later layer's were found with the earlier ones made, and are made on
+ * top of them: a rule's number means what it meant where the rule was seen.
+ */
+function mendedBy(layers: readonly Layered[], snapshot: Snapshot): Snapshot {
   const byLayer = Map.groupBy(layers, (layered) => layered.layer);
   return [...byLayer.keys()]
     .sort((a, b) => a - b)
-    .flatMap((layer) => orderChanges(byLayer.get(layer)!.flatMap((layered) => layered.finding.change ?? [])));
+    .reduce((mended, layer) => mended.with(changesOf(byLayer.get(layer)!)), snapshot);
+}
+
+function changesOf(layers: readonly Layered[]): SnapshotChange[] {
+  return layers.flatMap((layered) => layered.finding.change ?? []);
 }
 
 function judge(layers: readonly Layered[], given: Case, walkAgain: (snapshot: Snapshot) => readonly Flow[]): Named[] {
-  const together = changesOf(layers);
-  const mended = together.length > 0 ? walkAgain(given.snapshot.with(together)) : [];
+  const mended = changesOf(layers).length > 0 ? walkAgain(mendedBy(layers, given.snapshot)) : [];
   return layers.map((layered) => {
     const counterfactual = layered.layer > 0 ? undefined : counterfactualOf(layered.finding, given, walkAgain);
     const confidence = confidenceOf(layered, given, counterfactual?.holds, deliveredTogether(layered.finding, mended));
@@ -139,7 +144,7 @@ function counterfactualOf(
 ): Named['counterfactual'] {
   const change = finding.change ?? [];
   if (change.length === 0 || finding.claims.length === 0) return undefined;
-  const flows = walkAgain(given.snapshot.with(orderChanges(change)));
+  const flows = walkAgain(given.snapshot.with(change));
   const claimed = claimedLeaves(finding, given);
   const holds = claimed.length > 0 && claimed.every((leaf) => !stillDies(leaf, flows));
   return { change: describeChanges(change), disposition: dispositionAfter(finding, flows), holds };
@@ -261,7 +266,7 @@ function isReportable(named: Named, given: Case): boolean {
 
 function suffers(flow: Flow, named: Named, given: Case): boolean {
   const main = given.flows.find((candidate) => candidate.purpose === 'main');
-  if (flow.purpose === 'icmp' && main?.probe?.passed === 'yes') return false;
+  if (isAside(flow) && main?.probe?.passed === 'yes') return false;
   return claimedLeaves(named.finding, given).some(
     (leaf) => leaf.ref.flow === flow.id && !isContradicted(flow, leaf) && !isDisproved(flow, leaf),
   );

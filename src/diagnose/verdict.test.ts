@@ -92,6 +92,11 @@ describe('healthy', () => {
     expect(verdict({ flows: [flow({ probe: connected }), icmp] })).toMatchObject({ verdict: 'healthy', class: null });
   });
 
+  test('nodes that do not answer each other’s ping', () => {
+    const underlay = flow({ id: 'underlay/w2', protocol: 'icmp', probe: probe('no', 'silent') });
+    expect(verdict({ flows: [flow({ probe: connected }), underlay] })).toMatchObject({ verdict: 'healthy' });
+  });
+
   test('ping fails by the walk alone and the port answers by the walk', () => {
     const icmp = flow({ id: 'icmp', forward: leafTrace('dropped-by-rule') });
     expect(verdict({ flows: [flow(), icmp] })).toMatchObject({ verdict: 'healthy' });

@@ -2,6 +2,7 @@ import { answeredBy } from './answered-by.ts';
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import type { Diagnosis, Named } from './engine.ts';
+import { isAside } from './is-aside.ts';
 import { isCertain, type Leaf } from './leaves.ts';
 import type { Symptom } from './symptom.ts';
 import { type WalkAnswer, walkAnswer } from './walk-answer.ts';
@@ -30,7 +31,7 @@ export function verdictOf(given: Derived, diagnosis: Diagnosis, symptom: Symptom
     return couldNotTell(`The kernel's state and the probes contradict each other (${diagnosis.disagreements[0]})`);
   if (deaths.length > 0) return unexplainedFault(deaths[0]!, symptom);
   const asked = answerOf(decisiveFlow(given));
-  const failed = given.flows.find((flow) => flow.purpose !== 'icmp' && flow.probe?.passed === 'no');
+  const failed = given.flows.find((flow) => !isAside(flow) && flow.probe?.passed === 'no');
   if (asked.passed === 'yes' && failed)
     return couldNotTell(`It answers, but not always: ${failed.probe!.statement}${suspicion(diagnosis)}`);
   if (asked.passed === 'yes') return { verdict: 'healthy', class: null, summary: `${asked.because}${untold(given)}` };
@@ -54,7 +55,7 @@ type Death = Diagnosis['unexplained'][number];
  * only ping dies, nor where a large packet's sender is told to send smaller ones (RFC 1191, RFC 8201).
  */
 function isFinding({ flow, leaf }: Death, given: Derived): boolean {
-  if (flow.purpose === 'icmp' && given.question.protocol !== 'icmp') return false;
+  if (isAside(flow)) return false;
   if (flow.purpose === 'large' && (leaf.end.senderSees === 'icmp 3/4' || leaf.end.senderSees === 'icmp 2/0'))
     return false;
   return leaf.chance.min > 0 && !endpointAnswers(leaf, given);
