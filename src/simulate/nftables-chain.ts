@@ -1,4 +1,4 @@
-import type { NftChain } from '../parse/nft-json.ts';
+import type { NftChain, NftRule, NftTable } from '../parse/nft-json.ts';
 import type { HookOutcome } from './hook.ts';
 import { together } from './nftables-datum.ts';
 import { type NftWalkPlace, policyStep, ruleStep, runRule } from './nftables-rule.ts';
@@ -9,8 +9,15 @@ import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
 /** How deep the kernel lets jumps nest (NFT_JUMP_STACK_SIZE, include/net/netfilter/nf_tables.h). */
 const JUMPS_MAX = 16;
-/** Rules that one walk through a base chain may run; beyond it the rest is not known. */
+/** Rules that one walk through a base chain may run; beyond it the rest is not known. A fork counts for several. */
 const RULES_MAX = 50_000;
+const FORK_COST = 20;
+/** Rules that may match on one way without a fork; real rule sets stay below a hundred. */
+const STEPS_MAX = 1_000;
+/** Rules with several ways that may lie one after the other on one way. */
+const FORKS_MAX = 500;
+
+const chainsByName = new WeakMap<NftTable, ReadonlyMap<string, NftChain>>();
 
 interface Frame {
   readonly chain: NftChain;
@@ -23,6 +30,7 @@ interface Walk {
   readonly chains: ReadonlyMap<string, NftChain>;
   readonly known: Map<string, readonly HookOutcome[]>;
   rules: number;
+  forks: number;
 }
 
 /**
@@ -30,9 +38,14 @@ interface Walk {
  * not decided, every way is walked; ways that end alike are one outcome again, whose chance is then exact.
  */
 export function walkBaseChain(place: NftWalkPlace, state: NftState): readonly HookOutcome[] {
-  const chains = new Map(place.scope.table.chains.map((chain) => [chain.name, chain]));
-  const walk: Walk = { place, chains, known: new Map(), rules: 0 };
+  const walk: Walk = { place, chains: chainsOf(place.scope.table), known: new Map(), rules: 0, forks: 0 };
   return walkOn(walk, [{ chain: place.base, next: 0 }], state);
+}
+
+function chainsOf(table: NftTable): ReadonlyMap<string, NftChain> {
+  const known = chainsByName.get(table) ?? new Map(table.chains.map((chain) => [chain.name, chain]));
+  chainsByName.set(table, known);
+  return known;
 }
 
 function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): readonly HookOutcome[] {
@@ -48,21 +61,13 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
       continue;
     }
     walk.rules++;
-    if (walk.rules > RULES_MAX) return notWalked(walk, steps, state, `more than ${RULES_MAX} rules`);
+    if (walk.rules > RULES_MAX || steps.length > STEPS_MAX)
+      return notWalked(walk, steps, state, 'more rules than are walked');
+    const at: RuleAt = { rule, chain: frame.chain, frames, state };
     const branches = runRule(rule, { ...walk.place.scope, state });
-    const before = state;
-    const stepOf = (branch: NftBranch): Step[] => {
-      const step = ruleStep(rule, frame.chain, branch, before, walk.place);
-      return step ? [step] : [];
-    };
-    if (branches.length !== 1) {
-      return withSteps(
-        steps,
-        combine(branches.map((branch) => ({ branch, ends: take(walk, frames, branch, stepOf) }))),
-      );
-    }
+    if (branches.length !== 1) return withSteps(steps, forked(walk, at, branches));
     const branch = branches[0]!;
-    steps.push(...stepOf(branch));
+    steps.push(...stepsOf(walk, at, branch));
     state = branch.state;
     const following = follow(walk, frames, branch.turn);
     if (following === 'verdict') return [finished(branch, steps, state)];
@@ -71,15 +76,32 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
   }
 }
 
+interface RuleAt {
+  readonly rule: NftRule;
+  readonly chain: NftChain;
+  readonly frames: readonly Frame[];
+  /** As the packet came to the rule. */
+  readonly state: NftState;
+}
+
+function stepsOf(walk: Walk, at: RuleAt, branch: NftBranch): readonly Step[] {
+  const step = ruleStep(at.rule, at.chain, branch, at.state, walk.place);
+  return step ? [step] : [];
+}
+
+function forked(walk: Walk, at: RuleAt, branches: readonly NftBranch[]): readonly HookOutcome[] {
+  if (walk.forks >= FORKS_MAX) return notWalked(walk, [], at.state, `more than ${FORKS_MAX} forks`);
+  walk.rules += FORK_COST;
+  walk.forks++;
+  const ways = branches.map((branch) => ({ branch, ends: take(walk, at, branch) }));
+  walk.forks--;
+  return combine(ways);
+}
+
 /** One way out of a rule that has several, to its ends; chances are as from this rule on. */
-function take(
-  walk: Walk,
-  frames: readonly Frame[],
-  branch: NftBranch,
-  stepOf: (branch: NftBranch) => Step[],
-): readonly HookOutcome[] {
-  const steps = stepOf(branch);
-  const following = follow(walk, frames, branch.turn);
+function take(walk: Walk, at: RuleAt, branch: NftBranch): readonly HookOutcome[] {
+  const steps = stepsOf(walk, at, branch);
+  const following = follow(walk, at.frames, branch.turn);
   if (following === 'verdict') return [finished(branch, steps, branch.state)];
   if (following === 'lost') return notWalked(walk, steps, branch.state, lostText(branch.turn));
   const key = `${following.map((frame) => `${frame.chain.name}#${frame.next}`).join('>')} ${stateKey(branch.state)}`;
@@ -138,7 +160,15 @@ function outcome(steps: readonly Step[], state: NftState, verdict: HookOutcome['
 
 /** From here on nothing is known: the packet may be accepted or dropped. */
 function notWalked(walk: Walk, steps: readonly Step[], state: NftState, why: string): readonly HookOutcome[] {
-  const unknown: Step = { ...policyStep(walk.place), kind: 'rule', matched: 'unknown', text: why, features: [why] };
+  const { values } = policyStep(walk.place);
+  const unknown: Step = {
+    ...policyStep(walk.place),
+    kind: 'filter',
+    matched: 'unknown',
+    values: { ...values, reason: 'unseen' },
+    text: why,
+    features: [why],
+  };
   return (['accept', 'drop'] as const).map((kind) => ({
     ...outcome([...steps, unknown], state, { kind }),
     chance: UNDECIDED,

@@ -1,4 +1,4 @@
-import { asNumber, asRecord, asStrings, nftNode } from '../parse/nft-node.ts';
+import { asNumber, asRecord, nftNode } from '../parse/nft-node.ts';
 import { renderNftExpression } from '../parse/nft-rule-text.ts';
 import { evaluateCt } from './nftables-ct.ts';
 import {
@@ -6,17 +6,16 @@ import {
   type NftAlternative,
   type NftDatum,
   type NftType,
-  nameOf,
   notKnown,
   numberOf,
   only,
 } from './nftables-datum.ts';
+import { evaluateFib } from './nftables-fib.ts';
 import { readNumber } from './nftables-literal.ts';
 import { evaluateMeta } from './nftables-meta.ts';
 import { evaluatePayload } from './nftables-payload.ts';
 import { lookupElement, type NftLookup } from './nftables-set.ts';
 import type { NftScope } from './nftables-state.ts';
-import { ADDRESS_TYPES } from './nftables-symbols.ts';
 import { both, CERTAIN, chanceOf, UNDECIDED } from './truth.ts';
 
 /** Values that a lot or a hash is unfolded into; beyond that it is undecided. */
@@ -194,24 +193,6 @@ function combine(operator: '&' | '|' | '^' | '<<' | '>>', left: NftDatum, right:
 
 function withDoubts(type: NftType, value: bigint, undecided: bigint): NftDatum {
   return undecided === 0n ? numberOf(type, value) : { kind: 'number', type, value, undecided };
-}
-
-/**
- * `fib` (net/ipv4/netfilter/nft_fib_ipv4.c): the address's type, which the namespace's local table decides. The device that a
- * route would lead to is not known here, except that a packet on its way in from the loopback device is its own answer.
- */
-function evaluateFib(body: unknown, scope: NftScope, what: string): NftDatum {
-  const fib = asRecord(body) ?? {};
-  const flags = asStrings(fib.flags);
-  const { input, state } = scope;
-  const address = flags.includes('saddr') ? state.packet.ip.source : state.packet.ip.destination;
-  if (fib.result === 'type') {
-    const device = flags.includes('iif') ? input.input : flags.includes('oif') ? input.output : undefined;
-    const type = ADDRESS_TYPES[input.addressType(address, device)];
-    return type === undefined ? notKnown(what) : numberOf('fib_addrtype', type);
-  }
-  const inward = input.hook === 'prerouting' || input.hook === 'input';
-  return inward && input.input === 'lo' ? nameOf('lo') : notKnown(what);
 }
 
 /** Of TCP's options the walk knows the MSS, which only a SYN carries. */

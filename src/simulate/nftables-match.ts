@@ -2,6 +2,7 @@ import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import { renderNftExpression } from '../parse/nft-rule-text.ts';
 import { doubtsOf, type NftAlternative, type NftDatum, type NftType, together } from './nftables-datum.ts';
 import { evaluateExpression, lookupIn } from './nftables-expression.ts';
+import { evaluateFib, isRouted } from './nftables-fib.ts';
 import { limitsOf, matchesPattern, readLiteral, readNumber } from './nftables-literal.ts';
 import type { NftScope } from './nftables-state.ts';
 import type { Chance, Truth } from './trace.ts';
@@ -144,8 +145,8 @@ function testPresence(left: unknown, op: string, wanted: boolean, scope: NftScop
 function presenceOf(kind: string | undefined, body: unknown, scope: NftScope): Truth | 'absent' {
   const { packet } = scope.state;
   if (kind === 'fib') {
-    const [result] = evaluateExpression({ fib: body }, scope);
-    return result?.datum.kind === 'text' ? 'yes' : 'unknown';
+    const routed = isRouted(evaluateFib(body, scope, renderNftExpression({ fib: body })));
+    return routed === undefined ? 'unknown' : truth(routed);
   }
   if (kind === 'tcp option') {
     if (packet.l4.protocol !== 'tcp') return 'absent';

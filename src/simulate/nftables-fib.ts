@@ -1,0 +1,67 @@
+import type { Address } from '../net/address.ts';
+import { asRecord, asStrings } from '../parse/nft-node.ts';
+import { type NftDatum, nameOf, notKnown, numberOf } from './nftables-datum.ts';
+import { type NftScope, protocolOf } from './nftables-state.ts';
+import { ADDRESS_TYPES } from './nftables-symbols.ts';
+import { lookupRoute, type RouteWay } from './routes.ts';
+
+/** What `fib … oif` gives where no route leads out by such a device: interface index 0, of which the name is empty. */
+const NO_INDEX = '0';
+
+/**
+ * `fib` (nft(8) "FIB expressions", net/ipv4/netfilter/nft_fib_ipv4.c): the type of an address, or the device that the
+ * packet's source or destination is routed to.
+ */
+export function evaluateFib(body: unknown, scope: NftScope, what: string): NftDatum {
+  const fib = asRecord(body) ?? {};
+  const flags = asStrings(fib.flags);
+  const { input, state } = scope;
+  const device = flags.includes('iif') ? input.input : flags.includes('oif') ? input.output : undefined;
+  const address = flags.includes('saddr') ? state.packet.ip.source : state.packet.ip.destination;
+  if (fib.result === 'type') {
+    const type = ADDRESS_TYPES[input.addressType(address, device)];
+    return type === undefined ? notKnown(what) : numberOf('fib_addrtype', type);
+  }
+  const found = input.hook === 'prerouting' && input.input === 'lo' ? 'lo' : routedTo(address, device, flags, scope);
+  if (found === 'unknown') return notKnown(what);
+  return nameOf(found ?? (fib.result === 'oifname' ? '' : NO_INDEX));
+}
+
+/** Does the lookup lead to a device at all? */
+export function isRouted(datum: NftDatum): boolean | undefined {
+  return datum.kind === 'text' ? datum.text !== NO_INDEX && datum.text !== '' : undefined;
+}
+
+/** The device by which a route leads to the address; undefined: none. With `device`: that one, if the route uses it. */
+function routedTo(
+  address: Address,
+  device: string | undefined,
+  flags: readonly string[],
+  scope: NftScope,
+): string | 'unknown' | undefined {
+  const { input, state } = scope;
+  const { ip, l4 } = state.packet;
+  const marked = flags.includes('mark');
+  if (marked && state.doubtfulMarks.includes('mark')) return 'unknown';
+  const reverse = flags.includes('saddr');
+  const lookup = lookupRoute(input.snapshot, input.place, {
+    destination: address,
+    source: reverse ? ip.destination : ip.source,
+    tos: ip.tos,
+    mark: marked ? state.meta.mark : 0,
+    l4: { protocol: protocolOf(l4) },
+    ...(reverse && input.hook === 'forward' && flags.includes('iif') && input.output ? { input: input.output } : {}),
+  });
+  if (lookup.state === 'unseen') return 'unknown';
+  const results = new Set(lookup.ways.map((way) => deviceOf(way, device)));
+  const doubtful = lookup.ways.some((way) => way.doubt !== undefined);
+  return results.size === 1 && !doubtful ? [...results][0] : 'unknown';
+}
+
+/** A route to this host itself counts as none, as does one that refuses. */
+function deviceOf(way: RouteWay, device: string | undefined): string | 'unknown' | undefined {
+  const { type, route, hop } = way.found;
+  if (!route || !['unicast', 'broadcast', 'multicast', 'anycast'].includes(type)) return undefined;
+  if (device === undefined) return hop?.device ?? 'unknown';
+  return route.nextHops.some((next) => next.device === device) ? device : undefined;
+}
