@@ -14,7 +14,7 @@ import { serve } from './serve.ts';
 const { values } = parseArgs({ options: { 'init-pid': { type: 'string', default: '1' } } });
 const initPid = Number(values['init-pid']);
 const node = hostname();
-const nodeSide = createNodeSide(accessOf(node, { initPid }));
+const nodeSide = createNodeSide(accessOf({ initPid }));
 const stop = new AbortController();
 
 /** Time for the last frame to leave. */

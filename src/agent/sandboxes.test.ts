@@ -38,7 +38,7 @@ afterAll(() => rmSync(proc, { recursive: true }));
 
 describe('readSandboxes', () => {
   it('finds each pod’s namespace, containers and processes', () => {
-    const { hostNetworkNamespace, pods } = readSandboxes(proc);
+    const { hostNetworkNamespace, pods } = readSandboxes(proc, 4026531840);
     expect(hostNetworkNamespace).toBe(4026531840);
     expect(pods.map(({ uid }) => uid)).toEqual([WEB, BARE]);
     expect(pods[0]).toEqual({
@@ -54,7 +54,7 @@ describe('readSandboxes', () => {
   });
 
   it('knows a pod without a pause process', () => {
-    expect(readSandboxes(proc).pods[1]).toMatchObject({ networkNamespace: 4026532800, containerPid: 900 });
+    expect(readSandboxes(proc, 4026531840).pods[1]).toMatchObject({ networkNamespace: 4026532800, containerPid: 900 });
   });
 });
 

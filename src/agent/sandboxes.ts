@@ -12,10 +12,10 @@ interface PodProcess extends CgroupMember {
 }
 
 /**
- * Which processes belong to which pod, from `/proc/PID/cgroup` of a node's /proc. Reads synchronously: these files
+ * Which processes belong to which pod, from `/proc/PID/cgroup` of a node's /proc. `hostNetworkNamespace`: its inode. Reads synchronously: these files
  * never wait, and some 20 µs each is less than what a promise costs. Processes that end meanwhile are left out.
  */
-export function readSandboxes(procRoot: string): Sandboxes {
+export function readSandboxes(procRoot: string, hostNetworkNamespace: number): Sandboxes {
   const pods = new Map<string, PodProcess[]>();
   for (const pid of pidsOf(procRoot)) {
     const one = readProcess(procRoot, pid);
@@ -25,7 +25,7 @@ export function readSandboxes(procRoot: string): Sandboxes {
     processes.push(one);
   }
   return {
-    hostNetworkNamespace: namespaceInode(procRoot, 1) ?? 0,
+    hostNetworkNamespace,
     pods: [...pods].map(([uid, processes]) => sandboxOf(uid, processes)),
   };
 }

@@ -1,6 +1,5 @@
 import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { hostOf, placeKey } from '../net/place.ts';
 import type { Host, Reply, Request } from './host.ts';
 import { createNodeSide, type NodeSide } from './node-side.ts';
 import type { NodeAccess } from './node-side-places.ts';
@@ -23,7 +22,7 @@ export interface LocalHostOptions {
 export function createLocalHost(options: LocalHostOptions = {}): Host {
   const nodes = options.nodes ?? { [hostname()]: { initPid: 1 } };
   const sides = new Map<string, NodeSide>();
-  for (const [name, node] of Object.entries(nodes)) sides.set(name, createNodeSide(accessOf(name, node)));
+  for (const [name, node] of Object.entries(nodes)) sides.set(name, createNodeSide(accessOf(node)));
   return {
     nowMs: Date.now,
     async close() {
@@ -52,17 +51,23 @@ function foreign(request: Request, nodes: readonly string[]): Reply {
 }
 
 /** How a node is reached from here by its first process's pid. */
-export function accessOf(name: string, { initPid, namespaces }: LocalNode): NodeAccess {
+export function accessOf({ initPid, namespaces }: LocalNode): NodeAccess {
   if (initPid !== 1) {
     const root = `/proc/${initPid}/root`;
     // With its own /proc, so that the pids which its tools tell are the node's.
     const enter = [`--target=${initPid}`, '--mount', '--pid'];
-    return { procRoot: `${root}/proc`, root, enter, ...(namespaces ? { namespaces } : {}) };
+    return {
+      procRoot: `${root}/proc`,
+      root,
+      enter,
+      hostNetwork: `/proc/${initPid}/ns/net`,
+      ...(namespaces ? { namespaces } : {}),
+    };
   }
-  const here = { procRoot: '/proc', enter: [] };
-  if (canEnter(1)) return { ...here, root: '/proc/1/root', ...(namespaces ? { namespaces } : {}) };
+  const here = { procRoot: '/proc', enter: [], ...(namespaces ? { namespaces } : {}) };
+  if (canEnter(1)) return { ...here, root: '/proc/1/root', hostNetwork: '/proc/1/ns/net' };
   // Without rights over process 1 we can still look around as who we are.
-  return { ...here, root: '/', namespaces: { [placeKey(hostOf(name))]: '/proc/self/ns/net', ...namespaces } };
+  return { ...here, root: '/', hostNetwork: '/proc/self/ns/net' };
 }
 
 function canEnter(pid: number): boolean {

@@ -10,6 +10,8 @@ import type { RunPlace } from './node-side-run.ts';
 export interface NodeAccess {
   /** The node's /proc. */
   readonly procRoot: string;
+  /** Its own network namespace, by a path. */
+  readonly hostNetwork: string;
   /** The node's root directory. */
   readonly root: string;
   /** More options of nsenter(1) for its tools, where the node is not this machine. */
@@ -30,9 +32,10 @@ export interface Places {
 const SANDBOXES_FRESH_MS = 1_000;
 
 export function createPlaces(access: NodeAccess, nowMs: () => number): Places {
+  const read = (): Sandboxes => readSandboxes(access.procRoot, inodeOf(access.hostNetwork) ?? 0);
   let seen: { readonly sandboxes: Sandboxes; readonly atMs: number } | undefined;
   const sandboxes = (maxAgeMs: number): Sandboxes => {
-    if (!seen || nowMs() - seen.atMs > maxAgeMs) seen = { sandboxes: readSandboxes(access.procRoot), atMs: nowMs() };
+    if (!seen || nowMs() - seen.atMs > maxAgeMs) seen = { sandboxes: read(), atMs: nowMs() };
     return seen.sandboxes;
   };
   const findPod = (uid: string): PodSandbox | undefined => {
@@ -48,7 +51,7 @@ export function createPlaces(access: NodeAccess, nowMs: () => number): Places {
     networkOf(request) {
       const path = access.namespaces?.[placeKey(request.place)];
       if (path !== undefined) return at(path);
-      if (request.place.namespace === 'host') return at(`${access.procRoot}/1/ns/net`);
+      if (request.place.namespace === 'host') return at(access.hostNetwork);
       const pod = podOf(request, findPod);
       if ('gap' in pod) return pod;
       const net = `${access.procRoot}/${pod.containers[0]?.pid ?? pod.pids[0]}/ns/net`;

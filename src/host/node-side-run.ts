@@ -42,6 +42,7 @@ export interface Runner {
 
 const STDERR_MAX_BYTES = 1 << 20;
 const NICE = 10;
+const DIE_WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL', '--'];
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function createRunner(): Runner {
@@ -65,8 +66,10 @@ export function commandLine(options: Pick<RunOptions, 'argv' | 'where' | 'maxMem
   const { net, enter } = options.where;
   const namespaces = [...enter, ...(net === undefined ? [] : [`--net=${net}`])];
   return [
-    ...['setpriv', '--pdeathsig', 'KILL', '--'],
+    ...DIE_WITH_PARENT,
     ...(namespaces.length > 0 ? ['nsenter', ...namespaces, '--'] : []),
+    // Into a PID namespace nsenter goes with a child of its own.
+    ...(enter.length > 0 ? DIE_WITH_PARENT : []),
     ...(options.maxMemoryBytes === undefined ? [] : ['prlimit', `--as=${options.maxMemoryBytes}`, '--']),
     ...options.argv,
   ];
