@@ -4,7 +4,7 @@ import type { L4 } from '../net/packet.ts';
 import { type Ipset, parseIpset } from '../parse/ipset.ts';
 import type { HookInput } from './hook.ts';
 import { type IpsetDirection, ipsetContains } from './ipset.ts';
-import { type FixturePacket, inputOf, snapshotOf, syn } from './nftables-fixture.ts';
+import { type FixturePacket, inputOf, snapshotOf, syn } from './testing/nftables-fixture.ts';
 
 /** `ipset save` of ipset 7.17; what each set holds is in the file. */
 const SAVED = parseIpset(readFileSync(new URL('fixtures-nft/ipset-save-7.17.txt', import.meta.url), 'utf8'));

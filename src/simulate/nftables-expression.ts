@@ -77,7 +77,7 @@ function evaluateConcat(body: unknown, scope: NftScope, what: string): readonly 
 }
 
 /** Every combination of the parts' alternatives. */
-export function cross(
+function cross(
   parts: readonly (readonly NftAlternative[])[],
   join: (data: readonly NftDatum[]) => NftDatum,
 ): readonly NftAlternative[] {
@@ -125,7 +125,7 @@ function evaluateMap(body: unknown, scope: NftScope, type: NftType | undefined):
   });
 }
 
-export type NftSetLookup = NftLookup & {
+type NftSetLookup = NftLookup & {
   /** The elements are not known, so anything or nothing can be found. */
   readonly unlisted?: true;
 };

@@ -10,7 +10,7 @@ import {
   summaryOf,
   syn,
   throughHook,
-} from './nftables-fixture.ts';
+} from './testing/nftables-fixture.ts';
 
 /** Recorded from a cluster whose real answers are told in fixtures-nft/README.md. */
 const NODES = { w1: nodeOf('w1'), w2: nodeOf('w2') };

@@ -9,7 +9,7 @@ import { evaluatePayload } from './nftables-payload.ts';
 import type { NftScope, NftState } from './nftables-state.ts';
 
 /** One way in which a `mangle` statement leaves the packet. */
-export interface MangleChoice {
+interface MangleChoice {
   /** Undefined: the packet has no such field, or the value's map has no such key; the rule is left. */
   readonly state: NftState | undefined;
   readonly chance: NftAlternative['chance'];

@@ -10,7 +10,7 @@ import type { NftScope, NftState } from './nftables-state.ts';
 export type NatKind = 'dnat' | 'snat' | 'masquerade' | 'redirect';
 
 /** One way in which a NAT statement can go. */
-export interface NatChoice {
+interface NatChoice {
   /** Undefined: the statement leaves the rule (its map has no such key). 'unknown': the target was not understood. */
   readonly nat: NonNullable<NftState['nat']> | 'unknown' | undefined;
   readonly chance: NftAlternative['chance'];

@@ -3,6 +3,7 @@ import type { L4 } from '../net/packet.ts';
 import { parseNftJson } from '../parse/nft-json.ts';
 import type { HookOutcome } from './hook.ts';
 import { nftHookEntries } from './nftables.ts';
+import { runRule } from './nftables-rule.ts';
 import {
   type FixtureFact,
   type FixturePacket,
@@ -14,8 +15,7 @@ import {
   summaryOf,
   syn,
   throughHook,
-} from './nftables-fixture.ts';
-import { runRule } from './nftables-rule.ts';
+} from './testing/nftables-fixture.ts';
 
 type Statements = readonly unknown[];
 

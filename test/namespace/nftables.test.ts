@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { L4 } from '../../src/net/packet.ts';
 import { parseNftJson } from '../../src/parse/nft-json.ts';
 import type { HookName, HookOutcome } from '../../src/simulate/hook.ts';
-import { type FixturePacket, nftFacts, snapshotOf, throughHook } from '../../src/simulate/nftables-fixture.ts';
+import { type FixturePacket, nftFacts, snapshotOf, throughHook } from '../../src/simulate/testing/nftables-fixture.ts';
 
 /**
  * The simulation against the kernel: two namespaces and a cable; one packet is sent, and the rules whose counters rose are

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { type Address, type Family, familyOf } from '../net/address.ts';
-import type { L4, Meta, Packet } from '../net/packet.ts';
-import { hostOf, type Place, placeKey } from '../net/place.ts';
-import { parseNftJson } from '../parse/nft-json.ts';
-import type { UnparsedLine } from '../parse/parsed.ts';
-import type { FactArgs, FactName, Facts } from '../snapshot/facts.ts';
-import type { Observed, Snapshot } from '../snapshot/snapshot.ts';
-import type { HookInput, HookName, HookOutcome } from './hook.ts';
-import { nftHookEntries } from './nftables.ts';
+import { type Address, type Family, familyOf } from '../../net/address.ts';
+import type { L4, Meta, Packet } from '../../net/packet.ts';
+import { hostOf, type Place, placeKey } from '../../net/place.ts';
+import { parseNftJson } from '../../parse/nft-json.ts';
+import type { UnparsedLine } from '../../parse/parsed.ts';
+import type { FactArgs, FactName, Facts } from '../../snapshot/facts.ts';
+import type { Observed, Snapshot } from '../../snapshot/snapshot.ts';
+import type { HookInput, HookName, HookOutcome } from '../hook.ts';
+import { nftHookEntries } from '../nftables.ts';
 
 /** Test helper: a snapshot of some facts, and one packet taken through a table or a recorded node's tables. */
 export interface FixtureFact {
@@ -52,7 +52,7 @@ export function nftFacts(json: string, place: Place = HERE): readonly FixtureFac
 }
 
 export function recorded(file: string): string {
-  return readFileSync(new URL(`fixtures-nft/${file}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`../fixtures-nft/${file}`, import.meta.url), 'utf8');
 }
 
 /** The addresses that `ip -j addr show` lists, for the local table. */
