@@ -30,8 +30,10 @@ export function probeTcp(address: string, port: number, timeoutMs: number): Prom
     const socket = connect({ host: address, port, autoSelectFamily: false });
     const finish = (answer: TcpAnswer): void => {
       clearTimeout(timer);
+      // Gone with the socket.
+      const local = localEnd(socket);
       socket.destroy();
-      resolve({ ...answer, ...localEnd(socket) });
+      resolve({ ...answer, ...local });
     };
     const timer = setTimeout(() => finish({ outcome: 'timed-out' }), timeoutMs);
     socket.once('connect', () => finish({ outcome: 'connected', latencyMs: sinceMs(startedMs) }));
