@@ -8,10 +8,13 @@ export const fault: Fault = {
   causeId: 'host-firewall-drop',
   story: `${FAR} has a firewall of its own in nftables: what iptables accepts, its later base chain drops.`,
   inject: async (bed) => {
-    const rules = `table ${TABLE} { chain forward {
-      type filter hook forward priority 10; policy accept;
-      tcp dport ${WEB_PORT} counter drop
-    } }`;
+    const rules = `table ${TABLE} {
+  chain forward {
+    type filter hook forward priority 10; policy accept;
+    tcp dport ${WEB_PORT} counter drop
+  }
+}
+`;
     await bed.run(FAR, 'nft -f -', { input: rules });
     await acrossIsDead(bed);
   },

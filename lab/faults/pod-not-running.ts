@@ -16,8 +16,9 @@ export const fault: Fault = {
     await bed.apply([POD]);
     await bed.waitFor('the pod in its crash loop', async () => {
       const { status } = await bed.api.get(pathOf('Pod', DEMO, POD.metadata.name));
-      const waiting = status.containerStatuses?.[0]?.state?.waiting?.reason;
-      return waiting === 'CrashLoopBackOff' || JSON.stringify(status.containerStatuses?.[0]?.state ?? status.phase);
+      const container = status.containerStatuses?.[0];
+      const crashedTwice = container?.restartCount >= 1 && !container.state.running;
+      return crashedTwice || JSON.stringify(container?.state ?? status.phase);
     });
   },
   heal: (bed) => removeAll(bed, [POD]),

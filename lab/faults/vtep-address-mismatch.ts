@@ -5,12 +5,22 @@ import { acrossIsAlive, acrossIsDead, askPodToPod, FAR, onlyVxlan } from '../fau
 
 const OTHER = '02:00:5e:00:53:01';
 
-/** What flannel told the other nodes of it. */
-const announced = async (bed: Bed): Promise<string> => {
-  const { metadata } = (await bed.api.get(pathOf('Node', undefined, FAR))) as {
+/** The MAC of a worker's VXLAN device as flannel told it to the other nodes. */
+const announced = async (bed: Bed, worker: string): Promise<string> => {
+  const { metadata } = (await bed.api.get(pathOf('Node', undefined, worker))) as {
     metadata: { annotations?: Record<string, string> };
   };
   return JSON.parse(metadata.annotations!['flannel.alpha.coreos.com/backend-data']!).VtepMAC;
+};
+
+/** With a new address the kernel forgets the device's neighbours, permanent ones too: they are put back. */
+const setAddress = async (bed: Bed, mac: string): Promise<void> => {
+  await bed.run(FAR, `ip link set flannel.1 address ${mac}`);
+  for (const worker of bed.layout.workerNames.filter((name) => name !== FAR)) {
+    const address = (await bed.podCidr(worker)).split('/')[0]!;
+    const entry = `${address} lladdr ${await announced(bed, worker)} nud permanent dev flannel.1`;
+    await bed.run(FAR, `ip neigh replace ${entry}`);
+  }
 };
 
 export const fault: Fault = {
@@ -19,11 +29,11 @@ export const fault: Fault = {
   story: `systemd-udevd gives flannel.1 of ${FAR} another MAC than flannel announced to the other nodes.`,
   unfit: onlyVxlan,
   inject: async (bed) => {
-    await bed.run(FAR, `ip link set flannel.1 address ${OTHER}`);
+    await setAddress(bed, OTHER);
     await acrossIsDead(bed);
   },
   heal: async (bed) => {
-    await bed.run(FAR, `ip link set flannel.1 address ${await announced(bed)}`);
+    await setAddress(bed, await announced(bed, FAR));
     await acrossIsAlive(bed);
   },
   questions: askPodToPod,

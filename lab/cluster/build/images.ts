@@ -23,7 +23,7 @@ export const IMAGES = {
 /** What a person would want in a container for the network, and what kube-proxy, flannel and kube-router call. */
 const TOOLS = [
   ...['bash', 'dash', 'env', 'timeout', 'nohup', 'setsid', 'nsenter', 'unshare', 'xargs', 'find', 'ps', 'jq'],
-  ...['ip', 'ss', 'bridge', 'tc', 'ethtool', 'nft', 'ipset', 'conntrack', 'modprobe', 'sysctl'],
+  ...['ip', 'ss', 'bridge', 'tc', 'ethtool', 'nft', 'ipset', 'conntrack', 'modprobe', 'sysctl', 'tini'],
   ...['ping', 'tracepath', 'arping', 'mtr', 'curl', 'dig', 'tcpdump', 'socat'],
 ];
 
@@ -107,7 +107,8 @@ const allImages = async (load: LoadProgram, withKubeRouter: boolean): Promise<re
   };
   const images: Image[] = [
     { reference: IMAGES.pause, layers: [await layerOf(load, { '/pause': 'pause' })], entrypoint: ['/pause'] },
-    { reference: IMAGES.client, layers: [base], entrypoint: ['sleep', 'infinity'] },
+    // As the first process of its namespace, sleep alone would ignore being told to end.
+    { reference: IMAGES.client, layers: [base], entrypoint: ['tini', '--', 'sleep', 'infinity'] },
     { reference: IMAGES.kubeProxy, layers: [base, await layerOf(load, { '/usr/local/bin/kube-proxy': 'kube-proxy' })] },
     { reference: IMAGES.flannel, layers: [base, await layerOf(load, flannel)] },
     { reference: IMAGES.coredns, layers: [await layerOf(load, { '/coredns': 'coredns' })], entrypoint: ['/coredns'] },
