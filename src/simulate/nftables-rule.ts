@@ -91,7 +91,7 @@ export function ruleStep(
       ...(branch.fork === 'random' ? { probability: branch.chance.max } : {}),
       ...(undecided ? { undecided: branch.doubts.join('; ') } : {}),
     },
-    text: undecided ? `not decided (${branch.doubts.join('; ')}); if so: ${effect}` : effect,
+    text: undecided ? undecidedText(branch, effect) : effect || 'nothing that decides',
     changes: changesBetween(before, branch.state),
     features: [...new Set([...branch.doubts, ...branch.features])],
   };
@@ -162,7 +162,14 @@ function effectText(branch: NftBranch, before: NftState): string {
       : `${change.field} ${change.from} → ${change.to}`,
   );
   const turn = turnText(branch.turn, branch.state, before);
-  return [...changes, ...(turn === '' ? [] : [turn])].join(', ') || 'nothing that decides';
+  return [...changes, ...(turn === '' ? [] : [turn])].join(', ');
+}
+
+/** The step stands on one way out of the rule: what it does there, or that it is taken not to match. */
+function undecidedText(branch: NftBranch, effect: string): string {
+  const what = `not decided (${branch.doubts.join('; ')})`;
+  if (branch.turn.kind === 'break') return `${what}; here: does not match`;
+  return effect === '' ? `${what}; either way the packet goes on` : `${what}; here: ${effect}`;
 }
 
 function hex(value: Scalar): string {

@@ -78,6 +78,10 @@ describe('rules that are not decided', () => {
     expect(summaryOf(outcomes)).toEqual(['0..1 accept', '0..1 drop']);
     expect(stepsOf(outcomes)).toEqual([['unknown base#1'], ['unknown base#1', 'yes base#2']]);
     expect(outcomes[0]?.fork).toBe('undecided');
+    expect(outcomes.map((outcome) => outcome.steps[0]?.text)).toEqual([
+      'not decided (limit rate 10/second); here: accept',
+      'not decided (limit rate 10/second); here: does not match',
+    ]);
     expect(outcomes[0]?.steps[0]).toMatchObject({
       features: ['limit rate 10/second'],
       values: { undecided: 'limit rate 10/second', verdict: 'accept' },
