@@ -335,7 +335,8 @@ function withProxiesOnly(template: Readonly<Record<string, unknown>>): Readonly<
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isObject(value)) return value;
-  const kept = Object.entries(value).filter(([, entry]) => entry !== null);
+  // managedFields is the largest part of most objects, and nothing reads it.
+  const kept = Object.entries(value).filter(([key, entry]) => entry !== null && key !== 'managedFields');
   return Object.fromEntries(kept.map(([key, entry]) => [key, withoutNulls(entry)]));
 }
 
