@@ -11,7 +11,7 @@ import { both, CERTAIN, UNDECIDED } from './truth.ts';
 const JUMPS_MAX = 16;
 /** Rules that one walk through a base chain may run; beyond it the rest is not known. A fork counts for several. */
 const RULES_MAX = 50_000;
-const FORK_COST = 20;
+const FORK_COST = 50;
 /** Rules that may match on one way without a fork; real rule sets stay below a hundred. */
 const STEPS_MAX = 1_000;
 /** Rules with several ways that may lie one after the other on one way. */
