@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseBridgeFdb, parseBridgeFdbLine } from './bridge-fdb.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const MIXED = fixture('bridge-fdb-6.1-mixed.json');
 const TEXT = fixture('bridge-fdb-6.1-mixed.txt');

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseCniConfiguration, parseCniFiles } from './cni-conf.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const FLANNEL = fixture('cni-configuration-flannel.json');
 const FILES = fixture('cni-files-1.1.json');

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseConntrackStatistics } from './conntrack.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const REPLY = fixture('conntrack-6.18.json');
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseCorefile } from './corefile.ts';
-import { expectEveryTruncationParses, expectFuzzParses } from './parser-properties.ts';
+import { expectEveryTruncationParses, expectFuzzParses } from './testing/parser-properties.ts';
 
 /** kubeadm's, CoreDNS 1.8 to 1.13. */
 const KUBEADM = `.:53 {

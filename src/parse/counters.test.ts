@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseCounters } from './counters.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const REPLY = fixture('counters-6.18.json');
 const reply = (path: string, text: string) => JSON.stringify({ files: [{ path, text }] });

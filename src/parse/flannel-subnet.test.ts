@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseFlannelSubnet } from './flannel-subnet.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const REPLY = fixture('flannel-subnet-0.28.json');
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseHostsFile } from './hosts-file.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './parser-properties.ts';
+import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './testing/parser-properties.ts';
 
 const reply = (text: string) => JSON.stringify({ files: [{ path: '/etc/hosts', text }] });
 /** A pod's, kubelet 1.34. */

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseIpLink } from './ip-link.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const NODE = fixture('ip-link-6.1-node.json');
 const MIXED = fixture('ip-link-6.1-mixed.json');

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseIpNeigh, parseIpNeighLine } from './ip-neigh.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const MIXED = fixture('ip-neigh-6.1-mixed.json');
 const TEXT = fixture('ip-neigh-6.1-mixed.txt');

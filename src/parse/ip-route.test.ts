@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseIpRoute, parseIpRouteLine } from './ip-route.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const NODE = fixture('ip-route4-6.1-node.json');
 const MIXED = fixture('ip-route4-6.1-mixed.json');

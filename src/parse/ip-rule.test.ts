@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseIpRule } from './ip-rule.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const MIXED = fixture('ip-rule4-6.1-mixed.json');
 

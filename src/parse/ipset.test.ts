@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseIpset } from './ipset.ts';
-import { expectEveryTruncationParses, expectFuzzParses, fixture } from './parser-properties.ts';
+import { expectEveryTruncationParses, expectFuzzParses, fixture } from './testing/parser-properties.ts';
 
 const SAVE = fixture('ipset-7.17.txt');
 const set = (name: string) => parseIpset(SAVE).value.find((one) => one.name === name);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { flagOf, numberOf, parseJsonItems } from './json-items.ts';
-import { expectEveryTruncationParses, expectFuzzParses } from './parser-properties.ts';
+import { expectEveryTruncationParses, expectFuzzParses } from './testing/parser-properties.ts';
 
 describe('parseJsonItems', () => {
   test('one array, several, objects, lines of JSON', () => {

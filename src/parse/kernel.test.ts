@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseKernel, parseKernelLog } from './kernel.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const REPLY = fixture('kernel-6.18.json');
 const LOG = fixture('kernel-log-6.18.txt');

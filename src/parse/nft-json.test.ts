@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseNftJson, parseNftTables } from './nft-json.ts';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './parser-properties.ts';
+import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './testing/parser-properties.ts';
 
 const FIXTURES = new URL('../simulate/fixtures-nft/kube-proxy/', import.meta.url);
 const real = (name: string): string => readFileSync(new URL(name, FIXTURES), 'utf8');

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
 import { parseQdisc } from './qdisc.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const MIXED = fixture('qdisc-6.1-mixed.json');
 

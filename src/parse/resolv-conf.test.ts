@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './parser-properties.ts';
 import { parseResolvConf } from './resolv-conf.ts';
+import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './testing/parser-properties.ts';
 
 const reply = (text: string) => JSON.stringify({ files: [{ path: '/etc/resolv.conf', text }] });
 const POD = reply(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './parser-properties.ts';
 import { parseSandboxes } from './sandboxes.ts';
+import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './testing/parser-properties.ts';
 
 const POD = {
   uid: 'b0155eca-35e4-4b4e-a724-b722201fe7e1',

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse, fixture } from './parser-properties.ts';
 import { parseSoftnet } from './softnet.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+  fixture,
+} from './testing/parser-properties.ts';
 
 const REPLY = fixture('softnet-6.18.json');
 const reply = (text: string) => JSON.stringify({ files: [{ path: '/proc/net/softnet_stat', text }] });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, fixture } from './parser-properties.ts';
 import { parseSs, parseSsLine } from './ss.ts';
+import { expectEveryTruncationParses, expectFuzzParses, fixture } from './testing/parser-properties.ts';
 
 const NODE = fixture('ss-6.1-node.txt');
 const MIXED = fixture('ss-6.1-mixed.txt');

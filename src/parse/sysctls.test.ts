@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './parser-properties.ts';
 import { parseSysctls } from './sysctls.ts';
+import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from './testing/parser-properties.ts';
 
 const REPLY = JSON.stringify({
   files: [

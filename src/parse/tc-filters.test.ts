@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses } from './parser-properties.ts';
 import { parseTcFilters } from './tc-filters.ts';
+import { expectEveryTruncationParses, expectFuzzParses } from './testing/parser-properties.ts';
 
 /** tc 6.1 on a clsact hook with a classic BPF filter; and Cilium's as tc prints it (5.x and 6.x). */
 const SECTIONS =

@@ -3,7 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Reply } from '../host/host.ts';
 import { CLUSTER, hostOf, podPlace } from '../net/place.ts';
-import { fixture } from '../parse/parser-properties.ts';
+import { fixture } from '../parse/testing/parser-properties.ts';
 import { decodeBundle, encodeBundle } from './bundle.ts';
 import { createSnapshot } from './create-snapshot.ts';
 import { isComplete } from './snapshot.ts';

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { expectEveryTruncationParses, expectFuzzParses, expectWrongTypesParse } from '../parse/parser-properties.ts';
+import {
+  expectEveryTruncationParses,
+  expectFuzzParses,
+  expectWrongTypesParse,
+} from '../parse/testing/parser-properties.ts';
 import { parseListItems } from './list-items.ts';
 import { checkObject, parseAccess, parseObjects, parseVersion } from './objects-schema.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Reply } from '../host/host.ts';
 import { CLUSTER, hostOf, type Place, podPlace } from '../net/place.ts';
-import { fixture } from '../parse/parser-properties.ts';
+import { fixture } from '../parse/testing/parser-properties.ts';
 import { createSnapshot } from './create-snapshot.ts';
 import type { FactArgs, FactName } from './facts.ts';
 import { isComplete, type Snapshot, type SnapshotChange } from './snapshot.ts';

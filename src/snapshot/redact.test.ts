@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Reply } from '../host/host.ts';
 import { CLUSTER, hostOf, type Place } from '../net/place.ts';
-import { fixture } from '../parse/parser-properties.ts';
+import { fixture } from '../parse/testing/parser-properties.ts';
 import { decodeBundle, encodeBundle } from './bundle.ts';
 import { createSnapshot } from './create-snapshot.ts';
 import type { FactName } from './facts.ts';

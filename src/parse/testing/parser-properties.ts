@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { Parsed } from './parsed.ts';
+import type { Parsed } from '../parsed.ts';
 
 /** Test helper: what every parser keeps, whatever its input is. The seed is fixed, so that a failure can be repeated. */
 const SEED = 20260101;
@@ -75,5 +75,5 @@ function replaceAt(value: unknown, path: Path, replacement: unknown): unknown {
 
 /** A captured text of `src/parse/fixtures`. */
 export function fixture(name: string): string {
-  return readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
+  return readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8');
 }
