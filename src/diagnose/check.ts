@@ -4,6 +4,7 @@ import { isComplete, type Snapshot, type Unseen } from '../snapshot/snapshot.ts'
 import type { Ask, Cause, Finding, Given, Known } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import { factScope, isAskOnly } from './fact-scope.ts';
+import { flowsTo } from './service-flows.ts';
 
 /** What the engine works on: the snapshot and what the road derived from it. */
 export interface Case extends Derived {
@@ -132,14 +133,13 @@ export function placesOfFlow(flow: Flow): Place[] {
 function servicesInvolved(given: Case): Place[] {
   const observed = given.snapshot.fact('api.services', CLUSTER);
   if (observed.state === 'unseen') return [];
-  const destinations = new Set(given.flows.map((flow) => flow.destination));
   const { destination } = given.question;
   return observed.value
     .filter((service) => {
       const { name, namespace } = service.metadata;
       if (destination.kind === 'service' && destination.name === name && destination.namespace === namespace)
         return true;
-      return (service.spec.clusterIPs ?? []).some((ip) => destinations.has(ip));
+      return flowsTo(service, given.flows).length > 0;
     })
     .map((service) => ({ ...CLUSTER, object: `service/${service.metadata.namespace}/${service.metadata.name}` }));
 }

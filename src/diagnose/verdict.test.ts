@@ -4,6 +4,7 @@ import type { Disposition, Segment, Trace } from '../simulate/trace.ts';
 import { chanceOf, UNDECIDED } from '../simulate/truth.ts';
 import type { Cause, Finding } from './cause.ts';
 import type { Case } from './check.ts';
+import type { Flow } from './derived.ts';
 import { diagnose } from './engine.ts';
 import { symptomOf } from './symptom.ts';
 import {
@@ -305,16 +306,58 @@ describe('inconclusive', () => {
       summary: expect.stringMatching(/; suspected: IP forwarding is off$/),
     });
   });
+});
 
-  test('what is so by design is said instead of "nothing tells why"', () => {
-    const main = flow({ protocol: 'icmp', forward: leafTrace('rejected-by-rule'), probe: probe('no', 'silent') });
-    const design = cause(
-      { claims: [{ flow: 'main', leg: 'forward', segment: 0 }] },
-      { gravity: 'by-design', title: 'A ClusterIP does not answer ping' },
-    );
-    expect(verdict({ flows: [main], question: question({ protocol: 'icmp' }) }, [design])).toMatchObject({
+describe('by design', () => {
+  const title = 'Ping is not answered here by design';
+  const pingOnly = question({ protocol: 'icmp' });
+  const notPermitted = probe('unknown', 'not-permitted', 'ping: no permission to send it');
+  const silent = probe('no', 'silent');
+  const claims = [{ flow: 'main', leg: 'forward', segment: 0 }] as const;
+  const design = (finding: Parameters<typeof cause>[0]): Cause => cause(finding, { gravity: 'by-design', title });
+  const refused = (more: Partial<Parameters<typeof flow>[0]> = {}): Flow =>
+    flow({ protocol: 'icmp', forward: leafTrace('rejected-by-rule'), probe: silent, ...more });
+
+  test('it accounts for the asked flow’s death: healthy, and said why', () => {
+    expect(verdict({ flows: [refused()], question: pingOnly }, [design({ claims })])).toEqual({
+      verdict: 'healthy',
+      class: null,
+      summary: `By design: ${title}`,
+    });
+  });
+
+  test('the source may not send it, and the walk is delivered', () => {
+    const main = flow({ protocol: 'icmp', probe: notPermitted });
+    const found = design({ evidence: [notPermitted.evidence] });
+    expect(verdict({ flows: [main], question: pingOnly }, [found])).toMatchObject({ verdict: 'healthy' });
+  });
+
+  test('the source may not send it, and the walk does not know: nothing was shown', () => {
+    const forward = leafTrace('insufficient-information');
+    const main = flow({ protocol: 'icmp', forward, probe: notPermitted });
+    const found = design({ evidence: [notPermitted.evidence] });
+    expect(verdict({ flows: [main], question: pingOnly }, [found])).toMatchObject({ verdict: 'inconclusive' });
+  });
+
+  test('it speaks of something else', () => {
+    const main = flow({ protocol: 'icmp', probe: notPermitted });
+    expect(verdict({ flows: [main], question: pingOnly }, [design({})])).toMatchObject({ verdict: 'inconclusive' });
+  });
+
+  test('another way of the flow dies beside it', () => {
+    const main = refused({ forward: forked('random', 'rejected-by-rule', 'no-route') });
+    const found = design({ claims: [{ flow: 'main', leg: 'forward', segment: 1 }] });
+    expect(verdict({ flows: [main], question: pingOnly }, [found])).toMatchObject({ verdict: 'fault' });
+  });
+
+  test('something else that was tried fails', () => {
+    const endpoint = flow({
+      id: 'endpoint/10.244.2.7',
+      forward: leafTrace('insufficient-information'),
+      probe: timedOut,
+    });
+    expect(verdict({ flows: [refused(), endpoint], question: pingOnly }, [design({ claims })])).toMatchObject({
       verdict: 'inconclusive',
-      summary: expect.stringContaining('by design: A ClusterIP does not answer ping'),
     });
   });
 });

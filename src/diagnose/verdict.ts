@@ -3,7 +3,7 @@ import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import type { Diagnosis, Named } from './engine.ts';
 import { isAside } from './is-aside.ts';
-import { isCertain, type Leaf } from './leaves.ts';
+import { isCertain, type Leaf, leafKey } from './leaves.ts';
 import type { Symptom } from './symptom.ts';
 import { type WalkAnswer, walkAnswer } from './walk-answer.ts';
 
@@ -30,6 +30,8 @@ export function verdictOf(given: Derived, diagnosis: Diagnosis, symptom: Symptom
   if (diagnosis.disagreements.length > 0)
     return couldNotTell(`The kernel's state and the probes contradict each other (${diagnosis.disagreements[0]})`);
   if (deaths.length > 0) return unexplainedFault(deaths[0]!, symptom);
+  const design = byDesign(given, diagnosis);
+  if (design) return { verdict: 'healthy', class: null, summary: `By design: ${design.cause.title}` };
   const asked = answerOf(decisiveFlow(given));
   const failed = given.flows.find((flow) => !isAside(flow) && flow.probe?.passed === 'no');
   if (asked.passed === 'yes' && failed)
@@ -88,12 +90,26 @@ function unexplainedFault({ leaf }: Death, symptom: Symptom): Verdict {
   };
 }
 
-/** What speaks for itself without being a proof: a suspected fault, or something that is so by design. */
+/**
+ * What keeps the asked flow from being answered, and is meant to: only where it accounts for the flow's every death and the
+ * walk has no other doubt, and where nothing else that was tried fails.
+ */
+function byDesign(given: Derived, { causes }: Diagnosis): Named | undefined {
+  const main = given.flows.find((flow) => flow.purpose === 'main');
+  if (!main || main.probe?.passed === 'yes' || main.unknown.length > 0) return undefined;
+  if (given.flows.some((flow) => flow !== main && !isAside(flow) && flow.probe?.passed === 'no')) return undefined;
+  return causes.find((named) => {
+    if (named.cause.gravity !== 'by-design') return false;
+    const claims = new Set(named.finding.claims.map(leafKey));
+    if (main.dead.length > 0) return main.dead.every((leaf) => claims.has(leafKey(leaf.ref)));
+    const speaksOfMain = named.finding.evidence.some((evidence) => evidence === main.probe?.evidence);
+    return speaksOfMain && main.probe?.passed === 'unknown' && walkAnswer(main).passed === 'yes';
+  });
+}
+
 function suspicion({ causes }: Diagnosis): string {
   const suspected = causes.find((named) => named.cause.gravity === 'fault');
-  if (suspected) return `; suspected: ${suspected.cause.title}`;
-  const byDesign = causes.find((named) => named.cause.gravity === 'by-design' && named.finding.claims.length > 0);
-  return byDesign ? `; by design: ${byDesign.cause.title}` : '';
+  return suspected ? `; suspected: ${suspected.cause.title}` : '';
 }
 
 /** Ways of the asked flow that neither the probe took for certain nor the walk could tell. */

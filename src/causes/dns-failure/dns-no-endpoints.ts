@@ -1,12 +1,12 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import { deadEndsTo, flowsTo } from '../../diagnose/service-flows.ts';
 import type { Pod } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
 import { claimsOf } from '../shared/claims.ts';
 import { dnsServices } from '../shared/cluster-dns.ts';
 import { present } from '../shared/present.ts';
-import { deadEndsTo, flowsTo } from '../shared/service-flows.ts';
 import { podName, selectedPods, serviceAt, serviceName, servicePlace } from '../shared/services.ts';
 
 /** The cluster's DNS Service has no usable endpoint: its servers are gone, not scheduled, crashing or not ready. */

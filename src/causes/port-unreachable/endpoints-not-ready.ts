@@ -1,13 +1,13 @@
 import { type Ask, defineCause } from '../../diagnose/cause.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
 import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import { deadEndsTo, flowsTo } from '../../diagnose/service-flows.ts';
 import { CLUSTER } from '../../net/place.ts';
 import type { Pod } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
 import { claimsOf } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
-import { deadEndsTo, flowsTo } from '../shared/service-flows.ts';
 import { isReadyPod, podName, selectedPods, serviceAt, serviceName, servicePlace } from '../shared/services.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { type DeadEnd, probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import { deadEndsTo } from '../../diagnose/service-flows.ts';
 import type { Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
 import { translationOf } from '../shared/programmed.ts';
-import { deadEndsTo } from '../shared/service-flows.ts';
 import { serviceAt, serviceName } from '../shared/services.ts';
 
 /**

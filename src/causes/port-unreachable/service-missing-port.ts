@@ -1,11 +1,11 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import { deadEndsTo, flowsTo } from '../../diagnose/service-flows.ts';
 import { CLUSTER } from '../../net/place.ts';
 import type { Service, ServicePort } from '../../snapshot/objects.ts';
 import type { Question } from '../../target/question.ts';
 import { claimsOf } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
-import { deadEndsTo, flowsTo } from '../shared/service-flows.ts';
 import { serviceName, servicePlace } from '../shared/services.ts';
 
 /** The Service has no port of that number, name or protocol: nothing of a ClusterIP is translated but its ports. */

@@ -1,10 +1,10 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import { deadEndsTo, flowsTo } from '../../diagnose/service-flows.ts';
 import type { Pod, Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { claimsOf } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
-import { deadEndsTo, flowsTo } from '../shared/service-flows.ts';
 import {
   listedAddresses,
   livingPods,

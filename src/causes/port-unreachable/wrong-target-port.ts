@@ -1,5 +1,6 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import { deadEndsTo, flowsTo } from '../../diagnose/service-flows.ts';
 import type { Socket } from '../../parse/ss.ts';
 import type { Pod, Service, ServicePort } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
@@ -7,7 +8,6 @@ import { slicesOfService } from '../../target/service-backends.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { askedPort, placeWords, processText, reachableSockets, socketsOn } from '../shared/listeners.ts';
 import { present } from '../shared/present.ts';
-import { deadEndsTo, flowsTo } from '../shared/service-flows.ts';
 import { selectedPods, serviceAt, serviceName, servicePlace } from '../shared/services.ts';
 
 /**

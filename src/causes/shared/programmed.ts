@@ -3,7 +3,7 @@ import { type DeadEnd, deadEnds, hopsTo } from '../../diagnose/evidence-of.ts';
 import { type Place, placeKey } from '../../net/place.ts';
 import type { Step } from '../../simulate/trace.ts';
 import type { Service } from '../../snapshot/objects.ts';
-import { flowsTo } from './service-flows.ts';
+import { flowsTo } from '../../diagnose/service-flows.ts';
 
 /** The steps that this node's host namespace took with the flow's forward packet. */
 function stepsAt(end: DeadEnd, place: Place): Step[] {

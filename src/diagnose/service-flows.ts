@@ -1,6 +1,6 @@
-import type { Flow } from '../../diagnose/derived.ts';
-import { type DeadEnd, deadEnds } from '../../diagnose/evidence-of.ts';
-import type { Service } from '../../snapshot/objects.ts';
+import type { Service } from '../snapshot/objects.ts';
+import type { Flow } from './derived.ts';
+import { type DeadEnd, deadEnds } from './evidence-of.ts';
 
 /** The flows that go to the Service itself: to one of its cluster addresses, or to its NodePort or load balancer. */
 export function flowsTo(service: Service, flows: readonly Flow[]): Flow[] {

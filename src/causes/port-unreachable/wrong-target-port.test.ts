@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import {
+  buildCase,
+  checkWith,
+  fakeSnapshot,
+  flow,
+  leafTrace,
+  packet,
+  probe,
+  question,
+  SERVER_PLACE,
+} from '../../diagnose/testing/build-case.ts';
+import { CLUSTER } from '../../net/place.ts';
+import type { Socket } from '../../parse/ss.ts';
+import type { Service } from '../../snapshot/objects.ts';
+import { CLUSTER_IP, pod, presentOf, service, slice, socket, statements } from '../testing/cause-cases.ts';
+import { wrongTargetPort } from './wrong-target-port.ts';
+
+const at = { ...CLUSTER, object: 'service/shop/api' };
+const refused = flow({
+  destination: CLUSTER_IP,
+  port: 80,
+  forward: leafTrace('no-listener', { place: SERVER_PLACE, senderSees: 'reset', packet: packet({ port: 9999 }) }),
+  probe: probe('no', 'refused'),
+});
+
+function check(of: Service, sockets: readonly Socket[], flows = [refused]) {
+  const snapshot = fakeSnapshot({
+    facts: [
+      ['api.services', CLUSTER, {}, [of]],
+      ['api.pods', CLUSTER, {}, [pod('api-1')]],
+      ['api.endpointslices', CLUSTER, {}, [slice([{ ip: '10.244.2.7' }], of, 9999)]],
+      ['sockets', SERVER_PLACE, {}, sockets],
+    ],
+  });
+  return checkWith(wrongTargetPort, buildCase({ snapshot, question: question({ port: 80 }), flows }), at);
+}
+
+const wrong = service({ ports: [{ name: 'http', port: 80, targetPort: 9999, protocol: 'TCP' }] });
+
+test('present: the pods listen on another port, and the patch names it', () => {
+  const finding = check(wrong, [socket(8080)]);
+  expect(presentOf(finding).claims).toHaveLength(1);
+  expect(statements(finding)).toContain('listens on 8080 (app), not on 9999');
+  expect(presentOf(finding).fix.commands[0]).toContain('"path":"/spec/ports/0/targetPort","value":8080');
+});
+
+test('present: a name that no container port has', () => {
+  const named = service({ ports: [{ name: 'http', port: 80, targetPort: 'web', protocol: 'TCP' }] });
+  expect(statements(check(named, [socket(8080)]))).toContain(
+    'targetPort "web", and no container of its pods has a port of that name (they have http)',
+  );
+});
+
+test('absent: the walk ends at a listener', () => {
+  expect(check(service(), [socket(8080)], [flow({ destination: CLUSTER_IP, port: 80 })]).is).toBe('absent');
+});
+
+test('near miss: the pods listen on nothing, or only on the loopback', () => {
+  expect(check(wrong, []).is).toBe('absent');
+  expect(check(wrong, [socket(8080, '127.0.0.1')]).is).toBe('absent');
+});
+
+test('near miss: a named targetPort that the pods have is right', () => {
+  const named = service({ ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }] });
+  expect(check(named, [socket(8080)], [flow({ destination: CLUSTER_IP, port: 80 })]).is).toBe('absent');
+});
