@@ -145,7 +145,10 @@ export function createHelperPool(options: PoolOptions): HelperPool {
     async close() {
       stopped.abort();
       const lines = await Promise.all(
-        [...helpers.values()].map(({ helper }) => removeHelper(client, settings, helper)),
+        [...helpers.values()].map(({ helper }) => {
+          helper.pod = watch?.find(helper.name) ?? helper.pod;
+          return removeHelper(client, settings, helper);
+        }),
       );
       watch?.stop();
       return [...(await namespaceLines(namespace, settings.namespace)), ...lines.flat(), ...(await swept)];
@@ -228,28 +231,50 @@ interface Connecting {
   readonly stopped: AbortSignal;
 }
 
-/** Follows the pod's status and tries exec beside it, since the kubelet reports a container up to a second after its start. */
+/**
+ * Follows the pod's status and tries exec beside it, since the kubelet reports a container up to a second after its
+ * start. A try may hang (a frozen kubelet takes the call and says nothing), so the bounds are kept without waiting for it.
+ */
 async function connectHelper(connecting: Connecting): Promise<NodeLink> {
   const { options, helper, watch, begunAtMs, limits, stopped } = connecting;
-  let lastRefusal = '';
+  let attempt: Promise<NodeLink | string> | undefined;
+  let refusal = '';
   let runningSinceMs: number | undefined;
-  for (;;) {
-    if (stopped.aborted) throw new HelperFailure('unreachable', 'the run was stopped');
-    helper.pod = watch.find(helper.name) ?? helper.pod;
-    const state = helperState(helper.pod, Date.now() - begunAtMs, limits);
-    if (state.say === 'failed') throw withAdvice(state, connecting);
-    if (!helper.pod) await replaceController(connecting);
-    if (state.say === 'try' && helper.pod) {
-      const link = await tryLink(options, helper.pod);
-      if (typeof link !== 'string') return link;
-      lastRefusal = link;
+  const settle = (outcome: NodeLink | string): NodeLink | string => {
+    attempt = undefined;
+    if (typeof outcome === 'string') refusal = outcome;
+    return outcome;
+  };
+  try {
+    for (;;) {
+      if (stopped.aborted) throw new HelperFailure('unreachable', 'the run was stopped');
+      helper.pod = watch.find(helper.name) ?? helper.pod;
+      const state = helperState(helper.pod, Date.now() - begunAtMs, limits);
+      if (state.say === 'failed') throw withAdvice(state, connecting);
+      if (!helper.pod) await replaceController(connecting);
+      if (isRunning(helper.pod)) runningSinceMs ??= Date.now();
+      if (runningSinceMs !== undefined && Date.now() - runningSinceMs > limits.answersMs) {
+        throw new HelperFailure(
+          'unreachable',
+          `its helper runs, but exec does not reach it: ${refusal || 'no answer'}`,
+        );
+      }
+      if (state.say === 'try' && helper.pod) attempt ??= tryLink(options, helper.pod).then(settle);
+      const outcome = await Promise.race([...(attempt ? [attempt] : []), watch.changed(TRY_EVERY_MS)]);
+      if (outcome && typeof outcome !== 'string') return outcome;
+      if (outcome !== undefined) await watch.changed(TRY_EVERY_MS);
     }
-    if (helper.pod?.status.containerStatuses?.[0]?.state?.running) runningSinceMs ??= Date.now();
-    if (runningSinceMs !== undefined && Date.now() - runningSinceMs > limits.answersMs) {
-      throw new HelperFailure('unreachable', `its helper runs, but exec does not reach it: ${lastRefusal}`);
-    }
-    await watch.changed(TRY_EVERY_MS);
+  } finally {
+    // A try that succeeds too late must not leave a node side waiting.
+    void attempt?.then(
+      (late) => (typeof late === 'string' ? undefined : late.close()),
+      () => undefined,
+    );
   }
+}
+
+function isRunning(pod: Pod | undefined): boolean {
+  return pod?.status.containerStatuses?.[0]?.state?.running !== undefined;
 }
 
 /** No pod for the Job: its controller is down. A bare pod takes its place; the Job goes, lest it make a second one later. */
@@ -306,7 +331,9 @@ async function removeHelper(client: ApiClient, settings: HelperSettings, helper:
   const problems = await Promise.all(
     objects.map((one) => deleteObject(client, one.kind, settings.namespace, one.name)),
   );
-  const unconfirmed = helper.link && !saidBye ? '; its node did not confirm' : '';
+  const ended = pod?.status.phase === 'Failed' || pod?.status.phase === 'Succeeded';
+  const mayRun = !saidBye && !ended && (helper.link !== undefined || pod?.status.containerStatuses !== undefined);
+  const unconfirmed = mayRun ? '; its node did not confirm' : '';
   return helper.objects.map(({ kind, name }, index) => {
     const became = problems[index] ?? `removed${unconfirmed}`;
     return `${kind} ${settings.namespace}/${name} on node ${helper.node}: ${became}`;

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { type Layer, type LayerEntry, writeLayer } from './layer.ts';
+import { type Layer, type LayerEntries, type LayerEntry, writeLayer } from './layer.ts';
 
 const run = promisify(execFile);
 
@@ -18,8 +18,12 @@ const SCRIPTS = ['podtriage-agent', 'podtriage-idle'];
 const IMPORT =
   /(?:^|\s|;)(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"](?<named>[^'"]+)['"]|import\(['"](?<lazy>[^'"]+)['"]\)/g;
 
-/** The node side: what its entry imports and nothing else, built from src/ now. */
 export async function appLayer(repository: string, cache: string): Promise<Layer> {
+  return writeLayer(join(cache, 'app.tar.gz'), await appEntries(repository));
+}
+
+/** The node side: what its entries import and nothing else, built from src/ now. */
+export async function appEntries(repository: string): Promise<LayerEntries> {
   const build = await mkdtemp(join(tmpdir(), 'podtriage-build-'));
   try {
     await compile(repository, build);
@@ -31,7 +35,7 @@ export async function appLayer(repository: string, cache: string): Promise<Layer
       entries.set(`usr/bin/${script}`, { type: 'file', mode: 0o755, content });
     }
     entries.set(`${APP_ROOT}/package.json`, file(await readFile(join(repository, 'package.json'))));
-    return await writeLayer(join(cache, 'app.tar.gz'), entries);
+    return entries;
   } finally {
     await rm(build, { recursive: true, force: true });
   }

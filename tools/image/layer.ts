@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, posix } from 'node:path';
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -46,6 +46,17 @@ export async function writeLayer(file: string, entries: LayerEntries): Promise<L
   await rename(partial, file);
   await writeFile(`${file}.json`, JSON.stringify(layer));
   return layer;
+}
+
+/** The same files in a directory, for a Dockerfile to copy. */
+export async function writeDirectory(directory: string, entries: LayerEntries): Promise<void> {
+  for (const [path, entry] of entries) {
+    const target = join(directory, path);
+    await mkdir(dirname(target), { recursive: true });
+    if (entry.type === 'file') await writeFile(target, entry.content, { mode: entry.mode });
+    else if (entry.type === 'symlink') await symlink(entry.target, target);
+    else await mkdir(target, { recursive: true, mode: entry.mode });
+  }
 }
 
 /** A layer that an earlier run wrote; undefined where there is none or its bytes are not what was written. */
