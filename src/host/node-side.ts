@@ -50,8 +50,9 @@ export interface Budget {
   readonly signal: AbortSignal;
 }
 
-/** Tools at once per core: they mostly wait for the kernel, and a node has work of its own. */
+/** Tools at once: per core, since they mostly wait for the kernel; and in all, since the helper's memory does not grow with the cores. */
 const TOOLS_PER_CORE = 4;
+const TOOLS_MAX = 16;
 const INTERRUPTED_RETRIES = 3;
 const VERSION_TIMEOUT_MS = 2_000;
 const SHELL_NOT_FOUND = 126;
@@ -59,7 +60,7 @@ const XARGS_SOME_FAILED = 123;
 
 export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.now): NodeSide {
   const runner = createRunner();
-  const gate = createGate(TOOLS_PER_CORE * availableParallelism());
+  const gate = createGate(Math.min(TOOLS_MAX, TOOLS_PER_CORE * availableParallelism()));
   const tools = createTools((argv) =>
     runner.run({
       argv,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf, podPlace } from '../net/place.ts';
 import { AFTER_PROBES, type Reply, type Request } from './host.ts';
-import { createReplayHost, requestKey } from './replay.ts';
+import { createReplayHost } from './replay.ts';
 
 const links: Request = { action: 'links', place: hostOf('w1'), args: {}, round: 0 };
 
@@ -43,14 +43,15 @@ describe('createReplayHost', () => {
     });
   });
 
+  it('looks at neither device nor object of a place, nor at an argument that asks for everything', async () => {
+    const recorded = reply({ ...links, args: { table: '' } }, 'first');
+    const [answered] = await ask([recorded], { ...links, place: { ...links.place, device: 'eth0' } });
+    expect(answered).toMatchObject({ got: 'raw' });
+    const [other] = await ask([recorded], { ...links, action: 'fdb' });
+    expect(other).toMatchObject({ gap: 'not-asked' });
+  });
+
   it('has the time of the recording', () => {
     expect(createReplayHost([reply(links, '')]).nowMs()).toBe(1_005);
-  });
-});
-
-describe('requestKey', () => {
-  it('does not look at device and object of a place', () => {
-    expect(requestKey({ ...links, place: { ...links.place, device: 'eth0' } })).toBe(requestKey(links));
-    expect(requestKey({ ...links, action: 'fdb' })).not.toBe(requestKey(links));
   });
 });

@@ -1,4 +1,4 @@
-import { placeKey } from '../net/place.ts';
+import { factKey } from '../snapshot/fact-key.ts';
 import { AFTER_PROBES, type Host, type Reply, type Request } from './host.ts';
 
 /**
@@ -8,7 +8,7 @@ import { AFTER_PROBES, type Host, type Reply, type Request } from './host.ts';
 export function createReplayHost(recorded: readonly Reply[], nowMs: () => number = () => lastMs(recorded)): Host {
   const byKey = new Map<string, Reply>();
   for (const reply of recorded) {
-    const key = requestKey(reply.request);
+    const key = lookKey(reply.request);
     // Of several replies to one question the first is the one that the run reasoned with.
     if (!byKey.has(key)) byKey.set(key, reply);
   }
@@ -18,17 +18,16 @@ export function createReplayHost(recorded: readonly Reply[], nowMs: () => number
     async *perform(requests, _limits, signal) {
       for (const request of requests) {
         if (signal.aborted) return;
-        const reply = byKey.get(requestKey(request));
+        const reply = byKey.get(lookKey(request));
         yield reply ? { ...reply, request } : notRecorded(request, nowMs());
       }
     },
   };
 }
 
-/** Equal for two requests that ask the same; which round asked does not count, nor how the pod is found. */
-export function requestKey({ action, place, args, round }: Request): string {
-  const sorted = Object.entries(args).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([action, placeKey(place), sorted, round === AFTER_PROBES]);
+/** The look after the probes is another than any before; which round asked, and how the pod was found, do not count. */
+function lookKey({ action, place, args, round }: Request): string {
+  return `${round === AFTER_PROBES ? 'after' : 'before'} ${factKey(action, place, args)}`;
 }
 
 function notRecorded(request: Request, nowMs: number): Reply {
