@@ -1,4 +1,5 @@
-import type { Hop, LeafEnd, SenderSees, Step, Trace } from '../simulate/trace.ts';
+import { familyOf } from '../net/address.ts';
+import type { Hop, LeafEnd, Step, Trace } from '../simulate/trace.ts';
 
 export interface PathLine {
   /** death: where the packet is lost; open: where the walk could not tell; proof: the very line that decided. */
@@ -20,10 +21,20 @@ const STEPS_PER_HOP_MAX = 6;
 /** A trace drawn hop by hop, the way to the first dead end first. */
 export function pathLines(trace: Trace, options: PathOptions): PathLine[] {
   const left = trace.unwalked > 0 ? [note('fork', `${trace.unwalked} more ways were not walked`)] : [];
-  return [...segmentLines(trace, 0, options, new Set()), ...left];
+  const drawing: Drawing = { trace, options, deathward: deathward(trace, options.dead), drawn: new Set() };
+  return [...segmentLines(drawing, 0), ...left];
 }
 
-function segmentLines(trace: Trace, index: number, options: PathOptions, drawn: Set<number>): PathLine[] {
+interface Drawing {
+  readonly trace: Trace;
+  readonly options: PathOptions;
+  readonly deathward: ReadonlySet<number>;
+  /** Segments that stand above already: where ways meet again, what comes after is drawn once. */
+  readonly drawn: Set<number>;
+}
+
+function segmentLines(drawing: Drawing, index: number): PathLine[] {
+  const { trace, options, drawn } = drawing;
   const segment = trace.segments[index];
   if (!segment) return [];
   if (drawn.has(index)) return [note('fork', 'joins a way drawn above')];
@@ -32,17 +43,15 @@ function segmentLines(trace: Trace, index: number, options: PathOptions, drawn: 
   const last = 'end' in then ? endStep(trace, then) : undefined;
   const lines = segment.hops.flatMap((hop) => hopLines(hop, last, options));
   if ('end' in then) return [...lines, ...endLines(then, last, options.dead.has(index))];
-  const ordered = [...then.to].sort(
-    (a, b) =>
-      Number(leadsToDeath(trace, b.segment, options.dead)) - Number(leadsToDeath(trace, a.segment, options.dead)),
-  );
+  const isDeathward = (branch: { readonly segment: number }): number => Number(drawing.deathward.has(branch.segment));
+  const ordered = [...then.to].sort((a, b) => isDeathward(b) - isDeathward(a));
   const shown = options.all ? ordered : ordered.slice(0, BRANCHES_MAX);
   const hidden = ordered.length - shown.length;
   return [
     ...lines,
     ...shown.flatMap((branch, i) => [
       note('fork', `${forkWord(then.fork)} ${i + 1} of ${ordered.length} (${chanceText(branch.chance)})`),
-      ...segmentLines(trace, branch.segment, options, drawn),
+      ...segmentLines(drawing, branch.segment),
     ]),
     ...(hidden > 0 ? [note('fork', `and ${hidden} more`)] : []),
   ];
@@ -52,10 +61,20 @@ function note(kind: PathLine['kind'], text: string): PathLine {
   return { kind, text };
 }
 
-function leadsToDeath(trace: Trace, index: number, dead: ReadonlySet<number>): boolean {
-  if (dead.has(index)) return true;
-  const then = trace.segments[index]?.then;
-  return then !== undefined && 'fork' in then && then.to.some((branch) => leadsToDeath(trace, branch.segment, dead));
+/** The segments from which a dead end can be reached, found backwards from the dead ends, each looked at once. */
+function deathward(trace: Trace, dead: ReadonlySet<number>): ReadonlySet<number> {
+  const before = new Map<number, number[]>();
+  trace.segments.forEach(({ then }, from) => {
+    if ('fork' in then) for (const { segment } of then.to) before.set(segment, [...(before.get(segment) ?? []), from]);
+  });
+  const found = new Set<number>();
+  const open = [...dead];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (found.has(at)) continue;
+    found.add(at);
+    open.push(...(before.get(at) ?? []));
+  }
+  return found;
 }
 
 function forkWord(fork: 'random' | 'multipath' | 'undecided'): string {
@@ -117,25 +136,38 @@ function endLines(end: LeafEnd, step: Step | undefined, isDead: boolean): PathLi
   return [
     note('death', text),
     ...(step?.source.text ? [note('proof', step.source.text)] : []),
-    note('note', `${step?.at ? `in ${step.at}; ` : ''}the sender sees ${senderText(end.senderSees)}`),
+    note('note', `${step?.at ? `in ${step.at}; ` : ''}the sender sees ${senderText(end)}`),
   ];
 }
 
-/** What an application gets from it (tcp(7), ip(7)): the errno names are those of connect(2). */
-function senderText(sees: SenderSees): string {
-  if (sees === 'reply') return 'a reply';
-  if (sees === 'nothing') return 'nothing: a time-out';
-  if (sees === 'reset') return 'a reset: connection refused';
-  return `${sees}: ${ICMP_MEANING[sees] ?? 'an ICMP error'}`;
+/** What an application gets from it (tcp(7), ip(7), ipv6(7)). */
+function senderText({ senderSees, packet }: LeafEnd): string {
+  if (senderSees === 'reply') return 'a reply';
+  if (senderSees === 'nothing') return 'nothing: a time-out';
+  if (senderSees === 'reset') return 'a reset: connection refused';
+  const meanings = familyOf(packet.ip.source) === 6 ? ICMPV6_MEANING : ICMP_MEANING;
+  return `${senderSees}: ${meanings[senderSees] ?? 'an ICMP error'}`;
 }
 
+/** RFC 792, RFC 1812. */
 const ICMP_MEANING: Readonly<Record<string, string>> = {
   'icmp 3/0': 'network unreachable',
   'icmp 3/1': 'no route to host',
   'icmp 3/2': 'protocol unreachable',
   'icmp 3/3': 'connection refused',
   'icmp 3/4': 'send smaller packets',
+  'icmp 3/9': 'network administratively prohibited',
   'icmp 3/10': 'host administratively prohibited',
   'icmp 3/13': 'communication administratively prohibited',
   'icmp 11/0': 'time to live exceeded',
+};
+
+/** RFC 4443. */
+const ICMPV6_MEANING: Readonly<Record<string, string>> = {
+  'icmp 1/0': 'no route',
+  'icmp 1/1': 'administratively prohibited',
+  'icmp 1/3': 'no route to host',
+  'icmp 1/4': 'connection refused',
+  'icmp 2/0': 'send smaller packets',
+  'icmp 3/0': 'hop limit exceeded',
 };
