@@ -4,7 +4,7 @@ import { LIMITS } from './limits.ts';
 /**
  * Bound sockets with their processes (ss(8)). The question goes to sock_diag, which the kernel loads on demand; where
  * it is not loaded, ss is made to read /proc/net instead (its PROC_ROOT, misc/ss.c). It then prints every socket bound
- * to `::` as `*`, also one that is IPV6_V6ONLY.
+ * to `::` as `*`, also one that is IPV6_V6ONLY, and a listener's backlog (Send-Q) as 0; the reply's tool says so.
  */
 export const sockets: Collector = {
   fact: 'sockets',

@@ -143,7 +143,11 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
       const guard = await readGuard(how.when, where, budget);
       if (guard !== 'holds') return guard;
     }
-    return runTool(how.argv, where, budget, { input: how.input, env: without?.env });
+    const answer = await runTool(how.argv, where, budget, { input: how.input, env: without?.env });
+    // Asked in another way, the tool may know less; who reads the answer can tell by this.
+    return without && answer.got === 'raw'
+      ? { ...answer, tool: `${answer.tool} (${idleNames(how)} not loaded)` }
+      : answer;
   }
 
   async function runTool(
@@ -252,6 +256,10 @@ async function within<T>(work: Promise<T>, { timeoutMs, signal }: Budget): Promi
     clearTimeout(timer);
     if (abort) signal.removeEventListener('abort', abort);
   }
+}
+
+function idleNames(how: CommandHow): string {
+  return how.modules?.names.join(', ') ?? '';
 }
 
 export function nothing(gap: GapDetail['gap'], detail: string): Answer {
