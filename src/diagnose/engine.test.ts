@@ -531,6 +531,24 @@ describe('the rest', () => {
     expect(unexplained[0]!.leaf.end.end).toBe('forwarding-disabled');
   });
 
+  test('what only ping meets is told while the asked flow fails, and not when it is answered', () => {
+    const ping = flow({ id: 'icmp', forward: leafTrace('dropped-by-rule') });
+    const ends = (main: Flow): string[] =>
+      run({ flows: [main, ping] }, []).unexplained.map(({ leaf }) => leaf.ref.flow);
+    expect(ends(dyingLive)).toEqual(['main', 'icmp']);
+    expect(ends(healthyLive)).toEqual([]);
+    expect(ends(flow())).toEqual([]);
+  });
+
+  test('a sender that is told to send smaller packets meets no fault, unless the probe of them fails', () => {
+    const told = leafTrace('packet-too-big', { senderSees: 'icmp 3/4' });
+    const silent = leafTrace('packet-too-big');
+    const ends = (large: Flow): number => run({ flows: [healthyLive, large] }, []).unexplained.length;
+    expect(ends(flow({ id: 'large', forward: told }))).toBe(0);
+    expect(ends(flow({ id: 'large', forward: told, probe: probe('no', 'silent') }))).toBe(1);
+    expect(ends(flow({ id: 'large', forward: silent }))).toBe(1);
+  });
+
   test('nor is it explained by what is only suspected', () => {
     const found = run({ flows: [dyingLive] }, [cause('guess', () => present())], () => [dying]);
     expect(found.causes.map((named) => named.confidence)).toEqual(['suspected']);

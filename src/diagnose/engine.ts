@@ -8,6 +8,7 @@ import { disagreementsOf, isContradicted, isDisproved } from './disagreements.ts
 import type { Confidence } from './evidence.ts';
 import { isAside } from './is-aside.ts';
 import { type Leaf, leafKey } from './leaves.ts';
+import { walkAnswer } from './walk-answer.ts';
 
 export type Present = Extract<Finding, { is: 'present' }>;
 
@@ -265,11 +266,15 @@ function isReportable(named: Named, given: Case): boolean {
 }
 
 function suffers(flow: Flow, named: Named, given: Case): boolean {
-  const main = given.flows.find((candidate) => candidate.purpose === 'main');
-  if (isAside(flow) && main?.probe?.passed === 'yes') return false;
+  if (isAside(flow) && mainAnswers(given)) return false;
   return claimedLeaves(named.finding, given).some(
     (leaf) => leaf.ref.flow === flow.id && !isContradicted(flow, leaf) && !isDisproved(flow, leaf),
   );
+}
+
+function mainAnswers({ flows }: Case): boolean {
+  const main = flows.find((flow) => flow.purpose === 'main');
+  return main !== undefined && (main.probe ?? walkAnswer(main)).passed === 'yes';
 }
 
 /** Drops the wider of two true names. Where they claim different ends they are two faults, and where the narrower is only suspected the wider one stays. */
@@ -342,9 +347,16 @@ function unexplained(given: Case, named: readonly Named[]): Diagnosis['unexplain
   return given.flows.flatMap((flow) =>
     flow.dead
       .filter((leaf) => !claimed.has(leafKey(leaf.ref)) && leaf.chance.max > 0)
-      .filter((leaf) => !isContradicted(flow, leaf) && !isDisproved(flow, leaf))
+      .filter((leaf) => !isContradicted(flow, leaf) && !isDisproved(flow, leaf) && !isHarmless(flow, leaf, given))
       .map((leaf) => ({ flow, leaf })),
   );
+}
+
+/** What only ping or the like meets while the asked flow is answered; and a sender that is told to send smaller packets, which is path MTU discovery at work (RFC 1191, RFC 8201). */
+function isHarmless(flow: Flow, leaf: Leaf, given: Case): boolean {
+  if (isAside(flow)) return mainAnswers(given);
+  const isTold = leaf.end.senderSees === 'icmp 3/4' || leaf.end.senderSees === 'icmp 2/0';
+  return flow.purpose === 'large' && isTold && flow.probe?.passed !== 'no';
 }
 
 function verdictsOfTheRest(

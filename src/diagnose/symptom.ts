@@ -4,7 +4,7 @@ import type { Derived, Flow } from './derived.ts';
 import { walkAnswer } from './walk-answer.ts';
 
 export interface WorkflowStep {
-  /** Id of the step in the decision procedure (docs/workflow.md). */
+  /** Id of the step in the decision procedure (`podtriage workflow`). */
   readonly step: string;
   readonly question: string;
   readonly answer: string;

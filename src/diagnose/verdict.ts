@@ -52,14 +52,9 @@ function fault(first: Named, symptom: Symptom): Verdict {
 
 type Death = Diagnosis['unexplained'][number];
 
-/**
- * Whether a dead end that no cause claims is a fault by itself: not where only an undecided rule may lead to it, nor where
- * only ping dies, nor where a large packet's sender is told to send smaller ones (RFC 1191, RFC 8201).
- */
+/** Whether a dead end that no cause claims is a fault by itself: not where only an undecided rule may lead to it, nor where only ping dies. */
 function isFinding({ flow, leaf }: Death, given: Derived): boolean {
   if (isAside(flow)) return false;
-  if (flow.purpose === 'large' && (leaf.end.senderSees === 'icmp 3/4' || leaf.end.senderSees === 'icmp 2/0'))
-    return false;
   return leaf.chance.min > 0 && !endpointAnswers(leaf, given);
 }
 

@@ -99,3 +99,11 @@ test('JSON is the report, to the last field, and ends with a line break', () => 
   expect(JSON.parse(text)).toEqual(faultReport());
   expect(text.endsWith('}\n')).toBe(true);
 });
+
+test('JSON holds no character that a terminal acts on, and loses none', () => {
+  const hostile = { ...faultReport(), summary: 'a\u001b[2Jb\u009b31mc\u202egnirts\u2028\u007f' };
+  const text = renderJson(hostile);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to find
+  expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/);
+  expect(JSON.parse(text)).toEqual(hostile);
+});
