@@ -28,6 +28,14 @@ describe('missingForHelpers', () => {
     expect(missingForHelpers([both[0]!, answer('get', 'pods/exec', true)])).toEqual([]);
   });
 
+  it('wants to see its pods one way or the other, in its own namespace', () => {
+    const blind = [answer('list', 'pods', false), answer('watch', 'pods', false)];
+    expect(missingForHelpers(blind)).toHaveLength(2);
+    expect(missingForHelpers([blind[0]!, answer('watch', 'pods', true)])).toEqual([]);
+    const elsewhere = { verb: 'list', resource: 'pods', allowed: false };
+    expect(missingForHelpers([elsewhere, answer('watch', 'pods', false), answer('list', 'pods', true)])).toEqual([]);
+  });
+
   it('concludes nothing from questions that were not answered', () => {
     expect(missingForHelpers([])).toEqual([]);
     expect(missingForHelpers([answer('create', 'jobs.batch', false)])).toEqual([]);

@@ -1,5 +1,5 @@
 import type { AccessAnswer } from '../snapshot/objects.ts';
-import { type ApiClient, ApiFailure } from './kubernetes-client.ts';
+import type { ApiClient } from './kubernetes-client.ts';
 
 export interface Right {
   readonly verb: string;
@@ -60,21 +60,23 @@ export async function reviewAccess(client: ApiClient, helperNamespace: string): 
 }
 
 async function review(client: ApiClient, right: Right): Promise<AccessAnswer | undefined> {
-  try {
-    const { status } = await client.json<{ status?: { allowed?: boolean; reason?: string } }>({
-      method: 'POST',
-      path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-      body: {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes: resourceAttributes(right) },
-      },
-    });
-    return { ...right, allowed: status?.allowed === true, ...(status?.reason ? { reason: status.reason } : {}) };
-  } catch (error) {
-    if (error instanceof ApiFailure) return undefined;
-    throw error;
-  }
+  const asked = client.json<{ status?: { allowed?: boolean; reason?: string } }>({
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+    body: {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes: resourceAttributes(right) },
+    },
+  });
+  return asked.then(
+    ({ status }) => ({
+      ...right,
+      allowed: status?.allowed === true,
+      ...(status?.reason ? { reason: status.reason } : {}),
+    }),
+    () => undefined,
+  );
 }
 
 export function resourceAttributes({ verb, resource, namespace }: Right): Readonly<Record<string, string>> {
@@ -96,13 +98,15 @@ export function resourceAttributes({ verb, resource, namespace }: Right): Readon
 export function missingForHelpers(answers: readonly AccessAnswer[]): readonly Right[] {
   const denied = (verb: string, resource: string): Right[] =>
     answers
-      .filter((one) => one.verb === verb && one.resource === resource && !one.allowed)
+      .filter((one) => one.namespace !== undefined && one.verb === verb && one.resource === resource && !one.allowed)
       .map(({ namespace }) => ({ verb, resource, ...(namespace ? { namespace } : {}) }));
   const job = denied('create', 'jobs.batch');
   const pod = denied('create', 'pods');
+  const seen = [denied('list', 'pods'), denied('watch', 'pods')];
   const exec = [denied('create', 'pods/exec'), denied('get', 'pods/exec')];
   return [
     ...(job.length > 0 && pod.length > 0 ? [...job, ...pod] : []),
+    ...(seen.every((one) => one.length > 0) ? seen.flat() : []),
     // Servers differ in which of the two they ask for: only a user who has neither is known to be refused.
     ...(exec.every((one) => one.length > 0) ? exec.flat() : []),
   ];

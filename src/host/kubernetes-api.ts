@@ -16,6 +16,15 @@ type Outcome =
       readonly detail: string;
     };
 
+interface Bounds {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+}
+
+/** The path of a list over all namespaces; nodes and namespaces themselves are in none. */
+const CLUSTER_WIDE = /^(?<group>\/api\/v1|\/apis\/[^/]+\/[^/]+)\/(?<resource>(?!nodes$|namespaces$)[a-z]+)$/;
+
 /** `{` … `"continue":"TOKEN"` of a list's metadata, which stands before its items. */
 const CONTINUE = /"continue":"(?<token>[^"\\]+)"/;
 const HEAD_BYTES = 4096;
@@ -24,22 +33,32 @@ const EXPIRED = 410;
 /**
  * An API fact as the API gave it. A list comes in pages; each page is one line of JSON (a List object), so that a
  * large cluster is never one string. What is beyond `maxBytes` is cut at a page and told as truncated. Never throws.
+ *
+ * `namespaces`: where the user may not list the whole cluster, these are listed instead, each a page, and the reply is
+ * told as truncated, so that nobody concludes from what is not in it.
  */
 export async function answerFromApi(
   client: ApiClient,
   request: Request,
   limits: Limits,
   signal: AbortSignal,
+  namespaces: readonly string[] = [],
 ): Promise<Reply> {
   const startedAtMs = Date.now();
-  const outcome = await answer(client, request, limits, signal).catch((error: unknown): Outcome => {
+  const outcome = await answer(client, request, limits, signal, namespaces).catch((error: unknown): Outcome => {
     if (error instanceof ApiFailure) return { got: 'nothing', gap: error.gap, detail: error.message };
     return { got: 'nothing', gap: 'failed', detail: error instanceof Error ? error.message : String(error) };
   });
   return { request, startedAtMs, tookMs: Date.now() - startedAtMs, ...outcome };
 }
 
-async function answer(client: ApiClient, request: Request, limits: Limits, signal: AbortSignal): Promise<Outcome> {
+async function answer(
+  client: ApiClient,
+  request: Request,
+  limits: Limits,
+  signal: AbortSignal,
+  namespaces: readonly string[],
+): Promise<Outcome> {
   const collector = collectorOf(request.action);
   const how = collector?.how(request.args);
   if (!collector || how?.via !== 'api') {
@@ -51,15 +70,40 @@ async function answer(client: ApiClient, request: Request, limits: Limits, signa
     timeoutMs: Math.min(limits.deadlineMs, collector.limits.timeoutMs),
     maxBytes: Math.min(limits.maxBytes, collector.limits.maxBytes),
   };
-  const { pages, truncated } = await readPages(client, how.path, how.query ?? {}, bounded);
+  const query = how.query ?? {};
+  const { pages, truncated } = await readPages(client, how.path, query, bounded).catch(async (error: unknown) => {
+    const part = isForbidden(error) ? await readNamespaces(client, how.path, query, bounded, namespaces) : [];
+    if (part.length === 0) throw error;
+    return { pages: part, truncated: true };
+  });
   return { got: 'raw', raw: joinLines(pages), exitCode: 0, truncated, tool: 'kubernetes' };
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof ApiFailure && error.status === 403;
+}
+
+/** The pages of those namespaces that the user may list; none for what is not a list of namespaced objects. */
+async function readNamespaces(
+  client: ApiClient,
+  path: string,
+  query: Readonly<Record<string, string>>,
+  bounded: Bounds,
+  namespaces: readonly string[],
+): Promise<readonly Uint8Array[]> {
+  const list = CLUSTER_WIDE.exec(path)?.groups;
+  if (!list) return [];
+  const lists = namespaces.map((name) =>
+    readPages(client, `${list.group}/namespaces/${name}/${list.resource}`, query, bounded).catch(() => undefined),
+  );
+  return (await Promise.all(lists)).flatMap((one) => one?.pages ?? []);
 }
 
 async function readPages(
   client: ApiClient,
   path: string,
   query: Readonly<Record<string, string>>,
-  bounded: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly maxBytes: number },
+  bounded: Bounds,
 ): Promise<{ pages: readonly Uint8Array[]; truncated: boolean }> {
   const pages: Uint8Array[] = [];
   let left = bounded.maxBytes;

@@ -32,7 +32,6 @@ const CAPABILITIES = [
   'SETUID',
   'SYSLOG',
   'SYS_ADMIN',
-  'SYS_CHROOT',
   'SYS_PTRACE',
 ];
 

@@ -101,7 +101,7 @@ describe('API facts', () => {
 
   it('are gaps that say why: forbidden, not served, too large, no such collector', async () => {
     const on = await hostOn(({ path }) => {
-      if (path === '/api/v1/pods') return status(403, 'Forbidden', 'User "eve" cannot list resource "pods"');
+      if (path.endsWith('/pods')) return status(403, 'Forbidden', 'User "eve" cannot list resource "pods"');
       if (path.endsWith('/endpointslices')) return status(404, 'NotFound', 'no such kind');
       if (path === '/api/v1/nodes') return { status: 200, body: 'x'.repeat(3000) };
       return undefined;
@@ -114,6 +114,23 @@ describe('API facts', () => {
     expect(gaps.get('api.endpointslices')).toMatchObject({ gap: 'not-supported' });
     expect(gaps.get('api.nodes')).toMatchObject({ gap: 'too-large' });
     expect(gaps.get('links')).toMatchObject({ gap: 'not-supported' });
+  });
+
+  it('come from the user’s own namespaces where the cluster may not be listed, and are told as a part', async () => {
+    const on = await hostOn(
+      ({ path }) => {
+        if (path === '/api/v1/pods' || path === '/api/v1/nodes') return status(403, 'Forbidden', 'no');
+        if (path === '/api/v1/namespaces/default/pods') return status(403, 'Forbidden', 'no');
+        if (path === '/api/v1/namespaces/shop/pods') return { status: 200, body: { items: [{ name: 'web' }] } };
+        return undefined;
+      },
+      { namespaces: ['shop'] },
+    );
+    const all = await replies(on, [ask('api.pods'), ask('api.nodes')]);
+    const by = new Map(all.map((reply) => [reply.request.action, reply]));
+    expect(by.get('api.pods')).toMatchObject({ got: 'raw', truncated: true });
+    expect(text(by.get('api.pods'))).toContain('web');
+    expect(by.get('api.nodes')).toMatchObject({ gap: 'not-permitted' });
   });
 
   it('wait where the server asks for patience (429), and no longer', async () => {

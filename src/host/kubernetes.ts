@@ -17,6 +17,8 @@ export interface KubernetesOptions {
   readonly image: string;
   /** Default `podtriage`, which is made where it is missing; one that is named must exist. */
   readonly helperNamespace?: string;
+  /** What the user named, for who may not list the whole cluster; the context's own namespace is always tried. */
+  readonly namespaces?: readonly string[];
   readonly imagePullSecret?: string;
   readonly privileged?: boolean;
   /** The cluster ends every helper after this time. */
@@ -53,6 +55,7 @@ export async function createKubernetesHost(options: KubernetesOptions): Promise<
   const greeting = await greet(client, context);
   const clockAheadMs = (greeting.dateMs ?? Date.now()) - Date.now();
   const access = reviewAccess(client, settings.namespace);
+  const namespaces = [...new Set([...(options.namespaces ?? []), context.namespace])];
   const pool = createHelperPool({
     client,
     settings,
@@ -64,8 +67,10 @@ export async function createKubernetesHost(options: KubernetesOptions): Promise<
     ...(options.startLimits ? { limits: options.startLimits } : {}),
   });
 
+  let closed: Promise<readonly string[]> | undefined;
+
   const ofCluster = async (request: Request, limits: Limits, signal: AbortSignal): Promise<Reply> => {
-    if (request.action !== 'api.access') return answerFromApi(client, request, limits, signal);
+    if (request.action !== 'api.access') return answerFromApi(client, request, limits, signal, namespaces);
     const startedAtMs = Date.now();
     const raw = Buffer.from(JSON.stringify((await access).answers));
     const rest = { got: 'raw', raw, exitCode: 0, truncated: false, tool: 'kubernetes' } as const;
@@ -111,10 +116,12 @@ export async function createKubernetesHost(options: KubernetesOptions): Promise<
         }
       }),
     nowMs: () => Date.now(),
-    async close() {
-      const lines = await pool.close().catch((error: Error) => [`not all could be removed: ${error.message}`]);
-      connection.close();
-      return lines;
+    close() {
+      closed ??= pool
+        .close()
+        .catch((error: Error) => [`not all could be removed: ${error.message}`])
+        .finally(() => connection.close());
+      return closed;
     },
   };
 }

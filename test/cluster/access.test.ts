@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { DEFAULT_IMAGE } from '../../src/cli/default-image.ts';
 import type { Reply, Request } from '../../src/host/host.ts';
 import { createKubernetesHost, type KubernetesHost, type KubernetesOptions } from '../../src/host/kubernetes.ts';
 import { type ApiClient, createApiClient } from '../../src/host/kubernetes-client.ts';
@@ -20,7 +21,7 @@ import type { Node, Pod } from '../../src/snapshot/objects.ts';
 const kubeconfig = process.env.PODTRIAGE_TEST_KUBECONFIG ?? '';
 const root = join(import.meta.dirname, '../..');
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
-const image = process.env.PODTRIAGE_TEST_IMAGE ?? `localhost/podtriage:${version}`;
+const image = process.env.PODTRIAGE_TEST_IMAGE ?? DEFAULT_IMAGE;
 const LIMITS = { deadlineMs: 20_000, maxBytes: 1 << 25 };
 /** The node side ends 10 s after the last word it heard; the kubelet needs a moment to tell. */
 const SILENCE_MS = 20_000;

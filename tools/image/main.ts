@@ -3,6 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { DEFAULT_IMAGE } from '../../src/cli/default-image.ts';
 import { appEntries, appLayer } from './app-layer.ts';
 import { baseLayer } from './base-layer.ts';
 import { type Layer, writeDirectory } from './layer.ts';
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   if (values.directory) return writeDirectory(values.directory, await appEntries(repository));
   if (!values.output) return wrongUsage(`--output is missing\n${USAGE}`);
   const { version } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8')) as { version: string };
-  const reference = values.reference ?? `localhost/podtriage:${version}`;
+  const reference = values.reference ?? DEFAULT_IMAGE;
   const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'podtriage', 'image');
   const say = (line: string): void => console.error(`image: ${line}`);
   // Not in the cache: two builds at once would overwrite each other's.
