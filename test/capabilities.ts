@@ -43,8 +43,8 @@ const probes: Readonly<Record<Capability, () => string | undefined | Promise<str
     return `Go is ${go.version} (${go.path}), building Kubernetes needs ${OLDEST_GO}`;
   },
   netns: () => inNamespace('ip link set lo up'),
-  bridge: () => inNamespace('ip link add b type bridge'),
-  vxlan: () => inNamespace('ip link add x type vxlan id 1 dstport 8472'),
+  bridge: () => inNamespace('ip link add name b0 type bridge'),
+  vxlan: () => inNamespace('ip link add name x0 type vxlan id 1 dstport 8472'),
   br_netfilter: () => inNamespace('test -e /proc/sys/net/bridge/bridge-nf-call-iptables'),
   'iptables-nft': () => inNamespace('iptables-nft -A FORWARD -m conntrack --ctstate NEW -j ACCEPT'),
   'iptables-legacy': () => inNamespace('iptables-legacy -A FORWARD -m conntrack --ctstate NEW -j ACCEPT'),

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { command, killRunningCommands } from '../lab/command.ts';
 import { type Capabilities, type Capability, capabilities, handDown, lacking } from './capabilities.ts';
@@ -43,7 +43,8 @@ interface Context {
 /** A tool that says all by its exit code, as one test. */
 const byExitCode = async (suite: string, argv: readonly string[]): Promise<Tally> => {
   const code = await inherit(argv);
-  const failed = code === 0 ? [] : [{ id: argv.at(-1) ?? suite, because: `${argv[1]} ended with ${code}` }];
+  const failed =
+    code === 0 ? [] : [{ id: argv.at(-1) ?? suite, because: `${basename(argv[0]!)} ended with ${code}: see above` }];
   return { suite, passed: code === 0 ? 1 : 0, failed, skipped: [] };
 };
 

@@ -13,6 +13,7 @@ const wanted = async (): Promise<readonly string[]> => {
 /** Packages of the list that this machine does not have installed. */
 export const missingPackages = async (): Promise<readonly string[]> => {
   const names = await wanted();
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const format = ['--show', '--showformat', '${Package} ${db:Status-Status}\n'];
   const { stdout } = await command(['dpkg-query', ...format, ...names]);
   const installed = new Set(

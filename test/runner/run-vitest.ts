@@ -24,7 +24,8 @@ const runWith = async (
     const file = join(folder, 'report.json');
     const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${file}`, '--passWithNoTests'];
     const argv = [process.execPath, VITEST, 'run', '--root', ROOT, ...reporters, ...args];
-    const code = await inherit(wrap ? await wrap(argv) : argv, env);
+    const plain: Record<string, string> = process.stdout.isTTY ? {} : { NO_COLOR: '1' };
+    const code = await inherit(wrap ? await wrap(argv) : argv, { ...plain, ...env });
     const text = await readFile(file, 'utf8').catch(() => undefined);
     if (text === undefined) {
       return {
