@@ -1,4 +1,5 @@
 import type { Request } from '../host/host.ts';
+import type { Family } from '../net/address.ts';
 import { formatPlace, type Place } from '../net/place.ts';
 import type { NftChain, NftTable } from '../parse/nft-json.ts';
 import { isComplete, type Seen, type Snapshot, type Source } from '../snapshot/snapshot.ts';
@@ -23,9 +24,10 @@ const IPTABLES_TABLES = new Set(['filter', 'nat', 'mangle', 'raw', 'security']);
 
 /**
  * The base chains of this namespace's nftables tables, without those of iptables-nft, which simulate/iptables.ts walks from
- * iptables-nft-save. Reads `nft.tables` and then, for each table, `nft.table`.
+ * iptables-nft-save. Reads `nft.tables` and then, for each table, `nft.table`. With a family, tables of the other one are
+ * neither read nor asked for: no packet of this family meets them.
  */
-export function nftHookEntries(snapshot: Snapshot, place: Place): NftHookEntries {
+export function nftHookEntries(snapshot: Snapshot, place: Place, packets?: Family): NftHookEntries {
   const listed = snapshot.fact('nft.tables', place);
   if (listed.state === 'unseen') {
     return { entries: [], wants: [listed.want], incomplete: [`nftables of ${formatPlace(place)}: ${listed.detail}`] };
@@ -37,6 +39,7 @@ export function nftHookEntries(snapshot: Snapshot, place: Place): NftHookEntries
   };
   if (!isComplete(listed)) all.incomplete.push(`the list of nftables tables of ${formatPlace(place)} is not complete`);
   for (const table of listed.value) {
+    if (packets !== undefined && table.family === (packets === 4 ? 'ip6' : 'ip')) continue;
     const found = entriesOfTable(table, snapshot, place);
     all.entries.push(...found.entries);
     all.wants.push(...found.wants);
