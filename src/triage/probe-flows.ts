@@ -1,5 +1,6 @@
 import type { FlowProbe } from '../diagnose/derived.ts';
-import { podPlace } from '../net/place.ts';
+import type { Address } from '../net/address.ts';
+import { CLUSTER, podPlace } from '../net/place.ts';
 import { namesAsked } from '../probe/plan.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -15,9 +16,45 @@ const PROBE_ROUNDS_MAX = 4;
 /** Every flow of the question as far as the snapshot lets them be planned, and what planning the rest lacks. */
 export function allPlannedFlows(snapshot: Snapshot, question: Question) {
   const resolved = resolvedNames(snapshot, question);
-  const planned = plannedFlows(snapshot, question, resolved).filter((flow) => isWorthALook(flow, snapshot, question));
+  const all = plannedFlows(snapshot, question, resolved);
+  const planned = all
+    .filter((flow) => isWorthALook(flow, snapshot, question))
+    .map((flow) => pastTheService(flow, all, snapshot, question));
   const more = followUps(snapshot, question, planned);
   return { flows: [...planned, ...more.flows], wants: more.wants };
+}
+
+/**
+ * A ClusterIP answers no ping (but in ipvs mode), so that pings of it tell nothing: they go to an endpoint, of another
+ * node than the source's if there is one.
+ */
+function pastTheService(
+  flow: PlannedFlow,
+  all: readonly PlannedFlow[],
+  snapshot: Snapshot,
+  question: Question,
+): PlannedFlow {
+  if ((flow.purpose !== 'icmp' && flow.purpose !== 'large') || question.protocol === 'icmp') return flow;
+  const endpoints = all.filter((one) => one.purpose === 'endpoint');
+  if (!isClusterIp(flow.packet.ip.destination, snapshot) || endpoints.length === 0) return flow;
+  const source = question.source.kind === 'pod' ? question.source.node : undefined;
+  const endpoint = endpoints.find((one) => nodeOf(one.packet.ip.destination, snapshot) !== source) ?? endpoints[0]!;
+  const { destination } = endpoint.packet.ip;
+  const l4 = flow.purpose === 'large' ? endpoint.packet.l4 : flow.packet.l4;
+  return { ...flow, packet: { ...flow.packet, ip: { ...flow.packet.ip, destination }, l4 } };
+}
+
+function isClusterIp(address: Address, snapshot: Snapshot): boolean {
+  const services = snapshot.fact('api.services', CLUSTER);
+  return (
+    services.state === 'seen' && services.value.some((service) => (service.spec.clusterIPs ?? []).includes(address))
+  );
+}
+
+function nodeOf(address: Address, snapshot: Snapshot): string | undefined {
+  const pods = snapshot.fact('api.pods', CLUSTER);
+  if (pods.state === 'unseen') return undefined;
+  return pods.value.find((pod) => (pod.status.podIPs ?? []).some((ip) => ip.ip === address))?.spec.nodeName;
 }
 
 /** Name resolution belongs to a question about a name, and to one whose own flow failed (its consequence may be there). */
