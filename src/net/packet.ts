@@ -39,6 +39,8 @@ export interface Packet {
   readonly lengthBytes: number;
   /** The packet that this one, a tunnel's outer packet, carries. */
   readonly inner?: Packet;
+  /** The tunnel's own header on an outer packet. */
+  readonly tunnel?: { readonly kind: 'vxlan'; readonly vni: number };
 }
 
 /** What the kernel keeps beside the packet (`struct sk_buff`'s mark, `struct nf_conn`). */

@@ -35,6 +35,6 @@ function contains(name: string, dimensions: readonly Dimension[], input: HookInp
   if (sets.state !== 'seen') return 'unknown';
   const set = sets.value.find((one) => one.name === name);
   if (!set) return 'unknown';
-  const found = ipsetContains(set, { dimensions, input });
+  const found = ipsetContains(set, { dimensions, input }, (member) => sets.value.find((one) => one.name === member));
   return found === 'no' && !isComplete(sets) ? 'unknown' : found;
 }

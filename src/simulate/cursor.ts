@@ -1,0 +1,125 @@
+import type { Request } from '../host/host.ts';
+import { type Family, familyOf } from '../net/address.ts';
+import type { Meta, Packet } from '../net/packet.ts';
+import type { Place } from '../net/place.ts';
+import type { Snapshot, Unseen } from '../snapshot/snapshot.ts';
+import type { Tracking } from './conntrack.ts';
+import type { DatapathGate } from './datapath.ts';
+import type { HookName } from './hook.ts';
+import type { RouteFound } from './routes.ts';
+import type { Chance, Disposition, Fork, SenderSees, Step } from './trace.ts';
+import { CERTAIN } from './truth.ts';
+import type { Tuple } from './tuple.ts';
+
+export interface World {
+  readonly snapshot: Snapshot;
+  readonly gate: DatapathGate;
+}
+
+/** What stays the same through a walk. */
+export interface Walk {
+  readonly world: World;
+  /** The client's own socket or, for a client outside the cluster, the tuple that it waits for. Set on the way back. */
+  readonly expect?: { readonly place?: Place; readonly tuple: Tuple };
+}
+
+/** Where in the kernel a packet stands: what is done to it next. */
+export type Stage =
+  /** A local socket, or a tunnel of the kernel's, sends it. `fit`: as an application that heeds its own MTU does. */
+  | { readonly name: 'output'; readonly fit?: boolean }
+  /** A frame comes in by a device. */
+  | { readonly name: 'arrive'; readonly device: string }
+  /** A frame is in a bridge; without `port` the host itself put it in. */
+  | {
+      readonly name: 'bridge';
+      readonly bridge: string;
+      readonly port?: string;
+      readonly hooked?: boolean;
+      readonly before?: string;
+    }
+  | { readonly name: 'hook'; readonly hook: HookName; readonly next: number; readonly after: Stage }
+  | { readonly name: 'route-input' }
+  | { readonly name: 'reroute'; readonly before: string }
+  | { readonly name: 'deliver' }
+  /** After the postrouting hook: size, neighbour. */
+  | { readonly name: 'finish' }
+  | { readonly name: 'transmit'; readonly device: string }
+  | { readonly name: 'underlay'; readonly device: string }
+  | { readonly name: 'encapsulate'; readonly device: string };
+
+/** Devices and the route of the packet within its present namespace. */
+export interface Path {
+  readonly input?: string;
+  readonly output?: string;
+  readonly physicalInput?: string;
+  readonly physicalOutput?: string;
+  readonly route?: RouteFound;
+  /** Sent by a socket of this namespace. */
+  readonly local: boolean;
+}
+
+export interface Cursor {
+  readonly place: Place;
+  readonly stage: Stage;
+  readonly packet: Packet;
+  readonly meta: Meta;
+  readonly tracking: Tracking;
+  readonly path: Path;
+  /** Arrivals so far, to see a loop; no part of what makes two cursors equal. */
+  readonly visited: readonly string[];
+}
+
+export interface End {
+  readonly end: Disposition;
+  readonly cursor: Cursor;
+  readonly senderSees: SenderSees;
+  readonly because?: string;
+  readonly wants?: readonly Request[];
+  readonly errorPacket?: Packet;
+}
+
+export interface Way {
+  readonly chance: Chance;
+  readonly steps: readonly Step[];
+  readonly to: Cursor | End;
+}
+
+/** What one stage makes of a packet. Several ways are a fork. */
+export interface Move {
+  readonly fork?: Fork['fork'];
+  readonly ways: readonly Way[];
+}
+
+export type StageFunction = (walk: Walk, cursor: Cursor) => Move;
+
+export function isEnd(to: Cursor | End): to is End {
+  return 'end' in to;
+}
+
+export function go(to: Cursor, steps: readonly Step[] = []): Move {
+  return { ways: [{ chance: CERTAIN, steps, to }] };
+}
+
+export function stop(end: End, steps: readonly Step[] = []): Move {
+  return { ways: [{ chance: CERTAIN, steps, to: end }] };
+}
+
+export function familyAt(cursor: Cursor): Family {
+  return familyOf(cursor.packet.ip.destination);
+}
+
+/** The walk can't go on since something is not known; it is no statement about the packet. */
+export function unknownEnd(cursor: Cursor, because: string, wants: readonly Request[] = []): End {
+  return { end: 'insufficient-information', cursor, senderSees: 'nothing', because, wants };
+}
+
+export function unseenEnd(cursor: Cursor, unseen: Unseen): End {
+  const wants = unseen.gap === 'not-asked' ? [unseen.want] : [];
+  return unknownEnd(cursor, `${unseen.want.action}: ${unseen.detail} (${unseen.gap})`, wants);
+}
+
+/** Puts `steps` before those of every way. */
+export function prefixed(steps: readonly Step[], move: Move): Move {
+  if (steps.length === 0) return move;
+  return { ...move, ways: move.ways.map((way) => ({ ...way, steps: [...steps, ...way.steps] })) };
+}

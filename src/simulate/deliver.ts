@@ -1,0 +1,156 @@
+import { placeKey } from '../net/place.ts';
+import { isComplete } from '../snapshot/snapshot.ts';
+import { release } from './conntrack.ts';
+import { type Cursor, familyAt, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import { icmpError, isIcmpError, tcpReset, unreachableCode } from './error-packet.ts';
+import { findListener, type SocketMatch } from './sockets.ts';
+import { makeStep, sourceOf } from './steps.ts';
+import { readSysctl, switchedOn } from './sysctl.ts';
+import type { Step } from './trace.ts';
+import { decapsulate, tunnelAt } from './tunnel.ts';
+import { formatEnd, sameTuple, tupleOf } from './tuple.ts';
+
+/** The packet is for this namespace and has passed the input hook: a tunnel, the client's own socket, a listener, the kernel. */
+export function deliver(walk: Walk, arrived: Cursor): Move {
+  const cursor = { ...arrived, tracking: release(arrived.tracking) };
+  if (walk.expect) return deliverAnswer(walk, cursor);
+  const { l4 } = cursor.packet;
+  const tunnel = tunnelAt(walk, cursor);
+  if (tunnel) return decapsulate(walk, cursor, tunnel);
+  if (l4.protocol === 'tcp' || l4.protocol === 'udp') return toListener(walk, cursor);
+  if (l4.protocol === 'icmp' || l4.protocol === 'icmpv6') return toKernel(walk, cursor);
+  return stop(unknownEnd(cursor, `whether something takes ${l4.protocol} here was not collected`));
+}
+
+/** On the way back only the client's socket takes the packet, and only if it bears the tuple that the client used. */
+function deliverAnswer(walk: Walk, cursor: Cursor): Move {
+  const tunnel = tunnelAt(walk, cursor);
+  if (tunnel) return decapsulate(walk, cursor, tunnel);
+  const { place, tuple } = walk.expect!;
+  const { packet } = cursor;
+  const about = 'about' in packet.l4 ? packet.l4.about : undefined;
+  const isMine =
+    place !== undefined &&
+    placeKey(place) === placeKey(cursor.place) &&
+    (about ? sameTuple(tupleOf(about), turned(tuple)) : sameTuple(tupleOf(packet), tuple));
+  const ends = 'sourcePort' in packet.l4 ? packet.l4 : undefined;
+  const step = makeStep({
+    kind: 'socket',
+    at: 'socket',
+    matched: isMine ? 'yes' : 'no',
+    source: sourceOf(walk.world.snapshot.fact('sockets', cursor.place)),
+    values: {
+      protocol: String(packet.l4.protocol),
+      address: packet.ip.destination,
+      port: typeof ends?.destinationPort === 'number' ? ends.destinationPort : undefined,
+      by: 'connection',
+      from: formatEnd(packet.ip.source, ends?.sourcePort),
+      expected: formatEnd(tuple.source, ends ? tuple.sourcePort : undefined),
+      reason: isMine ? undefined : 'none',
+    },
+    text: isMine
+      ? 'the answer reaches the socket that asked'
+      : `no socket waits for an answer from ${formatEnd(packet.ip.source, ends?.sourcePort)}; the client asked ${formatEnd(tuple.source, ends ? tuple.sourcePort : undefined)}`,
+  });
+  if (isMine) return stop({ end: 'delivered', cursor, senderSees: 'reply' }, [step]);
+  return stop({ end: 'reply-not-matched', cursor, senderSees: 'nothing' }, [step]);
+}
+
+function turned(tuple: ReturnType<typeof tupleOf>): ReturnType<typeof tupleOf> {
+  return {
+    ...tuple,
+    source: tuple.destination,
+    destination: tuple.source,
+    ...(tuple.sourcePort === undefined ? {} : { destinationPort: tuple.sourcePort }),
+    ...(tuple.destinationPort === undefined ? {} : { sourcePort: tuple.destinationPort }),
+  };
+}
+
+function toListener(walk: Walk, cursor: Cursor): Move {
+  const { snapshot } = walk.world;
+  const sockets = snapshot.fact('sockets', cursor.place);
+  if (sockets.state === 'unseen') return stop(unseenEnd(cursor, sockets));
+  const match = findListener(sockets.value, cursor.packet, cursor.path.input);
+  const step = listenerStep(walk, cursor, match);
+  if (match.found === 'listener') return stop({ end: 'delivered', cursor, senderSees: 'reply' }, [step]);
+  if (!isComplete(sockets)) {
+    return stop(unknownEnd(cursor, 'the sockets of this namespace were not seen wholly'), [step]);
+  }
+  const { packet } = cursor;
+  if (packet.l4.protocol === 'tcp') {
+    const errorPacket = tcpReset(packet);
+    return stop(
+      {
+        end: 'no-listener',
+        cursor,
+        senderSees: errorPacket ? 'reset' : 'nothing',
+        ...(errorPacket ? { errorPacket } : {}),
+      },
+      [step],
+    );
+  }
+  const [type, code] = unreachableCode(packet, 'port');
+  const errorPacket = icmpError(packet, type, code);
+  return stop(
+    { end: 'no-listener', cursor, senderSees: `icmp ${type}/${code}`, ...(errorPacket ? { errorPacket } : {}) },
+    [step],
+  );
+}
+
+function listenerStep(walk: Walk, cursor: Cursor, match: SocketMatch): Step {
+  const { packet } = cursor;
+  const port = 'destinationPort' in packet.l4 ? packet.l4.destinationPort : undefined;
+  const socket = match.found === 'listener' ? match.socket : match.nearest;
+  const process = socket?.processes[0];
+  const wanted = formatEnd(packet.ip.destination, port);
+  return makeStep({
+    kind: 'socket',
+    at: 'socket',
+    matched: match.found === 'listener' ? 'yes' : 'no',
+    source: sourceOf(walk.world.snapshot.fact('sockets', cursor.place), socket?.text),
+    values: {
+      protocol: String(packet.l4.protocol),
+      address: packet.ip.destination,
+      port: typeof port === 'number' ? port : undefined,
+      boundTo: socket && (socket.address ?? '*'),
+      process: process?.name,
+      pid: process?.pid,
+      by: 'listener',
+      reason: match.found === 'none' ? match.reason : undefined,
+    },
+    text:
+      match.found === 'listener'
+        ? `${process?.name ?? 'a socket'} listens on ${formatEnd(socket!.address ?? '*', socket!.port)}`
+        : socket
+          ? `nothing listens on ${wanted}: ${process?.name ?? 'a socket'} is bound to ${socket.address ?? '*'}`
+          : `nothing listens on ${wanted}`,
+  });
+}
+
+/** The kernel answers echo requests unless told not to, and takes errors for its sockets. */
+function toKernel(walk: Walk, cursor: Cursor): Move {
+  const { packet } = cursor;
+  const isEcho = 'type' in packet.l4 && (packet.l4.type === 8 || packet.l4.type === 128) && !isIcmpError(packet);
+  const { snapshot } = walk.world;
+  const sysctls = snapshot.fact('sysctls', cursor.place);
+  const key = familyAt(cursor) === 4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all';
+  if (isEcho && switchedOn(readSysctl(snapshot, cursor.place, key)) === 'yes') {
+    const step = makeStep({
+      kind: 'sysctl',
+      at: 'icmp',
+      matched: 'no',
+      source: sourceOf(sysctls, `${key} = 1`),
+      values: { check: 'icmp_echo_ignore_all', key, value: '1', needed: '0' },
+      text: `${key} is 1: echo requests are not answered here`,
+    });
+    return stop({ end: 'no-listener', cursor, senderSees: 'nothing' }, [step]);
+  }
+  const step = makeStep({
+    kind: 'socket',
+    at: 'icmp',
+    source: sourceOf(sysctls),
+    values: { protocol: String(packet.l4.protocol), address: packet.ip.destination, by: 'kernel' },
+    text: isEcho ? 'the kernel answers the echo request' : 'the kernel takes it',
+  });
+  return stop({ end: 'delivered', cursor, senderSees: isEcho ? 'reply' : 'nothing' }, [step]);
+}

@@ -1,0 +1,53 @@
+import { familyOf } from '../net/address.ts';
+import type { Packet } from '../net/packet.ts';
+
+const ICMP_ERRORS_4 = new Set([3, 4, 5, 11, 12]);
+const HOPS = 64;
+
+/** An answer to `packet` turned round, from the address it was sent to. */
+function turned(packet: Packet, l4: Packet['l4'], lengthBytes: number): Packet {
+  const { ip } = packet;
+  return {
+    ip: { source: ip.destination, destination: ip.source, ttl: HOPS, tos: 0, df: false },
+    l4,
+    lengthBytes,
+  };
+}
+
+/**
+ * The ICMP error about a packet; undefined where RFC 1122 §3.2.2 or RFC 4443 §2.4(e) allow none. Its source is put by
+ * the one who sends it: here the packet's own destination stands for it.
+ */
+export function icmpError(packet: Packet, type: number, code: number): Packet | undefined {
+  const family = familyOf(packet.ip.source);
+  if (isIcmpError(packet) || (packet.ip.fragmentOffset ?? 0) > 0) return undefined;
+  const { macs: _macs, inner: _inner, ...about } = packet;
+  const protocol = family === 4 ? 'icmp' : 'icmpv6';
+  const longest = family === 4 ? 576 : 1280;
+  const header = family === 4 ? 20 : 40;
+  const lengthBytes = Math.min(longest, header + 8 + packet.lengthBytes);
+  return turned(packet, { protocol, type, code, about }, lengthBytes);
+}
+
+export function isIcmpError({ l4 }: Packet): boolean {
+  if (!('type' in l4)) return false;
+  return l4.protocol === 'icmp' ? ICMP_ERRORS_4.has(l4.type) : l4.type < 128;
+}
+
+/** RST to a TCP packet that is none itself (RFC 9293 §3.5.2). */
+export function tcpReset(packet: Packet): Packet | undefined {
+  const { l4 } = packet;
+  if (l4.protocol !== 'tcp' || !('sourcePort' in l4) || l4.flags?.includes('rst')) return undefined;
+  const reset = { protocol: 'tcp', sourcePort: l4.destinationPort, destinationPort: l4.sourcePort } as const;
+  return turned(packet, { ...reset, flags: ['rst', 'ack'] }, familyOf(packet.ip.source) === 4 ? 40 : 60);
+}
+
+/** What the sender is told, by the type and code of ICMP or ICMPv6 for the same thing. */
+export function unreachableCode(
+  packet: Packet,
+  what: 'network' | 'host' | 'port' | 'prohibited' | 'too-big' | 'ttl',
+): readonly [type: number, code: number] {
+  const four = { network: [3, 0], host: [3, 1], port: [3, 3], prohibited: [3, 13], 'too-big': [3, 4], ttl: [11, 0] };
+  const six = { network: [1, 0], host: [1, 3], port: [1, 4], prohibited: [1, 1], 'too-big': [2, 0], ttl: [3, 0] };
+  return (familyOf(packet.ip.source) === 4 ? four : six)[what] as unknown as readonly [number, number];
+}

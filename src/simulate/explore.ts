@@ -1,0 +1,104 @@
+import type { Cursor, End, Walk } from './cursor.ts';
+import { isEnd, unknownEnd } from './cursor.ts';
+import { STAGES } from './stages.ts';
+import type { Chance, Fork, Step } from './trace.ts';
+
+/** Live branches and steps of one walk; what exceeds them stays unwalked and is said. */
+export const BRANCHES_MAX = 256;
+export const STEPS_MAX = 4096;
+
+/** One stage's doing, or (without a cursor's own stage) the steps of one way of a fork. */
+export interface GraphNode {
+  readonly cursor: Cursor;
+  /** Whether a new stay in a namespace begins here. */
+  readonly entersHop: boolean;
+  readonly steps: Step[];
+  /** The device that the packet leaves by at this stage. */
+  readonly output?: string;
+  out: GraphOut;
+}
+
+export type GraphOut =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'next'; readonly node: number }
+  | {
+      readonly kind: 'fork';
+      readonly fork: Fork['fork'];
+      readonly to: readonly { readonly node: number; readonly chance: Chance }[];
+    }
+  | { readonly kind: 'end'; readonly end: End };
+
+export interface Graph {
+  readonly nodes: readonly GraphNode[];
+  readonly unwalked: number;
+}
+
+/**
+ * Walks every way that the packet can take. Ways that come to stand alike (place, stage, packet, what the kernel keeps
+ * beside it) go on as one.
+ */
+export function explore(walk: Walk, start: Cursor): Graph {
+  const nodes: GraphNode[] = [];
+  const known = new Map<string, number>();
+  const waiting: number[] = [];
+  let steps = 0;
+  let unwalked = 0;
+
+  const visit = (cursor: Cursor): number => {
+    const key = keyOf(cursor);
+    const former = known.get(key);
+    if (former !== undefined) return former;
+    nodes.push(nodeOf(cursor));
+    known.set(key, nodes.length - 1);
+    waiting.push(nodes.length - 1);
+    return nodes.length - 1;
+  };
+
+  const addWay = (steps: readonly Step[], to: Cursor | End): number => {
+    if (!isEnd(to) && steps.length === 0) return visit(to);
+    const cursor = isEnd(to) ? to.cursor : to;
+    nodes.push({ cursor, entersHop: false, steps: [...steps], out: { kind: 'open' } });
+    const index = nodes.length - 1;
+    nodes[index]!.out = isEnd(to) ? { kind: 'end', end: to } : { kind: 'next', node: visit(to) };
+    return index;
+  };
+
+  visit(start);
+  while (waiting.length > 0) {
+    const index = waiting.pop()!;
+    const node = nodes[index]!;
+    if (steps >= STEPS_MAX || waiting.length >= BRANCHES_MAX) {
+      node.out = { kind: 'end', end: unknownEnd(node.cursor, 'the walk has more branches than its budget') };
+      unwalked++;
+      continue;
+    }
+    const move = STAGES[node.cursor.stage.name](walk, node.cursor);
+    steps += 1 + move.ways.reduce((sum, way) => sum + way.steps.length, 0);
+    const only = move.ways.length === 1 ? move.ways[0]! : undefined;
+    if (only) {
+      node.steps.push(...only.steps);
+      node.out = isEnd(only.to) ? { kind: 'end', end: only.to } : { kind: 'next', node: visit(only.to) };
+      continue;
+    }
+    const to = move.ways.map((way) => ({ node: addWay(way.steps, way.to), chance: way.chance }));
+    node.out = { kind: 'fork', fork: move.fork ?? 'undecided', to };
+  }
+  return { nodes, unwalked };
+}
+
+function nodeOf(cursor: Cursor): GraphNode {
+  const { stage } = cursor;
+  return {
+    cursor,
+    entersHop: stage.name === 'arrive' || stage.name === 'output',
+    steps: [],
+    ...(stage.name === 'transmit' || stage.name === 'encapsulate' ? { output: stage.device } : {}),
+    out: { kind: 'open' },
+  };
+}
+
+/** The arrivals so far are left out: two ways that stand alike go on alike. */
+function keyOf(cursor: Cursor): string {
+  const { place, stage, packet, meta, tracking, path } = cursor;
+  return JSON.stringify([place.node, place.namespace, stage, packet, meta, tracking, path]);
+}

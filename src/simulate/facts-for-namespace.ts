@@ -1,0 +1,42 @@
+import type { Request, Scalar } from '../host/host.ts';
+import type { Family } from '../net/address.ts';
+import type { Place } from '../net/place.ts';
+import type { FactName } from '../snapshot/facts.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+
+const WITHOUT_FAMILY = [
+  'links',
+  'neighbours',
+  'fdb',
+  'sysctls',
+  'nft.tables',
+  'ipsets',
+  'sockets',
+  'tc-filters',
+] as const satisfies readonly FactName[];
+
+type Asked = readonly [name: FactName, args: Readonly<Record<string, Scalar>>];
+
+function factList(family: Family): readonly Asked[] {
+  return [
+    ...WITHOUT_FAMILY.map((name): Asked => [name, {}]),
+    ['routes', { family }],
+    ['rules', { family }],
+    ['iptables.legacy', { family }],
+    ['iptables.nft', { family, table: '' }],
+  ];
+}
+
+/** Everything that a walk through one network namespace reads; `nft.table` is wanted once `nft.tables` has named it. */
+export function factsForNamespace(place: Place, family: Family): Request[] {
+  const bare: Place = { node: place.node, namespace: place.namespace };
+  return factList(family).map(([action, args]) => ({ action, place: bare, args, round: 0 }));
+}
+
+/** Those of them that nobody has asked for yet. A fact that could not be had is not asked again. */
+export function missingFacts(snapshot: Snapshot, place: Place, family: Family): Request[] {
+  return factList(family).flatMap(([name, args]) => {
+    const observed = snapshot.fact(name, place, args);
+    return observed.state === 'unseen' && observed.gap === 'not-asked' ? [observed.want] : [];
+  });
+}

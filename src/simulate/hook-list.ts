@@ -1,0 +1,78 @@
+import type { Request } from '../host/host.ts';
+import type { Family } from '../net/address.ts';
+import { type Place, placeKey } from '../net/place.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { HookEntry, HookName } from './hook.ts';
+import { iptablesHookEntries } from './iptables.ts';
+import { nftHookEntries } from './nftables.ts';
+
+/** One thing that happens at a hook, in the kernel's order. */
+export type HookItem =
+  | { readonly kind: 'conntrack' }
+  /** Rule sets of equal priority: the later registered runs first, which can't be read back. */
+  | { readonly kind: 'rules'; readonly entries: readonly HookEntry[] }
+  /** The nat core, which asks its chains in order of their priority (nf_nat_inet_fn). */
+  | { readonly kind: 'nat'; readonly entries: readonly HookEntry[] }
+  | { readonly kind: 'confirm' };
+
+export interface HookList {
+  readonly items: readonly HookItem[];
+  readonly wants: readonly Request[];
+  readonly incomplete: readonly string[];
+}
+
+const CONNTRACK_PRIORITY = -200;
+const NAT_PRIORITY: Readonly<Record<HookName, number | undefined>> = {
+  prerouting: -100,
+  output: -100,
+  input: 100,
+  postrouting: 100,
+  forward: undefined,
+};
+
+const lists = new WeakMap<Snapshot, Map<string, HookList>>();
+
+/** What runs at this hook of this network namespace, of every backend at once. */
+export function hookList(snapshot: Snapshot, place: Place, family: Family, hook: HookName): HookList {
+  const known = lists.get(snapshot) ?? new Map<string, HookList>();
+  lists.set(snapshot, known);
+  const key = `${placeKey(place)} ${family} ${hook}`;
+  const list = known.get(key) ?? makeList(snapshot, place, family, hook);
+  known.set(key, list);
+  return list;
+}
+
+function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookName): HookList {
+  const iptables = iptablesHookEntries(snapshot, place, family);
+  const nft = nftHookEntries(snapshot, place, family);
+  const entries = [...iptables.entries, ...nft.entries].filter(
+    (entry) => entry.hook === hook && (entry.family === 'inet' || entry.family === family),
+  );
+  return {
+    items: itemsOf(entries, hook),
+    wants: [...iptables.wants, ...nft.wants],
+    incomplete: [...iptables.incomplete, ...nft.incomplete],
+  };
+}
+
+function itemsOf(entries: readonly HookEntry[], hook: HookName): HookItem[] {
+  const sorted = entries.toSorted((a, b) => a.priority - b.priority);
+  const items: { readonly priority: number; readonly item: HookItem }[] = [];
+  for (const [priority, group] of Map.groupBy(
+    sorted.filter((entry) => !entry.nat),
+    (entry) => entry.priority,
+  )) {
+    items.push({ priority, item: { kind: 'rules', entries: group } });
+  }
+  if (hook === 'prerouting' || hook === 'output') {
+    items.push({ priority: CONNTRACK_PRIORITY, item: { kind: 'conntrack' } });
+  }
+  const natPriority = NAT_PRIORITY[hook];
+  if (natPriority !== undefined) {
+    items.push({ priority: natPriority, item: { kind: 'nat', entries: sorted.filter((entry) => entry.nat) } });
+  }
+  if (hook === 'input' || hook === 'postrouting') {
+    items.push({ priority: Number.MAX_SAFE_INTEGER, item: { kind: 'confirm' } });
+  }
+  return items.toSorted((a, b) => a.priority - b.priority).map((one) => one.item);
+}

@@ -1,0 +1,103 @@
+import type { Address } from '../net/address.ts';
+import { type Cursor, type Move, stop, unknownEnd, unseenEnd, type Walk, type Way } from './cursor.ts';
+import { refusedEntry } from './enter-namespace.ts';
+import { unreachableCode } from './error-packet.ts';
+import { linkNamed, preferredAddress } from './hook-input.ts';
+import { routeStep } from './route-step.ts';
+import { keyOfPacket, lookupRoute, type RouteFound, type RouteKey } from './routes.ts';
+import type { Step } from './trace.ts';
+
+const UNSPECIFIED = new Set<Address>(['0.0.0.0', '::']);
+
+/** A local socket sends (ip_queue_xmit, ip_make_skb): route, source address, the output hook. */
+export function output(walk: Walk, cursor: Cursor): Move {
+  const refused = refusedEntry(walk, cursor);
+  if (refused) return stop(refused);
+  const { packet } = cursor;
+  const source = UNSPECIFIED.has(packet.ip.source) ? {} : { source: packet.ip.source };
+  const { source: _chosen, ...rest } = keyOfPacket(packet, cursor.meta.mark, {});
+  return routed(walk, cursor, { ...rest, ...source }, (found) => sent(walk, cursor, found));
+}
+
+function sent(walk: Walk, cursor: Cursor, found: RouteFound): Cursor {
+  const packet = fitted(walk, cursor, found, withSourceAddress(walk, cursor, found));
+  const before = rerouteKey({ ...cursor, packet });
+  return {
+    ...cursor,
+    packet,
+    path: { local: true, route: found, output: deviceOf(found) },
+    stage: { name: 'hook', hook: 'output', next: 0, after: { name: 'reroute', before } },
+  };
+}
+
+/** The route's `src`, else the device's nearest address (fib_result_prefsrc). */
+function withSourceAddress(walk: Walk, cursor: Cursor, found: RouteFound): Cursor['packet'] {
+  const { packet } = cursor;
+  if (!UNSPECIFIED.has(packet.ip.source)) return packet;
+  const link = linkNamed(walk.world.snapshot, cursor.place, found.hop?.device);
+  const near = found.hop?.via ?? packet.ip.destination;
+  const source =
+    found.type === 'local'
+      ? packet.ip.destination
+      : (found.route?.preferredSource ?? (link && preferredAddress(link, near)));
+  return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
+}
+
+/** An application's answer is cut to what its own device carries. */
+function fitted(walk: Walk, cursor: Cursor, found: RouteFound, packet: Cursor['packet']): Cursor['packet'] {
+  if (cursor.stage.name !== 'output' || !cursor.stage.fit) return packet;
+  const mtu = found.route?.mtu ?? linkNamed(walk.world.snapshot, cursor.place, deviceOf(found))?.mtu;
+  return mtu === undefined || packet.lengthBytes <= mtu ? packet : { ...packet, lengthBytes: mtu };
+}
+
+/** What makes ip_route_me_harder look again after the output hook: addresses, mark and TOS. */
+export function rerouteKey({ packet, meta }: Cursor): string {
+  return JSON.stringify([packet.ip.source, packet.ip.destination, packet.ip.tos, meta.mark]);
+}
+
+/** After the output hook: a changed packet is routed anew, then comes postrouting. */
+export function reroute(walk: Walk, cursor: Cursor): Move {
+  if (cursor.stage.name !== 'reroute') throw new Error('not a reroute');
+  const stage = { name: 'hook', hook: 'postrouting', next: 0, after: { name: 'finish' } } as const;
+  if (cursor.stage.before === rerouteKey(cursor))
+    return { ways: [{ chance: { min: 1, max: 1 }, steps: [], to: { ...cursor, stage } }] };
+  const key = keyOfPacket(cursor.packet, cursor.meta.mark, {});
+  return routed(walk, cursor, key, (found) => ({
+    ...cursor,
+    path: { ...cursor.path, route: found, output: deviceOf(found) },
+    stage,
+  }));
+}
+
+/** A packet to an own address goes by `lo`, whatever device holds the address. */
+export function deviceOf(found: RouteFound): string {
+  return found.type === 'local' ? 'lo' : (found.hop?.device ?? 'lo');
+}
+
+function routed(walk: Walk, cursor: Cursor, key: RouteKey, onward: (found: RouteFound) => Cursor): Move {
+  const { snapshot } = walk.world;
+  const lookup = lookupRoute(snapshot, cursor.place, key);
+  if (lookup.state === 'unseen') return stop(unseenEnd(cursor, lookup.unseen));
+  const ways = lookup.ways.map(({ chance, found, doubt }): Way => {
+    const step = routeStep(snapshot, cursor.place, key, found, 'output', doubt);
+    const end = refusedRoute(cursor, found, doubt, step);
+    return { chance, steps: [step], to: end ?? onward(found) };
+  });
+  const fork = lookup.ways.some((way) => way.fork === 'undecided') ? 'undecided' : 'multipath';
+  return ways.length > 1 ? { fork, ways } : { ways };
+}
+
+/** What a socket's owner is told by connect(2) or send(2) stands here as the ICMP error of the same errno. */
+function refusedRoute(cursor: Cursor, found: RouteFound, doubt: string | undefined, step: Step): Way['to'] | undefined {
+  const reasons = { none: 'network', unreachable: 'host', prohibit: 'prohibited', blackhole: undefined } as const;
+  if (!Object.hasOwn(reasons, found.type)) {
+    if (found.hop?.encap) return unknownEnd(cursor, `the route's encapsulation ${found.hop.encap} is not modelled`);
+    return found.type === 'multicast' ? unknownEnd(cursor, 'multicast is not modelled') : undefined;
+  }
+  if (doubt !== undefined) return unknownEnd(cursor, `${step.text}`);
+  const what = reasons[found.type as keyof typeof reasons];
+  const end = found.type === 'none' ? 'no-route' : 'route-unreachable';
+  if (what === undefined) return { end, cursor, senderSees: 'nothing' };
+  const [type, code] = unreachableCode(cursor.packet, what);
+  return { end, cursor, senderSees: `icmp ${type}/${code}` };
+}

@@ -1,0 +1,138 @@
+import type { Request } from '../host/host.ts';
+import type { Address } from '../net/address.ts';
+import { familyOf } from '../net/address.ts';
+import type { L4, Packet } from '../net/packet.ts';
+import { hostOf, type Place } from '../net/place.ts';
+import { untouched } from './conntrack.ts';
+import type { End, Walk, World } from './cursor.ts';
+import { wantsAlongTheWay } from './enter-namespace.ts';
+import { missingFacts } from './facts-for-namespace.ts';
+import { receivingDevice } from './receiving-device.ts';
+import { makeStep, sourceAt } from './steps.ts';
+import { topologyOf } from './topology.ts';
+import type { RoundTrip, Trace } from './trace.ts';
+import { reversed, tupleOf } from './tuple.ts';
+import { type WalkStart, walkFrom } from './walk.ts';
+
+export interface TripQuestion {
+  /** The namespace whose socket sends it, or a host outside the cluster. */
+  readonly from: Place | { readonly outside: Address };
+  readonly packet: Packet;
+}
+
+const HOPS = 64;
+
+/**
+ * The way there and, for each end that was a delivery, the way back, with the connections that the way there made in
+ * each namespace. `simulateTrace` for one packet alone.
+ */
+export function simulateRoundTrip(world: World, question: TripQuestion): RoundTrip {
+  const { from, packet } = question;
+  const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet };
+  if ('forward' in start) return start;
+  const forward = walkFrom({ world }, start);
+  const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };
+  const replies = [...forward.ends]
+    .filter(([, end]) => end.end === 'delivered')
+    .map(([leaf, end]) => ({ leaf, trace: wayBack({ world, expect }, end) }));
+  return { forward: forward.trace, replies };
+}
+
+function wayBack(walk: Walk, end: End): Trace {
+  const { cursor } = end;
+  const packet = answerTo(cursor.packet);
+  return walkFrom(walk, { from: cursor.place, packet, fit: true }, cursor.tracking.connections).trace;
+}
+
+/** What a live server sends first: SYN/ACK, a datagram of the same size, an echo reply. */
+export function answerTo(packet: Packet): Packet {
+  const { ip, l4, lengthBytes } = packet;
+  return {
+    ip: {
+      source: ip.destination,
+      destination: ip.source,
+      ttl: HOPS,
+      tos: 0,
+      df: l4.protocol === 'icmp' ? false : ip.df,
+    },
+    l4: answerL4(l4),
+    lengthBytes,
+  };
+}
+
+function answerL4(l4: L4): L4 {
+  if ('type' in l4) return { ...l4, type: l4.protocol === 'icmp' ? 0 : 129 };
+  if (!('sourcePort' in l4)) return l4;
+  const turned = { protocol: l4.protocol, sourcePort: l4.destinationPort, destinationPort: l4.sourcePort };
+  if (l4.protocol !== 'tcp') return turned;
+  return { ...turned, flags: ['syn', 'ack'], ...(l4.mss === undefined ? {} : { mss: l4.mss }) };
+}
+
+/**
+ * Where a packet from outside comes in: the node that holds the address; for a pod's own address that pod's node, if the
+ * network carries those. What no node holds (a load balancer's address) enters nowhere that we can see.
+ */
+function entrance(world: World, outside: Address, packet: Packet): WalkStart | RoundTrip {
+  const { snapshot, gate } = world;
+  const topology = topologyOf(snapshot);
+  const { destination } = packet.ip;
+  const pod = topology.podAt(destination);
+  const host =
+    topology.hostsAt(destination)[0] ?? (pod && gate.podAddressesRoutable === 'yes' ? hostOf(pod.node) : undefined);
+  if (!host) {
+    const wants = topology.missing;
+    if (pod && gate.podAddressesRoutable === 'no')
+      return nowhere(
+        packet,
+        hostOf(pod.node),
+        'left-the-cluster',
+        `${destination} is a pod's address, which the network outside does not carry`,
+      );
+    return nowhere(
+      packet,
+      hostOf(''),
+      'insufficient-information',
+      `at which node ${destination} comes in from ${outside} is not known`,
+      wants,
+    );
+  }
+  const missing = missingFacts(snapshot, host, familyOf(destination));
+  if (missing.length > 0) {
+    const wants = [...missing, ...wantsAlongTheWay(snapshot, packet, familyOf(destination))];
+    return nowhere(packet, host, 'insufficient-information', `the node ${host.node} was not looked at`, wants);
+  }
+  const address =
+    topology.hostsAt(destination).length > 0 ? destination : (topology.addressesOfNode(host.node)[0] ?? destination);
+  const device = receivingDevice(snapshot, host, undefined, address);
+  if (!device)
+    return nowhere(
+      packet,
+      host,
+      'insufficient-information',
+      `by which device ${host.node} receives ${address} is not known`,
+    );
+  return { from: host, packet, arrivesBy: device.name };
+}
+
+function nowhere(
+  packet: Packet,
+  place: Place,
+  end: 'insufficient-information' | 'left-the-cluster',
+  because: string,
+  wants: readonly Request[] = [],
+): RoundTrip {
+  const step = makeStep({
+    kind: 'link',
+    at: 'entrance',
+    matched: 'unknown',
+    source: sourceAt(place, 'links'),
+    values: { reason: 'underlay', destination: packet.ip.destination },
+    text: because,
+  });
+  const at = { segment: 0, hop: 0, step: 0 };
+  const leaf = { end, at, packet, meta: untouched(), place, senderSees: 'nothing' as const, because, wants };
+  const hops = [{ place, packet, meta: untouched(), steps: [step] }];
+  // biome-ignore lint/suspicious/noThenProperty: a segment is never awaited; the trace's contract names it so.
+  const forward: Trace = { packet, from: place, segments: [{ hops, then: leaf }], unwalked: 0 };
+  return { forward, replies: [] };
+}

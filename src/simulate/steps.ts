@@ -1,0 +1,43 @@
+import type { Scalar } from '../host/host.ts';
+import type { Place } from '../net/place.ts';
+import type { FactName } from '../snapshot/facts.ts';
+import type { Observed, Source } from '../snapshot/snapshot.ts';
+import type { Step, Truth } from './trace.ts';
+
+interface StepInput {
+  readonly kind: Step['kind'];
+  readonly at: string;
+  readonly text: string;
+  readonly source: Source;
+  readonly values: Readonly<Record<string, Scalar | undefined>>;
+  readonly matched?: Truth;
+  readonly changes?: Step['changes'];
+  readonly features?: readonly string[];
+}
+
+/** A step; values that are undefined are left out. */
+export function makeStep(input: StepInput): Step {
+  const values: Record<string, Scalar> = {};
+  for (const [name, value] of Object.entries(input.values)) if (value !== undefined) values[name] = value;
+  return {
+    kind: input.kind,
+    at: input.at,
+    matched: input.matched ?? 'yes',
+    source: input.source,
+    values,
+    text: input.text,
+    changes: input.changes ?? [],
+    features: input.features ?? [],
+  };
+}
+
+/** Where a fact's statement comes from, with the line that says it. */
+export function sourceOf(observed: Observed<unknown>, text?: string): Source {
+  const source: Source = observed.state === 'seen' ? observed.source : { request: observed.want };
+  return text === undefined ? source : { ...source, text };
+}
+
+/** The source of a step that no fact tells: the question that would. */
+export function sourceAt(place: Place, action: FactName): Source {
+  return { request: { action, place: { node: place.node, namespace: place.namespace }, args: {}, round: 0 } };
+}

@@ -1,0 +1,78 @@
+import { hostOf, placeKey } from '../net/place.ts';
+import type { Link } from '../parse/ip-link.ts';
+import { release, untouched } from './conntrack.ts';
+import { type Cursor, go, type Move, stop, unknownEnd, type Walk } from './cursor.ts';
+import { foreignPrograms } from './device-programs.ts';
+import { wantsAt } from './enter-namespace.ts';
+import { linkNamed } from './hook-input.ts';
+import { isUp, linkDown, linkStep } from './link-state.ts';
+import { droppedBySize } from './mtu.ts';
+import { isUnderlay } from './receiving-device.ts';
+import { topologyOf } from './topology.ts';
+
+/** A frame goes out by a device (dev_queue_xmit): where it comes out depends on the device's kind. */
+export function transmit(walk: Walk, cursor: Cursor): Move {
+  if (cursor.stage.name !== 'transmit') throw new Error('not a transmission');
+  const { device } = cursor.stage;
+  const { snapshot } = walk.world;
+  const link = linkNamed(snapshot, cursor.place, device);
+  if (!link) return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
+  if (!isUp(link)) return linkDown(snapshot, cursor, link);
+  return foreignPrograms(walk, cursor, link, 'egress', byKind(walk, cursor, link));
+}
+
+function byKind(walk: Walk, cursor: Cursor, link: Link): Move {
+  const underlay = { ...cursor, stage: { name: 'underlay', device: link.name } } as const;
+  switch (link.kind) {
+    case 'bridge':
+      return go({ ...cursor, stage: { name: 'bridge', bridge: link.name } });
+    case 'vxlan':
+      return go({ ...cursor, stage: { name: 'encapsulate', device: link.name } });
+    case 'veth':
+      return throughVeth(walk, cursor, link, underlay);
+    default:
+      if (cursor.place.namespace === 'host' && isUnderlay(link)) return go(underlay);
+      return stop(unknownEnd(cursor, `${link.name} is a device of kind ${link.kind ?? link.type}: not modelled`));
+  }
+}
+
+function throughVeth(walk: Walk, cursor: Cursor, link: Link, underlay: Cursor): Move {
+  const { snapshot } = walk.world;
+  const topology = topologyOf(snapshot);
+  const peer = topology.peerOf(cursor.place, link);
+  if (peer.state === 'found') {
+    const there: Cursor = { ...cursor, place: peer.place };
+    if (!isUp(peer.link)) return linkDown(snapshot, there, peer.link);
+    return droppedBySize(walk, there, peer.link) ?? go(crossed(cursor, peer.place, peer.link.name));
+  }
+  if (peer.state === 'missing') {
+    const text = `the other end of ${link.name} (index ${link.peerIndex}) is not in its host's namespace`;
+    const step = linkStep(snapshot, cursor, link, 'peer-missing', text);
+    return stop({ end: 'link-down', cursor, senderSees: 'nothing' }, [step]);
+  }
+  if (cursor.place.namespace !== 'host') {
+    const wants = wantsAt(snapshot, hostOf(cursor.place.node), cursor);
+    return stop(unknownEnd(cursor, `where ${link.name} leads was not collected`, wants));
+  }
+  const pod = topology.podAt(cursor.packet.ip.destination);
+  if (pod && pod.node === cursor.place.node) {
+    const wants = wantsAt(snapshot, pod, cursor);
+    if (wants.length > 0) return stop(unknownEnd(cursor, `the pod behind ${link.name} was not looked at`, wants));
+  }
+  if (link.master !== undefined) return stop(unknownEnd(cursor, `whose end of ${link.name} it is, is not known`));
+  // A host that is itself a container has its NIC as a veth.
+  return go(underlay);
+}
+
+/** Between namespaces mark and connection stay behind (skb_scrub_packet); within one, the mark is kept. */
+export function crossed(cursor: Cursor, place: Cursor['place'], device: string): Cursor {
+  const isSame = placeKey(cursor.place) === placeKey(place);
+  return {
+    ...cursor,
+    place,
+    meta: untouched(isSame ? cursor.meta.mark : 0),
+    tracking: release(cursor.tracking),
+    path: { local: false },
+    stage: { name: 'arrive', device },
+  };
+}

@@ -1,0 +1,180 @@
+import type { Address } from '../net/address.ts';
+import { hostOf, type Place } from '../net/place.ts';
+import { release, untouched } from './conntrack.ts';
+import { type Cursor, go, type Move, stop, unknownEnd, type Walk } from './cursor.ts';
+import { wantsAt } from './enter-namespace.ts';
+import { linkNamed } from './hook-input.ts';
+import { entryFor } from './neighbour.ts';
+import { receivingDevice } from './receiving-device.ts';
+import { makeStep, sourceAt, sourceOf } from './steps.ts';
+import { topologyOf } from './topology.ts';
+import type { Step } from './trace.ts';
+import { formatEnd, sameTuple, tupleOf } from './tuple.ts';
+
+/** A frame leaves by a NIC: to the host that holds the next hop, through routers that we do not see, or out of the cluster. */
+export function underlay(walk: Walk, cursor: Cursor): Move {
+  if (cursor.stage.name !== 'underlay') throw new Error('not on the underlay');
+  const { snapshot } = walk.world;
+  const topology = topologyOf(snapshot);
+  const { device } = cursor.stage;
+  const { packet } = cursor;
+  const hop = cursor.path.route?.hop?.via ?? packet.ip.destination;
+  const neighbours = topology.hostsAt(hop).filter((place) => place.node !== cursor.place.node);
+  if (neighbours[0]) return onSegment(walk, cursor, neighbours[0], hop, device);
+  if (topology.missing.length > 0) {
+    return stop(unknownEnd(cursor, 'who the addresses belong to was not collected', topology.missing));
+  }
+  const behind = topology.hostsAt(packet.ip.destination).find((place) => place.node !== cursor.place.node);
+  if (behind) return throughRouters(walk, cursor, behind, packet.ip.destination, hop);
+  const pod = topology.podAt(packet.ip.destination);
+  if (pod) return barePodAddress(walk, cursor, pod, hop);
+  return leftTheCluster(walk, cursor, hop);
+}
+
+function onSegment(walk: Walk, cursor: Cursor, holder: Place, hop: Address, device: string): Move {
+  const { snapshot } = walk.world;
+  const unseen = notLookedAt(walk, cursor, holder);
+  if (unseen) return unseen;
+  const sender = linkNamed(snapshot, cursor.place, device);
+  const target = receivingDevice(snapshot, holder, sender, hop);
+  if (!target) return stop(unknownEnd(cursor, `by which device ${holder.node} receives ${hop} is not known`));
+  const wrong = wrongMac(walk, cursor, target.mac, hop, device);
+  return wrong ?? go(arriving(cursor, holder, target.name));
+}
+
+/** A permanent entry with a MAC that is not the holder's: the frame goes to another host of the segment, or to nobody. */
+function wrongMac(walk: Walk, cursor: Cursor, mac: string | undefined, hop: Address, device: string): Move | undefined {
+  const { snapshot } = walk.world;
+  const asked = cursor.packet.macs?.destination;
+  if (asked === undefined || mac === undefined || asked === mac) return undefined;
+  const entry = entryFor(snapshot, cursor.place, device, hop);
+  const other = hostWithMac(walk, cursor.place.node, asked);
+  if (other) return go(arriving(cursor, other.place, other.device));
+  const step = makeStep({
+    kind: 'neighbour',
+    at: `neighbour ${device}`,
+    matched: 'no',
+    source: sourceOf(snapshot.fact('neighbours', cursor.place), entry?.text),
+    values: {
+      device,
+      address: hop,
+      mac: asked,
+      ownerMac: mac,
+      state: entry?.states[0] ?? '',
+      by: 'entry',
+      reason: 'wrong-mac',
+    },
+    text: `the frame goes to ${asked}, but ${hop} is at ${mac}: nobody takes it`,
+  });
+  return stop({ end: 'not-for-this-mac', cursor, senderSees: 'nothing' }, [step]);
+}
+
+function hostWithMac(
+  walk: Walk,
+  except: string,
+  mac: string,
+): { readonly place: Place; readonly device: string } | undefined {
+  const { snapshot } = walk.world;
+  for (const node of snapshot.nodes().filter((one) => one !== except)) {
+    const links = snapshot.fact('links', hostOf(node));
+    const link = links.state === 'seen' ? links.value.find((one) => one.mac === mac) : undefined;
+    if (link) return { place: hostOf(node), device: link.name };
+  }
+  return undefined;
+}
+
+function notLookedAt(walk: Walk, cursor: Cursor, holder: Place): Move | undefined {
+  const { snapshot } = walk.world;
+  const links = snapshot.fact('links', holder);
+  if (links.state === 'seen') return undefined;
+  const wants = links.gap === 'not-asked' ? wantsAt(snapshot, holder, cursor) : [];
+  return stop(unknownEnd(cursor, `the node ${holder.node} was not looked at: ${links.detail}`, wants));
+}
+
+/** Routers between the nodes are not collected; that they carry packets between node addresses is assumed and said. */
+function throughRouters(walk: Walk, cursor: Cursor, holder: Place, address: Address, hop: Address): Move {
+  const unseen = notLookedAt(walk, cursor, holder);
+  if (unseen) return unseen;
+  const target = receivingDevice(walk.world.snapshot, holder, undefined, address);
+  if (!target) return stop(unknownEnd(cursor, `by which device ${holder.node} receives ${address} is not known`));
+  const text = `the router ${hop} is assumed to carry it to ${holder.node}: what lies between is not seen`;
+  const { macs: _firstHop, ...packet } = cursor.packet;
+  return go(arriving({ ...cursor, packet }, holder, target.name), [assumedStep(walk, cursor, text, hop, 'unknown')]);
+}
+
+function barePodAddress(walk: Walk, cursor: Cursor, pod: Place, hop: Address): Move {
+  const { gate, snapshot } = walk.world;
+  const destination = cursor.packet.ip.destination;
+  switch (gate.podAddressesRoutable) {
+    case 'no': {
+      const text = `${destination} is a pod's address, which the network behind ${hop} does not carry`;
+      const step = assumedStep(walk, cursor, text, hop, 'yes');
+      return stop({ end: 'left-the-cluster', cursor, senderSees: 'nothing' }, [step]);
+    }
+    case 'unknown': {
+      const because = `whether the network behind ${hop} carries pods' addresses is not known`;
+      return stop(unknownEnd(cursor, because), [assumedStep(walk, cursor, because, hop, 'unknown')]);
+    }
+    case 'yes': {
+      const host = hostOf(pod.node);
+      const address = topologyOf(snapshot).addressesOfNode(pod.node)[0];
+      if (address === undefined) return stop(unknownEnd(cursor, `no address of the node ${pod.node} is known`));
+      return throughRouters(walk, cursor, host, address, hop);
+    }
+  }
+}
+
+function leftTheCluster(walk: Walk, cursor: Cursor, hop: Address): Move {
+  const { packet } = cursor;
+  if (walk.expect && walk.expect.place === undefined) return towardsClient(walk, cursor, hop);
+  const text = `${packet.ip.source} leaves for ${packet.ip.destination} by ${hop}, which is none of the cluster's hosts`;
+  const step = assumedStep(walk, cursor, text, hop, 'yes');
+  return stop({ end: 'left-the-cluster', cursor, senderSees: 'nothing', because: 'what is outside is not seen' }, [
+    step,
+  ]);
+}
+
+/** The answer to a client outside: it must come from where the client sent to. */
+function towardsClient(walk: Walk, cursor: Cursor, hop: Address): Move {
+  const { tuple } = walk.expect!;
+  const { packet } = cursor;
+  const about = 'about' in packet.l4 ? packet.l4.about : undefined;
+  const isMine = about !== undefined || sameTuple(tupleOf(packet), tuple);
+  const port = 'sourcePort' in packet.l4 ? packet.l4.sourcePort : undefined;
+  const from = formatEnd(packet.ip.source, port);
+  const text = isMine
+    ? `the answer leaves for the client by ${hop}`
+    : `the answer leaves as ${from}, but the client asked ${formatEnd(tuple.source, port === undefined ? undefined : tuple.sourcePort)}`;
+  const step = assumedStep(walk, cursor, text, hop, isMine ? 'yes' : 'no');
+  const end = isMine ? 'left-the-cluster' : 'reply-not-matched';
+  return stop({ end, cursor, senderSees: isMine ? 'reply' : 'nothing' }, [step]);
+}
+
+function assumedStep(walk: Walk, cursor: Cursor, text: string, hop: Address, matched: Step['matched']): Step {
+  const links = walk.world.snapshot.fact('links', cursor.place);
+  return makeStep({
+    kind: 'link',
+    at: 'underlay',
+    matched,
+    source: links.state === 'seen' ? links.source : sourceAt(cursor.place, 'links'),
+    values: {
+      device: cursor.path.output,
+      reason: 'underlay',
+      via: hop,
+      source: cursor.packet.ip.source,
+      destination: cursor.packet.ip.destination,
+    },
+    text,
+  });
+}
+
+function arriving(cursor: Cursor, place: Place, device: string): Cursor {
+  return {
+    ...cursor,
+    place,
+    meta: untouched(),
+    tracking: release(cursor.tracking),
+    path: { local: false },
+    stage: { name: 'arrive', device },
+  };
+}

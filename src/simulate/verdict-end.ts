@@ -1,0 +1,35 @@
+import type { Cursor, End } from './cursor.ts';
+import { unknownEnd } from './cursor.ts';
+import { icmpError, tcpReset } from './error-packet.ts';
+import type { HookVerdict } from './hook.ts';
+
+/** The end that a rule set's verdict makes of the walk; undefined where the packet goes on. */
+export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefined {
+  switch (verdict.kind) {
+    case 'accept':
+      return undefined;
+    case 'drop':
+      return { end: 'dropped-by-rule', cursor, senderSees: 'nothing' };
+    case 'queue':
+      return { end: 'handed-to-userspace', cursor, senderSees: 'nothing', because: 'a program decides (NFQUEUE)' };
+    case 'tproxy':
+      return {
+        end: 'handed-to-userspace',
+        cursor,
+        senderSees: 'nothing',
+        because: 'a transparent proxy takes it (TPROXY)',
+      };
+    case 'unknown':
+      return unknownEnd(cursor, verdict.because);
+    case 'reject':
+      return rejected(cursor, verdict.with);
+  }
+}
+
+/** REJECT answers no reset, and no error with an error (nf_reject_ipv4.c, icmp.c). */
+function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; readonly code: number }): End {
+  const base = { end: 'rejected-by-rule', cursor } as const;
+  const errorPacket = how === 'tcp-reset' ? tcpReset(cursor.packet) : icmpError(cursor.packet, how.type, how.code);
+  if (!errorPacket) return { ...base, senderSees: 'nothing' };
+  return { ...base, senderSees: how === 'tcp-reset' ? 'reset' : `icmp ${how.type}/${how.code}`, errorPacket };
+}
