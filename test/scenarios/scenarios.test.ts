@@ -1,0 +1,72 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createReplayHost } from '../../src/host/replay.ts';
+import type { Report, ReportCause } from '../../src/report/report.ts';
+import { decodeBundle } from '../../src/snapshot/bundle.ts';
+import { triage } from '../../src/triage.ts';
+import { ROOT } from '../tidy/sources.ts';
+
+/** What a scenario expects; a subset of the report, so that reports may grow. */
+interface Expectation {
+  readonly question: readonly string[];
+  readonly id?: string;
+  readonly node?: string;
+  readonly object?: string;
+  readonly explains?: string;
+  readonly verdict?: Report['verdict'];
+}
+
+const FOLDER = join(ROOT, 'scenarios');
+const ids = readdirSync(FOLDER).filter((id) => existsSync(join(FOLDER, id, 'bundle.tar.gz')));
+
+async function diagnoseBundle(id: string, probe: boolean): Promise<Report> {
+  const { question } = expectationOf(id);
+  const bundle = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
+  expect(bundle.problems).toEqual([]);
+  const words = { source: question[0]!, destination: question[1]!, ...optionsOf(question.slice(2)) };
+  const options = { probe, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} };
+  const outcome = await triage(createReplayHost(bundle.replies), words, options);
+  if (outcome.kind === 'problem') throw new Error(outcome.problem.problem);
+  return outcome.report;
+}
+
+function expectationOf(id: string): Expectation {
+  return JSON.parse(readFileSync(join(FOLDER, id, 'expect.json'), 'utf8')) as Expectation;
+}
+
+function optionsOf(words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    words.flatMap((word, i) => (word.startsWith('--') ? [[word.slice(2), words[i + 1] ?? '']] : [])),
+  );
+}
+
+function nested(cause: ReportCause): string[] {
+  return cause.explains.flatMap((child) => [child.id, ...nested(child)]);
+}
+
+describe.each(ids)('%s', (id) => {
+  const expected = expectationOf(id);
+
+  test('the recorded run is diagnosed again as expected', async () => {
+    const report = await diagnoseBundle(id, true);
+    expect(report.verdict).toBe(expected.verdict ?? 'fault');
+    const [first] = report.causes;
+    expect(first?.id).toBe(expected.id);
+    if (expected.node !== undefined) expect(first?.place.node).toBe(expected.node);
+    if (expected.object !== undefined)
+      expect(JSON.stringify([first?.title, first?.place, first?.evidence])).toContain(expected.object);
+    if (expected.explains !== undefined) expect(nested(first!)).toContain(expected.explains);
+  });
+
+  test('what it cannot see without probes it does not call healthy, and names no other cause', async () => {
+    const report = await diagnoseBundle(id, false);
+    const named = report.causes.filter((cause) => cause.gravity === 'fault').map((cause) => cause.id);
+    if (expected.id === undefined) expect(named).toEqual([]);
+    else expect([[], [expected.id]]).toContainEqual(named.slice(0, 1));
+  });
+});
+
+test('there are scenarios', () => {
+  expect(ids.length).toBeGreaterThanOrEqual(5);
+});
