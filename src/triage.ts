@@ -11,7 +11,8 @@ import { diagnose } from './diagnose/engine.ts';
 import { symptomOf } from './diagnose/symptom.ts';
 import { verdictOf } from './diagnose/verdict.ts';
 import type { Host, Reply, Request } from './host/host.ts';
-import { formatPlace } from './net/place.ts';
+import type { Family } from './net/address.ts';
+import { formatPlace, placeKey } from './net/place.ts';
 import { buildReport } from './report/build-report.ts';
 import type { Report } from './report/report.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
@@ -129,17 +130,23 @@ async function walkUntilKnown(run: Run, question: Question): Promise<void> {
   for (let round = 1; round <= ROUNDS_MAX; round++) {
     const snapshot = run.snapshot();
     const flows = await run.timed('walking', () => flowsOf(snapshot, question));
-    const wants = wantsOf(flows, round);
+    const wants = wantsOf(flows, question.family, round);
     const before = run.replies().length;
     await run.collect('reading what the walk met', wants);
     if (run.replies().length === before) return;
   }
 }
 
-function wantsOf(flows: readonly Flow[], round: number): Request[] {
-  return flows
-    .flatMap((flow) => flow.leaves.flatMap((leaf) => leaf.end.wants))
-    .map((request) => ({ ...request, round }));
+function wantsOf(flows: readonly Flow[], family: Family, round: number): Request[] {
+  const wanted = flows.flatMap((flow) => flow.leaves.flatMap((leaf) => leaf.end.wants));
+  // A namespace that a walk enters is read wholly at once: causes look at more than the walk needs.
+  const places = new Map(wanted.filter(({ place }) => place.node !== '').map(({ place }) => [placeKey(place), place]));
+  const whole = [...places.values()].flatMap((place) =>
+    place.namespace === 'host'
+      ? requestsForNode(place.node, family, round)
+      : [...requestsForNamespace(place, family, round), ...requestsForPod(place)],
+  );
+  return [...wanted, ...whole].map((request) => ({ ...request, round }));
 }
 
 function flowsOf(snapshot: Snapshot, question: Question): Flow[] {

@@ -131,7 +131,9 @@ export function interpretDns(args: Args, answer: DnsAnswer): ProbeReading {
  */
 export function interpretLarge(args: Args, large: IcmpAnswer, small: IcmpAnswer | undefined): ProbeReading {
   const alone = interpretIcmp(args, large);
-  if (alone.passed !== 'no' || large.outcome === 'too-big') return alone;
+  // Who sends too much is told so, and a TCP sends less: that is path-MTU discovery at work (RFC 1191), and no loss.
+  if (large.outcome === 'too-big') return { ...alone, passed: 'unknown' };
+  if (alone.passed !== 'no') return alone;
   if (small?.outcome === 'answered') {
     return { ...alone, statement: `${alone.statement}, while small ones are answered` };
   }

@@ -171,8 +171,9 @@ const packet = objectOf<Packet>(
     l4: ref('l4'),
     lengthBytes: INTEGER,
     inner: ref('packet'),
+    tunnel: objectOf<NonNullable<Packet['tunnel']>>({ kind: { const: 'vxlan' }, vni: INTEGER }, {}),
   },
-  { macs: 'optional', inner: 'optional' },
+  { macs: 'optional', inner: 'optional', tunnel: 'optional' },
 );
 
 type WithPorts = Extract<Packet['l4'], { sourcePort: unknown }>;

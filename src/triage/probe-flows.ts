@@ -59,6 +59,8 @@ function nodeOf(address: Address, snapshot: Snapshot): string | undefined {
 
 /** Name resolution belongs to a question about a name, and to one whose own flow failed (its consequence may be there). */
 function isWorthALook(flow: PlannedFlow, snapshot: Snapshot, question: Question): boolean {
+  // From outside only what was asked is known to be meant to work: the network out there carries no pod's address.
+  if ('outside' in flow.from) return flow.purpose === 'main';
   if (flow.purpose !== 'dns' || question.destination.kind === 'name') return true;
   if (question.destination.kind === 'service' && question.destination.externalName !== undefined) return true;
   if (question.destination.kind !== 'service') return false;
