@@ -248,6 +248,30 @@ describe('who implements what, by evidence', () => {
     expect(parts(given('api.nodes', [ipvs])).short).toContain('services k3s ipvs NOT-WALKED');
   });
 
+  test('k3s without its own flannel keeps the annotations of one', () => {
+    const node = aNode('w1', '10.0.0.11', {
+      version: 'v1.31.4+k3s1',
+      annotations: {
+        'flannel.alpha.coreos.com/backend-type': 'vxlan',
+        'k3s.io/node-args': '["server","--flannel-backend","none","--disable-network-policy"]',
+      },
+    });
+    const calico = daemonset('kube-system', 'calico-node', [{ image: 'calico/node:v3.29.1' }]);
+    expect(parts(given('api.nodes', [node]), daemonsets(calico)).short).toEqual([
+      'services k3s',
+      'pod-network calico',
+      'policy calico',
+    ]);
+  });
+
+  test('an enforcer of policies that is no object of the API is known by its rules', () => {
+    const chains = [{ name: 'KUBE-POD-FW-JNL5PWGJVRDZILDX', rules: [] }];
+    const filter = given('iptables.nft', { tables: [{ name: 'filter', chains }] }, w1, {
+      args: { family: 4, table: '' },
+    });
+    expect(parts(filter).short).toContain('policy kube-router iptables');
+  });
+
   test("flannel's annotations beside another CNI are left over", () => {
     const node = aNode('w1', '10.0.0.11', { annotations: { 'flannel.alpha.coreos.com/backend-type': 'vxlan' } });
     const calico = daemonset('kube-system', 'calico-node', [{ image: 'calico/node:v3.29.1' }]);

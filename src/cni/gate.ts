@@ -24,6 +24,7 @@ import { detectOpenshiftSdn } from './openshift-sdn/detect-openshift-sdn.ts';
 import { detectOvnKubernetes } from './ovn-kubernetes/detect-ovn-kubernetes.ts';
 import { detectOvs } from './ovs/detect-ovs.ts';
 import { detectPlugins, detectPodDevices } from './plugins/detect-plugins.ts';
+import { policyByRules } from './policy-by-rules.ts';
 import { detectRuntime } from './runtime/detect-runtime.ts';
 import { detectTerway } from './terway/detect-terway.ts';
 import { detectWeave } from './weave/detect-weave.ts';
@@ -62,7 +63,7 @@ export function datapathGate(snapshot: Snapshot, pods?: ReadonlySet<string>): Da
     parts: [
       ...servicesParts(look, parts),
       ...networkParts(look, parts),
-      ...policyParts(parts),
+      ...policyParts(look, parts),
       ...detectBpf(look),
       ...detectOvs(look, parts),
       ...detectPodDevices(look),
@@ -87,7 +88,8 @@ export function gateRequests(snapshot: Snapshot): readonly Request[] {
 
 /** flannel's annotations and a plain device outlive their CNI: beside a CNI that runs they say nothing of the datapath. */
 function withoutLeftovers(findings: readonly CniFinding[]): readonly CniFinding[] {
-  if (!findings.some((one) => one.seenBy === 'agent')) return findings;
+  const network = (one: CniFinding): boolean => one.parts.some((part) => part.role === 'pod-network');
+  if (!findings.some((one) => one.seenBy === 'agent' && network(one))) return findings;
   return findings.filter((one) => one.seenBy === 'agent' || one.parts.some((part) => !part.modelled));
 }
 
@@ -104,8 +106,10 @@ function networkParts(look: ClusterLook, found: readonly DatapathPart[]): readon
   return [...found, makePart({ role: 'pod-network', by: 'unknown', modelled: true, statement, sources: [] })];
 }
 
-function policyParts(found: readonly DatapathPart[]): readonly DatapathPart[] {
+function policyParts(look: ClusterLook, found: readonly DatapathPart[]): readonly DatapathPart[] {
   if (found.some((part) => part.role === 'policy')) return [];
+  const byRules = policyByRules(look);
+  if (byRules.length > 0) return byRules;
   const statement = 'nothing that enforces NetworkPolicies was found: rules are walked as they are';
   return [makePart({ role: 'policy', by: 'unknown', modelled: true, statement, sources: [] })];
 }

@@ -83,6 +83,8 @@ export const TABLE_OWNERS: readonly Named[] = [
   cluster(/^calico$/, 'calico', 'enforces policy and masquerades'),
   cluster(/^kindnet/, 'kindnet', 'enforces policy and masquerades'),
   cluster(/^kube-network-policies/, 'kube-network-policies', 'enforces NetworkPolicies'),
+  cluster(/^aws-cni$/, 'aws-vpc-cni', 'translates what leaves the VPC'),
+  cluster(/^istio-/, 'istio', 'redirects the pod’s connections to its proxy'),
   cluster(/^(cni_hostport|cni_plugins_masquerade)$/, 'cni-plugins', 'hostPorts and masquerading of the CNI plug-ins'),
   cluster(/^mangle-ovn-kubernetes|^ovn-kubernetes/, 'ovn-kubernetes', 'leads node traffic into OVN'),
   cluster(/^antrea/, 'antrea', 'hands packets between nftables and Open vSwitch'),

@@ -9,11 +9,15 @@ export type RecordedReply = { readonly request: Request } & (
   | { readonly gap: Gap; readonly detail: string }
 );
 
+type Verdict = 'fault' | 'healthy' | 'inconclusive';
+
 /** `expect.json`: what a diagnosis of this case must say, and must not. */
 export interface Expectation {
   readonly question: QuestionWords;
-  /** Verdicts that would be right. */
-  readonly verdicts: readonly ('fault' | 'healthy' | 'inconclusive')[];
+  /** With the recorded answers of the probes: what they saw decides, unless they prove nothing. */
+  readonly verdict: Verdict;
+  /** By the state alone. */
+  readonly verdictWithoutProbes: Verdict;
   /** Ids of causes that may be named; empty: none at all. */
   readonly causes: readonly string[];
   /** Parts of the datapath gate that must be there, as subsets. */

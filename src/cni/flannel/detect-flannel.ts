@@ -1,5 +1,6 @@
 import type { Truth } from '../../simulate/trace.ts';
 import { truth } from '../../simulate/truth.ts';
+import type { Node } from '../../snapshot/objects.ts';
 import { type Agent, agentsNamed, flagOf } from '../agents.ts';
 import { type ClusterLook, nodesCalling } from '../cluster-look.ts';
 import { type CniFinding, makePart, runsAs, sourcesOf } from '../cni-finding.ts';
@@ -17,7 +18,7 @@ export function detectFlannel(look: ClusterLook): CniFinding | undefined {
   const agents = flannelAgents(look);
   const calls = nodesCalling(look, ['flannel']);
   const annotated = look.nodes.map(flannelNode).filter((one) => one !== undefined);
-  const builtIn = agents.length === 0 && annotated.length > 0 && look.nodes.some(isK3s);
+  const builtIn = agents.length === 0 && annotated.length > 0 && look.nodes.some(runsFlannelItself);
   if (agents.length === 0 && calls.length === 0 && annotated.length === 0) return undefined;
   const network = flannelNetwork(look, flannelNamespaces(agents));
   const backend = annotated.find((one) => one.backend !== undefined)?.backend ?? network?.backend;
@@ -44,6 +45,12 @@ export function detectFlannel(look: ClusterLook): CniFinding | undefined {
     seenBy,
     configIn: agents.map((one) => one.namespace),
   };
+}
+
+/** k3s keeps flannel's annotations on its nodes even with `--flannel-backend=none` (k3s-io/k3s issue 3932): its arguments decide. */
+function runsFlannelItself(node: Node): boolean {
+  const args = isK3s(node) ? k3sArguments(node) : undefined;
+  return args !== undefined && flagOf(args, 'flannel-backend') !== 'none';
 }
 
 export function flannelAgents(look: ClusterLook): readonly Agent[] {
