@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { CommandFailed, type CommandOptions, type CommandResult, command } from '../command.ts';
 import { type WaitOptions, waitFor } from '../wait-for.ts';
 import { Api, type ApiObject, pathOf, pathOfObject } from './api.ts';
-import { restartDaemon, runOnHost, stopDaemon } from './host.ts';
-import { addressOf, type Layout, stateRoot } from './layout.ts';
+import { onHost, restartDaemon, runOnHost, stopDaemon } from './host.ts';
+import { addressOf, CONTROL_PLANE, type Layout, stateRoot } from './layout.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 
@@ -32,6 +32,7 @@ export class Bed {
     const file = join(stateRoot(), name, 'bed.json');
     if (!existsSync(file)) throw new Error(`bed ${name} is not up: npm run cluster -- up --name ${name}`);
     const layout = JSON.parse(await readFile(file, 'utf8')) as Layout;
+    await onHost(layout, CONTROL_PLANE, []); // fails where the host is gone
     return new Bed(layout, await Api.connect(layout.kubeconfig));
   }
 
