@@ -471,7 +471,7 @@ describe('faults die at the right step', () => {
     });
     expect(ends(walk(edited(REPLIES, [listens('0.0.0.0')])))).toEqual(DELIVERED);
     expect(ends(walk(edited(REPLIES, [listens(WEB_2_IP)])))).toEqual(DELIVERED);
-    const only6: Edit = ['sockets', WEB_2, (text) => text.replace('v6only:0', 'v6only:1')];
+    const only6: Edit = ['sockets', WEB_2, (text) => text.replaceAll('v6only:0', 'v6only:1')];
     expect(dies([listens('[::]'), only6]).step.values.reason).toBe('v6only');
     expect(ends(walk(edited(REPLIES, [listens('[::]')])))).toEqual(DELIVERED);
   });
