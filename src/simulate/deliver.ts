@@ -8,7 +8,7 @@ import { makeStep, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
 import { decapsulate, tunnelAt } from './tunnel.ts';
-import { formatEnd, sameTuple, tupleOf } from './tuple.ts';
+import { formatEnd, reversed, sameTuple, tupleOf } from './tuple.ts';
 
 /** The packet is for this namespace and has passed the input hook: a tunnel, the client's own socket, a listener, the kernel. */
 export function deliver(walk: Walk, arrived: Cursor): Move {
@@ -32,7 +32,7 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
   const isMine =
     place !== undefined &&
     placeKey(place) === placeKey(cursor.place) &&
-    (about ? sameTuple(tupleOf(about), turned(tuple)) : sameTuple(tupleOf(packet), tuple));
+    (about ? sameTuple(tupleOf(about), reversed(tuple)) : sameTuple(tupleOf(packet), tuple));
   const ends = 'sourcePort' in packet.l4 ? packet.l4 : undefined;
   const step = makeStep({
     kind: 'socket',
@@ -54,16 +54,6 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
   });
   if (isMine) return stop({ end: 'delivered', cursor, senderSees: 'reply' }, [step]);
   return stop({ end: 'reply-not-matched', cursor, senderSees: 'nothing' }, [step]);
-}
-
-function turned(tuple: ReturnType<typeof tupleOf>): ReturnType<typeof tupleOf> {
-  return {
-    ...tuple,
-    source: tuple.destination,
-    destination: tuple.source,
-    ...(tuple.sourcePort === undefined ? {} : { destinationPort: tuple.sourcePort }),
-    ...(tuple.destinationPort === undefined ? {} : { sourcePort: tuple.destinationPort }),
-  };
 }
 
 function toListener(walk: Walk, cursor: Cursor): Move {

@@ -1,4 +1,6 @@
 import type { Address } from '../net/address.ts';
+import type { Packet } from '../net/packet.ts';
+import type { Place } from '../net/place.ts';
 import { type Cursor, type Move, stop, unknownEnd, unseenEnd, type Walk, type Way } from './cursor.ts';
 import { refusedEntry } from './enter-namespace.ts';
 import { unreachableCode } from './error-packet.ts';
@@ -34,13 +36,22 @@ function sent(walk: Walk, cursor: Cursor, found: RouteFound): Cursor {
 function withSourceAddress(walk: Walk, cursor: Cursor, found: RouteFound): Cursor['packet'] {
   const { packet } = cursor;
   if (!UNSPECIFIED.has(packet.ip.source)) return packet;
-  const link = linkNamed(walk.world.snapshot, cursor.place, found.hop?.device);
-  const near = found.hop?.via ?? packet.ip.destination;
-  const source =
-    found.type === 'local'
-      ? packet.ip.destination
-      : (found.route?.preferredSource ?? (link && preferredAddress(link, near)));
+  const source = chosenSource(walk, cursor.place, packet, found);
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
+}
+
+function chosenSource(walk: Walk, place: Place, packet: Packet, found: RouteFound): Address | undefined {
+  if (found.type === 'local') return packet.ip.destination;
+  const link = linkNamed(walk.world.snapshot, place, found.hop?.device);
+  return found.route?.preferredSource ?? (link && preferredAddress(link, found.hop?.via ?? packet.ip.destination));
+}
+
+/** The address that a packet without one would be sent from. */
+export function sourceFor(walk: Walk, place: Place, packet: Packet): Address | undefined {
+  const { source: _open, ...key } = keyOfPacket(packet, 0, {});
+  const lookup = lookupRoute(walk.world.snapshot, place, key);
+  const found = lookup.state === 'found' ? lookup.ways[0]?.found : undefined;
+  return found && chosenSource(walk, place, packet, found);
 }
 
 /** An application's answer is cut to what its own device carries. */

@@ -546,6 +546,49 @@ describe('MTU', () => {
   });
 });
 
+describe('errors are packets and are walked', () => {
+  const reject = (how: string) =>
+    save(W1, appendFilter(`-A FORWARD -d 10.244.1.0/24 -p tcp -j REJECT --reject-with ${how}`));
+  const toWeb2 = (trip: RoundTrip) =>
+    leaves(trip.forward).find((leaf) => leaf.end === 'rejected-by-rule' && leaf.packet.ip.destination === WEB_2_IP)!;
+
+  it('an ICMP error about a translated packet is turned back and reaches the client', () => {
+    const leaf = toWeb2(walk(edited(REPLIES, [reject('icmp-port-unreachable')]), { to: SERVICE_IP, l4: tcpSyn(80) }));
+    expect(leaf.senderSees).toBe('icmp 3/3');
+    const [end] = leaves(leaf.errorTrace!);
+    expect(end).toMatchObject({
+      end: 'delivered',
+      place: CLIENT,
+      packet: { l4: { about: { ip: { destination: SERVICE_IP } } } },
+    });
+  });
+
+  it('a reset to a bridged packet goes past the hooks: behind a Service the client never takes it', () => {
+    const behind = toWeb2(walk(edited(REPLIES, [reject('tcp-reset')]), { to: SERVICE_IP, l4: tcpSyn(80) }));
+    expect(behind.senderSees).toBe('nothing');
+    expect(leaves(behind.errorTrace!)[0]).toMatchObject({ end: 'reply-not-matched', place: CLIENT });
+    expect(toWeb2(walk(edited(REPLIES, [reject('tcp-reset')]))).senderSees).toBe('reset');
+  });
+
+  it('“too big” that a rule drops on its way is not seen: the rule is in the error’s own trace', () => {
+    const small = link(W1, 'flannel.1', (one) => ({ ...one, mtu: 1400 }));
+    const drop = appendFilter('-A OUTPUT -p icmp -m icmp --icmp-type 3 -j DROP');
+    const { leaf } = onlyEnd(walk(edited(REPLIES, [small, save(W1, drop)]), { lengthBytes: 1450 }));
+    expect(leaf).toMatchObject({ end: 'packet-too-big', senderSees: 'nothing' });
+    const [end] = leaves(leaf.errorTrace!);
+    expect(lastStep(leaf.errorTrace!, end!).values).toMatchObject({ chain: 'OUTPUT', verdict: 'drop' });
+    expect(leaf.errorPacket!.ip.source).toBe('10.244.0.1');
+  });
+
+  it('an error about a tunnel’s outer packet is not the pod’s', () => {
+    const refuse = save(W2, appendFilter('-A INPUT -p udp -m udp --dport 8472 -j REJECT'));
+    expect(onlyEnd(walk(edited(REPLIES, [refuse]))).leaf).toMatchObject({
+      end: 'rejected-by-rule',
+      senderSees: 'nothing',
+    });
+  });
+});
+
 describe('what is not known is not guessed', () => {
   it('a namespace that was not looked at: all that it needs is wanted at once, and of the ends of the way', () => {
     const snapshot = without(REPLIES, W2);

@@ -3,16 +3,17 @@ import type { Address } from '../net/address.ts';
 import { familyOf } from '../net/address.ts';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf, type Place } from '../net/place.ts';
-import { untouched } from './conntrack.ts';
+import { release, untouched } from './conntrack.ts';
 import type { End, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
+import { withErrors } from './error-walk.ts';
 import { missingFacts } from './facts-for-namespace.ts';
 import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt } from './steps.ts';
 import { topologyOf } from './topology.ts';
 import type { RoundTrip, Trace } from './trace.ts';
 import { reversed, tupleOf } from './tuple.ts';
-import { type WalkStart, walkFrom } from './walk.ts';
+import { type WalkStart, walkFrom } from './walk-from.ts';
 
 export interface TripQuestion {
   /** The namespace whose socket sends it, or a host outside the cluster. */
@@ -30,7 +31,7 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
   const { from, packet } = question;
   const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet };
   if ('forward' in start) return start;
-  const forward = walkFrom({ world }, start);
+  const forward = withErrors({ world }, start, walkFrom({ world }, start));
   const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };
   const replies = [...forward.ends]
     .filter(([, end]) => end.end === 'delivered')
@@ -40,8 +41,8 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
 
 function wayBack(walk: Walk, end: End): Trace {
   const { cursor } = end;
-  const packet = answerTo(cursor.packet);
-  return walkFrom(walk, { from: cursor.place, packet, fit: true }, cursor.tracking.connections).trace;
+  const start = { from: cursor.place, packet: answerTo(cursor.packet), fit: true };
+  return withErrors(walk, start, walkFrom(walk, start, release(cursor.tracking))).trace;
 }
 
 /** What a live server sends first: SYN/ACK, a datagram of the same size, an echo reply. */

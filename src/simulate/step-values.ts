@@ -6,18 +6,17 @@ import type { Scalar } from '../host/host.ts';
  *
  * | kind      | values |
  * | --------- | ------ |
- * | rule      | backend (iptables-nft, iptables-legacy, nft) · family · hook · table · chain · ruleNumber · ruleText · target · verdict (drop, reject, accept, queue …, where it ends the walk through the table) · packets · undecided (names of the matches or target that were not decided) · probability |
+ * | rule      | backend (iptables-nft, iptables-legacy, nft) · family · hook · table · chain · ruleNumber · handle (nft) · ruleText · target · verdict (drop, reject, accept, queue …, where it ends the walk through the table) · packets · undecided (names of the matches or target that were not decided) · probability |
  * | policy    | backend · family · hook · table · chain · policy (ACCEPT, DROP) · packets |
- * | filter    | backend · reason (unparsed, unseen, tc, xdp) · device · program |
- * | route     | table (number) · type · destination (prefix) · via · device · metric · preferredSource · protocol · rulePriority · ruleText · routeText · mtu · reason (no-match, table-unknown) · purpose (forward, output, input, reverse) |
- * | neighbour | device · address · mac · state (PERMANENT … or '' when there is no entry) · by (entry, owner, assumed, proxy, noarp) · ownerMac · reason |
- * | bridge    | bridge · port · inputPort · mac · by (local, fdb, flood, bridged-dnat) · state · hairpin · isolated · reason (hairpin-off, isolated, port-state, no-port, mtu, port-down) · callIptables |
- * | tunnel    | tunnel (vxlan) · device · act (encapsulate, decapsulate, drop) · vni · port · local · remote · mac · ownMac · reason (no-fdb-entry, vni-unknown, own-source-mac) |
- * | conntrack | state · direction (original, reply) · zone · reason |
- * | nat       | nat (source, destination) · from · to · by (rule, reversal) · masquerade · redirect |
+ * | filter    | backend · table · chain · reason (unparsed, tc, xdp) · device · program |
+ * | route     | table (number) · type · destination (prefix) · via · device · metric · preferredSource · protocol · rulePriority · ruleText · routeText · mtu · reason (no-match) · address (what was looked up) · purpose (forward, output, input, reverse) |
+ * | neighbour | device · address · mac · state (PERMANENT … or '' when there is no entry) · by (entry, owner, proxy, assumed) · ownerMac · reason (no-owner, failed, wrong-mac) |
+ * | bridge    | bridge · port · inputPort · mac · by (local, fdb, flood, bridged-dnat) · state · hairpin · isolated · reason (hairpin-off, isolated, port-state, no-port) |
+ * | tunnel    | tunnel (vxlan) · device · act (encapsulate, decapsulate, drop) · vni · port · local · remote · mac · ownMac · reason (no-fdb-entry, vni-unknown, own-source-mac, circular) |
+ * | nat       | nat (source, destination) · from · to · by (rule, reversal, connection) · masquerade · redirect |
  * | mtu       | device · mtu · lengthBytes · df · act (too-big, fragmented, dropped-silently) |
- * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only, echo-ignored) |
- * | sysctl    | key · value · effective · needed · check (forwarding, rp_filter, route_localnet, accept_local, icmp_echo_ignore_all) · device · source · routeDevice |
- * | link      | device · up · carrier · operstate · peer (device) · peerPlace · mac · destinationMac · reason (down, no-carrier, peer-missing, other-host, underlay, ttl, loop) |
+ * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only) · from, expected (of an answer: where it comes from, and where the client sent to) |
+ * | sysctl    | key · value · effective · needed · check (forwarding, rp_filter, route_localnet, martian, accept_local, icmp_echo_ignore_all) · device · source · routeDevice |
+ * | link      | device · up · carrier · operstate · mac · destinationMac · via · source · destination · reason (down, no-carrier, peer-missing, other-host, underlay, ttl, loop) |
  */
 export type StepValues = Readonly<Record<string, Scalar>>;

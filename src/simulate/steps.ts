@@ -2,6 +2,7 @@ import type { Scalar } from '../host/host.ts';
 import type { Place } from '../net/place.ts';
 import type { FactName } from '../snapshot/facts.ts';
 import type { Observed, Source } from '../snapshot/snapshot.ts';
+import type { StepValues } from './step-values.ts';
 import type { Step, Truth } from './trace.ts';
 
 interface StepInput {
@@ -9,7 +10,7 @@ interface StepInput {
   readonly at: string;
   readonly text: string;
   readonly source: Source;
-  readonly values: Readonly<Record<string, Scalar | undefined>>;
+  readonly values: { readonly [K in keyof StepValues]: StepValues[K] | undefined };
   readonly matched?: Truth;
   readonly changes?: Step['changes'];
   readonly features?: readonly string[];

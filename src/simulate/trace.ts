@@ -95,6 +95,8 @@ export interface LeafEnd {
   readonly because?: string;
   readonly wants: readonly Request[];
   readonly errorPacket?: Packet;
+  /** The walk of `errorPacket` back to the sender; `senderSees` is 'nothing' where it can't arrive. */
+  readonly errorTrace?: Trace;
 }
 
 export interface Fork {

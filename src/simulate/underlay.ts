@@ -9,7 +9,7 @@ import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { topologyOf } from './topology.ts';
 import type { Step } from './trace.ts';
-import { formatEnd, sameTuple, tupleOf } from './tuple.ts';
+import { formatEnd, reversed, sameTuple, tupleOf } from './tuple.ts';
 
 /** A frame leaves by a NIC: to the host that holds the next hop, through routers that we do not see, or out of the cluster. */
 export function underlay(walk: Walk, cursor: Cursor): Move {
@@ -139,7 +139,7 @@ function towardsClient(walk: Walk, cursor: Cursor, hop: Address): Move {
   const { tuple } = walk.expect!;
   const { packet } = cursor;
   const about = 'about' in packet.l4 ? packet.l4.about : undefined;
-  const isMine = about !== undefined || sameTuple(tupleOf(packet), tuple);
+  const isMine = about ? sameTuple(tupleOf(about), reversed(tuple)) : sameTuple(tupleOf(packet), tuple);
   const port = 'sourcePort' in packet.l4 ? packet.l4.sourcePort : undefined;
   const from = formatEnd(packet.ip.source, port);
   const text = isMine

@@ -1,0 +1,46 @@
+import type { Packet } from '../net/packet.ts';
+import type { Place } from '../net/place.ts';
+import { type CondensedTrace, condense } from './condense.ts';
+import { NO_CONNECTIONS, type Tracking, untouched } from './conntrack.ts';
+import type { Cursor, Stage, Walk } from './cursor.ts';
+import { explore } from './explore.ts';
+
+/** Where a packet begins: a socket of a namespace, or a wire that ends at a device. */
+export interface WalkStart {
+  readonly from: Place;
+  readonly packet: Packet;
+  /** The device by which it comes in, from a host outside the cluster; else a local socket sends it. */
+  readonly arrivesBy?: string;
+  /** The device that a finished frame is put out by, past every hook. */
+  readonly leavesBy?: string;
+}
+
+/** Walks one packet, without what becomes of the errors that its ends send. */
+export function walkFrom(
+  walk: Walk,
+  start: WalkStart & { readonly fit?: boolean },
+  tracking: Tracking = NO_CONNECTIONS,
+): CondensedTrace {
+  const cursor = startCursor(start, tracking);
+  return condense(explore(walk, cursor), cursor);
+}
+
+function startCursor(start: WalkStart & { readonly fit?: boolean }, tracking: Tracking): Cursor {
+  const { arrivesBy, packet } = start;
+  return {
+    place: { node: start.from.node, namespace: start.from.namespace },
+    stage: startStage(start),
+    packet,
+    // An error comes with the connection of the packet that it is about.
+    meta: tracking.current ? { ...untouched(), conntrack: 'related' } : untouched(),
+    tracking,
+    path: { local: arrivesBy === undefined },
+    visited: [],
+  };
+}
+
+function startStage({ arrivesBy, leavesBy, fit }: WalkStart & { readonly fit?: boolean }): Stage {
+  if (leavesBy !== undefined) return { name: 'transmit', device: leavesBy };
+  if (arrivesBy !== undefined) return { name: 'arrive', device: arrivesBy };
+  return { name: 'output', ...(fit ? { fit: true } : {}) };
+}
