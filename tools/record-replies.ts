@@ -10,6 +10,8 @@ import type { Reply, Request } from '../src/host/host.ts';
 import { createLocalHost } from '../src/host/local.ts';
 import { CLUSTER, hostOf, podPlace } from '../src/net/place.ts';
 import { factsForNamespace } from '../src/simulate/facts-for-namespace.ts';
+import { nftHookEntries } from '../src/simulate/nftables.ts';
+import { createSnapshot } from '../src/snapshot/create-snapshot.ts';
 
 const API_PATHS: Readonly<Record<string, string>> = {
   'api.pods': '/api/v1/pods',
@@ -75,7 +77,13 @@ async function nodeReplies(): Promise<Reply[]> {
   ]);
   const found: Reply[] = [];
   const limits = { deadlineMs: Date.now() + 60_000, maxBytes: 1 << 26 };
-  for await (const reply of host.perform(requests, limits, AbortSignal.timeout(60_000))) found.push(reply);
+  const ask = async (some: readonly Request[]): Promise<void> => {
+    for await (const reply of host.perform(some, limits, AbortSignal.timeout(60_000))) found.push(reply);
+  };
+  await ask(requests);
+  const snapshot = createSnapshot([...api, ...found]);
+  const places = Object.keys(nodes).flatMap((node) => snapshot.placesOf(node));
+  await ask(places.flatMap((place) => nftHookEntries(snapshot, place, 4).wants));
   await host.close();
   return found
     .map((reply) => ({ ...reply, startedAtMs: 0, tookMs: 0 }))

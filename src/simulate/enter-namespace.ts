@@ -17,27 +17,30 @@ export function refusedEntry(walk: Walk, cursor: Cursor): End | undefined {
   }
   const missing = missingFacts(snapshot, cursor.place, familyAt(cursor));
   if (missing.length === 0) return undefined;
-  const wants = [...missing, ...wantsAlongTheWay(snapshot, cursor.packet, familyAt(cursor))];
-  return unknownEnd(cursor, `${formatPlace(cursor.place)} was not looked at`, uniqueRequests(wants));
+  return unknownEnd(cursor, `${formatPlace(cursor.place)} was not looked at`, wantsAt(snapshot, cursor.place, cursor));
 }
+
+/** Endpoints of one Service whose namespaces are asked before the walk has come there. */
+const ENDPOINTS_AHEAD = 8;
 
 /** What the namespaces at the packet's end will be asked anyway: named at once, fewer rounds are needed. */
 export function wantsAlongTheWay(snapshot: Snapshot, packet: Packet, family: Family): Request[] {
   const topology = topologyOf(snapshot);
-  const carried = packet.inner?.ip.destination;
-  const addresses = [packet.ip.destination, ...(carried === undefined ? [] : [carried])];
-  const places = addresses.flatMap((address) => {
+  const { destination } = (packet.inner ?? packet).ip;
+  const ends = [destination, ...topology.endpointsOf(destination).slice(0, ENDPOINTS_AHEAD)];
+  const places = ends.flatMap((address) => {
     const pod = topology.podAt(address);
     return pod ? [pod, hostOf(pod.node)] : topology.hostsAt(address);
   });
   return [...topology.missing, ...uniquePlaces(places).flatMap((place) => missingFacts(snapshot, place, family))];
 }
 
-/** All that a namespace needs, or the walk's end there names. */
+/** All that a namespace and its host need, and what lies ahead. */
 export function wantsAt(snapshot: Snapshot, place: Place, cursor: Cursor): Request[] {
   const family = familyAt(cursor);
+  const here = uniquePlaces([place, hostOf(place.node)]);
   return uniqueRequests([
-    ...missingFacts(snapshot, place, family),
+    ...here.flatMap((one) => missingFacts(snapshot, one, family)),
     ...wantsAlongTheWay(snapshot, cursor.packet, family),
   ]);
 }

@@ -3,6 +3,7 @@ import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { FactName } from '../snapshot/facts.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { nftHookEntries } from './nftables.ts';
 
 const WITHOUT_FAMILY = [
   'links',
@@ -33,10 +34,18 @@ export function factsForNamespace(place: Place, family: Family): Request[] {
   return factList(family).map(([action, args]) => ({ action, place: bare, args, round: 0 }));
 }
 
-/** Those of them that nobody has asked for yet. A fact that could not be had is not asked again. */
+/** Those of them that nobody has asked for yet, and the nftables tables that turned up. A fact that could not be had is not asked again. */
 export function missingFacts(snapshot: Snapshot, place: Place, family: Family): Request[] {
-  return factList(family).flatMap(([name, args]) => {
+  const missing = factList(family).flatMap(([name, args]) => {
     const observed = snapshot.fact(name, place, args);
     return observed.state === 'unseen' && observed.gap === 'not-asked' ? [observed.want] : [];
+  });
+  return [...missing, ...onlyNotAsked(snapshot, nftHookEntries(snapshot, place, family).wants)];
+}
+
+export function onlyNotAsked(snapshot: Snapshot, wants: readonly Request[]): Request[] {
+  return wants.filter((want) => {
+    const observed = snapshot.fact(want.action as FactName, want.place, want.args);
+    return observed.state === 'unseen' && observed.gap === 'not-asked';
   });
 }

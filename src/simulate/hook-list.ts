@@ -1,4 +1,3 @@
-import type { Request } from '../host/host.ts';
 import type { Family } from '../net/address.ts';
 import { type Place, placeKey } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -17,7 +16,6 @@ export type HookItem =
 
 export interface HookList {
   readonly items: readonly HookItem[];
-  readonly wants: readonly Request[];
   readonly incomplete: readonly string[];
 }
 
@@ -50,7 +48,6 @@ function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookNa
   );
   return {
     items: itemsOf(entries, hook),
-    wants: [...iptables.wants, ...nft.wants],
     incomplete: [...iptables.incomplete, ...nft.incomplete],
   };
 }

@@ -2,6 +2,7 @@ import { mergeWays } from './chances.ts';
 import { confirm, track, translationsOf, withCurrent } from './conntrack.ts';
 import type { Cursor, Move, Walk, Way } from './cursor.ts';
 import { familyAt, go, prefixed, stop, unknownEnd } from './cursor.ts';
+import { wantsAt } from './enter-namespace.ts';
 import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { hookInputOf, masqueradeAddress, redirectAddress } from './hook-input.ts';
 import { type HookItem, hookList } from './hook-list.ts';
@@ -18,7 +19,10 @@ export function runHook(walk: Walk, start: Cursor): Move {
   let cursor = start as AtHook;
   const { hook } = cursor.stage;
   const list = hookList(walk.world.snapshot, cursor.place, familyAt(cursor), hook);
-  if (list.incomplete.length > 0) return stop(unknownEnd(cursor, list.incomplete.join('; '), list.wants));
+  if (list.incomplete.length > 0) {
+    const wants = wantsAt(walk.world.snapshot, cursor.place, cursor);
+    return stop(unknownEnd(cursor, list.incomplete.join('; '), wants));
+  }
   const steps: Step[] = [];
   for (let index = cursor.stage.next; index < list.items.length; index++) {
     const move = runItem(walk, advanced(cursor, index + 1), list.items[index]!, hook);

@@ -44,7 +44,7 @@ function entriesOf(backend: Backend, observed: Observed<IptablesRuleset>, family
   if (observed.state === 'unseen') {
     return {
       entries: [],
-      wants: [observed.want],
+      wants: observed.gap === 'not-asked' ? [observed.want] : [],
       incomplete: [`${backend}: ${observed.gap} ${observed.detail}`.trim()],
     };
   }

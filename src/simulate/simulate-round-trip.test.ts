@@ -613,7 +613,7 @@ describe('what is not known is not guessed', () => {
     const nothing = createSnapshot(REPLIES.filter((reply) => reply.request.place.node === ''));
     const { leaf } = onlyEnd(walk(nothing));
     const wanted = new Set(leaf.wants.map((want) => `${want.place.node}/${want.place.namespace}`));
-    expect([...wanted].toSorted()).toEqual(['w1/pod/demo/client-tf545', 'w2/host', 'w2/pod/demo/web-2ql6z']);
+    expect([...wanted].toSorted()).toEqual(['w1/host', 'w1/pod/demo/client-tf545', 'w2/host', 'w2/pod/demo/web-2ql6z']);
   });
 
   it.each(['iptables.legacy', 'iptables.nft', 'nft.tables', 'routes', 'rules', 'sysctls', 'links', 'fdb'] as const)(

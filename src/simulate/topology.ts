@@ -2,7 +2,7 @@ import type { Request } from '../host/host.ts';
 import type { Address } from '../net/address.ts';
 import { CLUSTER, hostOf, type Place, placeKey, podPlace } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
-import type { Node, Pod } from '../snapshot/objects.ts';
+import type { Node, Pod, Service } from '../snapshot/objects.ts';
 import { isComplete, type Observed, type Snapshot } from '../snapshot/snapshot.ts';
 
 export type Peer =
@@ -15,6 +15,8 @@ export type Peer =
 export interface Topology {
   /** The running pod, not on the host's network, that the API gives this address. */
   readonly podAt: (address: Address) => Place | undefined;
+  /** The addresses that a Service's virtual address stands for, as its EndpointSlices say. */
+  readonly endpointsOf: (address: Address) => readonly Address[];
   /** Host namespaces that hold this address: by their collected devices, else by the API. */
   readonly hostsAt: (address: Address) => readonly Place[];
   /** Addresses that the API gives this node. */
@@ -52,6 +54,7 @@ function makeTopology(snapshot: Snapshot): Topology {
   const hosts = new Set([...nodeAddresses.keys(), ...snapshot.nodes()]);
   return {
     podAt: (address) => podsByAddress.get(address),
+    endpointsOf: (address) => endpointsBehind(snapshot, address),
     hostsAt: (address) => hostsHolding(snapshot, hosts, nodeAddresses, address),
     addressesOfNode: (node) => nodeAddresses.get(node) ?? [],
     podsOfNode,
@@ -59,6 +62,25 @@ function makeTopology(snapshot: Snapshot): Topology {
     missing: [...notAsked(pods), ...notAsked(nodes)],
     complete: isComplete(pods) && isComplete(nodes),
   };
+}
+
+function endpointsBehind(snapshot: Snapshot, address: Address): readonly Address[] {
+  const services = snapshot.fact('api.services', CLUSTER);
+  const slices = snapshot.fact('api.endpointslices', CLUSTER);
+  if (services.state === 'unseen' || slices.state === 'unseen') return [];
+  const found = services.value.find((service) => virtualAddresses(service).includes(address));
+  if (!found) return [];
+  return slices.value
+    .filter(({ metadata }) => {
+      const name = metadata.labels?.['kubernetes.io/service-name'];
+      return metadata.namespace === found.metadata.namespace && name === found.metadata.name;
+    })
+    .flatMap((slice) => (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses));
+}
+
+function virtualAddresses({ spec, status }: Service): readonly Address[] {
+  const balanced = (status?.loadBalancer?.ingress ?? []).flatMap((one) => (one.ip === undefined ? [] : [one.ip]));
+  return [...(spec.clusterIPs ?? []), ...(spec.externalIPs ?? []), ...balanced];
 }
 
 function notAsked(observed: Observed<unknown>): Request[] {
