@@ -9,6 +9,7 @@ import { inherit, killInherited } from './runner/inherit.ts';
 import { inPrivateNamespaces } from './runner/private-namespaces.ts';
 import { runVitest, runVitestProject } from './runner/run-vitest.ts';
 import {
+  addTallies,
   readExpectedSkips,
   renderTally,
   renderTotal,
@@ -56,6 +57,10 @@ const CLUSTER_NEEDS: readonly Capability[] = [...NAMESPACE_NEEDS, 'br_netfilter'
 const runNamespace = ({ can }: Context): Promise<Tally> =>
   runVitest('namespace', ['test/namespace'], handDown(can), { wrap: inPrivateNamespaces });
 
+/** The runner's own tests count among these. */
+const runUnit = async (): Promise<Tally> =>
+  addTallies(await runVitestProject('unit', 'unit'), await runVitest('unit', ['test/runner']));
+
 /** The image of the node side, of this very checkout. */
 const makeImage = async (folder: string): Promise<{ readonly file: string; readonly reference: string }> => {
   const file = join(folder, 'podtriage.tar');
@@ -87,7 +92,7 @@ const runCluster = async ({ can, folder, built }: Context, proxyMode: string, wh
 const SUITES: readonly Suite[] = [
   { name: 'types', needs: [], run: () => byExitCode('types', [tool('tsc'), '-p', 'tsconfig.json']) },
   { name: 'lint', needs: [], run: () => byExitCode('lint', [tool('biome'), 'check', '.']) },
-  { name: 'unit', needs: [], run: () => runVitestProject('unit', 'unit') },
+  { name: 'unit', needs: [], run: runUnit },
   { name: 'scenarios', needs: [], run: () => runVitestProject('scenarios', 'scenarios') },
   { name: 'namespace', needs: NAMESPACE_NEEDS, run: runNamespace },
   { name: 'cluster iptables', needs: CLUSTER_NEEDS, run: (context) => runCluster(context, 'iptables', true) },

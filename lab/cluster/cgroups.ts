@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** One mounted cgroup hierarchy, and where this process is in it. */
 interface Hierarchy {
@@ -26,7 +26,14 @@ export const parseHierarchies = (cgroup: string, mountinfo: string): readonly Hi
     );
     if (!mount) return [];
     const below = mount.root === '/' ? path : path.slice(mount.root.length);
-    return [{ version: wanted.length === 0 ? 2 : 1, controllers: wanted, own: join(mount.at, below), mount: mount.at }];
+    return [
+      {
+        version: wanted.length === 0 ? 2 : 1,
+        controllers: wanted,
+        own: resolve(mount.at, `./${below}`),
+        mount: mount.at,
+      },
+    ];
   });
 };
 

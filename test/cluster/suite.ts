@@ -10,7 +10,7 @@ import { up } from '../../lab/cluster/up.ts';
 import { killRunningCommands } from '../../lab/command.ts';
 import { waitFor } from '../../lab/wait-for.ts';
 import { runVitest } from '../runner/run-vitest.ts';
-import type { Tally } from '../runner/tally.ts';
+import { addTallies, type Tally } from '../runner/tally.ts';
 import { renderResult } from './faults.ts';
 import { inventoryAdded, takeInventory } from './inventory.ts';
 import { type CaseResult, runFaults } from './run-faults.ts';
@@ -100,19 +100,12 @@ const asTally = (suite: string, results: readonly CaseResult[]): Tally => {
   return { suite, passed: of('passed').length, failed: of('failed'), skipped: of('skipped') };
 };
 
-/** Adds the vitest files that need a cluster, which find this bed by their environment. */
-const withVitest = async (tally: Tally, options: Options, bed: Bed): Promise<Tally> => {
-  const more = await runVitest(tally.suite, ['test/cluster'], {
+/** The vitest files that need a cluster, which find this bed by their environment. */
+const runVitestOn = (suite: string, options: Options, bed: Bed): Promise<Tally> =>
+  runVitest(suite, ['test/cluster'], {
     PODTRIAGE_TEST_KUBECONFIG: bed.layout.kubeconfig,
     ...(options.imageReference ? { PODTRIAGE_TEST_IMAGE: options.imageReference } : {}),
   });
-  return {
-    suite: tally.suite,
-    passed: tally.passed + more.passed,
-    failed: [...tally.failed, ...more.failed],
-    skipped: [...tally.skipped, ...more.skipped],
-  };
-};
 
 const runSuite = async (options: Options): Promise<Tally> => {
   const suite = `cluster ${options.proxyMode}`;
@@ -121,7 +114,7 @@ const runSuite = async (options: Options): Promise<Tally> => {
   const before = await takeInventory(NAME);
   if (options.whole) results.push(await test('bed: down after a killed up leaves nothing', killedUpIsRemoved));
   let bed: Bed | undefined;
-  let tally: Tally | undefined;
+  let byVitest: Tally | undefined;
   try {
     const started = performance.now();
     const upResult = await test(`bed: up in ${UP_LIMIT_S} s`, async () => {
@@ -142,7 +135,7 @@ const runSuite = async (options: Options): Promise<Tally> => {
           onResult: (each) => say(renderResult(each)),
         })),
       );
-      if (options.whole && !options.lab) tally = await withVitest(asTally(suite, []), options, bed);
+      if (options.whole && !options.lab) byVitest = await runVitestOn(suite, options, bed);
     }
   } finally {
     bed?.close();
@@ -154,12 +147,7 @@ const runSuite = async (options: Options): Promise<Tally> => {
     );
   }
   const own = asTally(suite, results);
-  return {
-    suite,
-    passed: own.passed + (tally?.passed ?? 0),
-    failed: [...own.failed, ...(tally?.failed ?? [])],
-    skipped: [...own.skipped, ...(tally?.skipped ?? [])],
-  };
+  return byVitest ? addTallies(own, byVitest) : own;
 };
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

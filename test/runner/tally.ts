@@ -22,8 +22,16 @@ export const skippedWhole = (suite: string, because: string): Tally => ({
   skipped: [{ id: '*', because }],
 });
 
+/** Two parts of one suite. */
+export const addTallies = (a: Tally, b: Tally): Tally => ({
+  suite: a.suite,
+  passed: a.passed + b.passed,
+  failed: [...a.failed, ...b.failed],
+  skipped: [...a.skipped, ...b.skipped],
+});
+
 /** An entry of expected-skips.json; an id that ends with `*` stands for all that begin so. */
-interface ExpectedSkip {
+export interface ExpectedSkip {
   readonly suite: string;
   readonly id: string;
   readonly because: string;
