@@ -31,6 +31,9 @@ export class CommandFailed extends Error {
   }
 }
 
+/** A root shell may lack the folders of the system's own programs, iptables and ip among them. */
+export const SYSTEM_PATH = `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`;
+
 const DEFAULT_TIMEOUT_MS = 60_000;
 const running = new Set<ChildProcess>();
 
@@ -66,7 +69,7 @@ export const command = (argv: readonly string[], options: CommandOptions = {}): 
     const [program, ...args] = argv;
     const child = spawn(program!, args, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, PATH: SYSTEM_PATH, ...options.env },
       detached: true,
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });

@@ -7,7 +7,7 @@ export interface Expectation {
   readonly id: string;
   /** Node of that cause's place. */
   readonly node?: string;
-  /** Text that the cause must hold somewhere in its place, title or evidence: the thing at fault by its name. */
+  /** Text that the cause must hold somewhere in its place, title, evidence or fix: the thing at fault by its name. */
   readonly object?: string;
   /** Exit code; 1 unless the cause is no fault but by design. */
   readonly exit?: number;

@@ -29,8 +29,7 @@ const complaint = ({ code, stderr }: CommandResult): string | undefined =>
 
 /** Tries a shell line in a network namespace that ends with it. */
 const inNamespace = async (line: string): Promise<string | undefined> => {
-  const path = { PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  return complaint(await command(['unshare', '--net', 'sh', '-c', line], { timeoutMs: 10_000, env: path }));
+  return complaint(await command(['unshare', '--net', 'sh', '-c', line], { timeoutMs: 10_000 }));
 };
 
 const probes: Readonly<Record<Capability, () => string | undefined | Promise<string | undefined>>> = {

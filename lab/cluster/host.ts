@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { access, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CommandOptions, type CommandResult, command, output } from '../command.ts';
+import { type CommandOptions, type CommandResult, command, output, SYSTEM_PATH } from '../command.ts';
 import { GiveUp, waitFor } from '../wait-for.ts';
 import { makeCgroups } from './cgroups.ts';
 import { addressOf, FABRIC, type Layout, namespaceOf } from './layout.ts';
@@ -51,7 +51,7 @@ export const startHost = async (layout: Layout, host: string): Promise<void> => 
   const child = spawn(
     'sh',
     ['-c', START, 'sh', join(folder, 'cgroups'), namespaceOf(layout.name, host), init, folder],
-    { detached: true, stdio: ['ignore', descriptor, descriptor] },
+    { detached: true, stdio: ['ignore', descriptor, descriptor], env: { ...process.env, PATH: SYSTEM_PATH } },
   );
   closeSync(descriptor);
   let ended: number | undefined;

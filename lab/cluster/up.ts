@@ -42,7 +42,7 @@ const checkMachine = async (layout: Layout): Promise<void> => {
   if (process.getuid?.() !== 0) throw new Error('a test cluster needs root: it makes namespaces, mounts and cgroups');
   const missing: string[] = [];
   for (const [program, debian] of Object.entries(NEEDED)) {
-    const { code } = await command(['sh', '-c', 'PATH=$PATH:/usr/sbin:/sbin; command -v "$0" >/dev/null', program]);
+    const { code } = await command(['sh', '-c', 'command -v "$0" >/dev/null', program]);
     if (code !== 0) missing.push(debian);
   }
   if (missing.length > 0) throw new Error(`missing: apt-get install -y ${[...new Set(missing)].join(' ')}`);

@@ -15,6 +15,7 @@ export interface CauseSeen {
   readonly title: string;
   readonly place: { readonly node: string; readonly namespace: string; readonly object?: string };
   readonly evidence: readonly { readonly statement: string; readonly text?: string }[];
+  readonly fix?: { readonly summary: string; readonly commands: readonly string[] };
   readonly explains?: readonly CauseSeen[];
 }
 

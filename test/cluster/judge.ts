@@ -4,7 +4,7 @@ import type { CauseSeen, Diagnosis } from './diagnose.ts';
 const describe = (cause: CauseSeen): string =>
   `${cause.id} (${cause.confidence}) at ${cause.place.node || 'the cluster'}`;
 
-const textOf = (cause: CauseSeen): string => JSON.stringify([cause.title, cause.place, cause.evidence]);
+const textOf = (cause: CauseSeen): string => JSON.stringify([cause.title, cause.place, cause.evidence, cause.fix]);
 
 const nested = (cause: CauseSeen): readonly string[] =>
   (cause.explains ?? []).flatMap((each) => [each.id, ...nested(each)]);

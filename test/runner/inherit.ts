@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { SYSTEM_PATH } from '../../lab/command.ts';
 
 const running = new Set<ChildProcess>();
 
@@ -11,7 +12,10 @@ export const killInherited = (): void => {
 export const inherit = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> =>
   new Promise((resolve, reject) => {
     const [program, ...args] = argv;
-    const child = spawn(program!, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+    const child = spawn(program!, args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, PATH: SYSTEM_PATH, ...env },
+    });
     running.add(child);
     child.on('error', (error) => reject(new Error(`${program} could not be started: ${error.message}`)));
     child.on('exit', (code) => {
