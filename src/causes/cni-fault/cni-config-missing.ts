@@ -1,4 +1,5 @@
-import { defineCause } from '../../diagnose/cause.ts';
+import { type Ask, defineCause } from '../../diagnose/cause.ts';
+import type { Evidence } from '../../diagnose/evidence.ts';
 import { stateEvidence } from '../../diagnose/evidence-of.ts';
 import { CLUSTER } from '../../net/place.ts';
 import type { Node, Pod } from '../../snapshot/objects.ts';
@@ -17,27 +18,47 @@ export const cniConfigMissing = defineCause({
   title: 'The node has no CNI configuration',
   gravity: 'fault',
   at: 'path-node',
-  needs: ['question', 'cni-configuration', 'api.nodes', 'api.pods'],
+  needs: ['question', 'flows', 'cni-configuration', 'api.nodes', 'api.pods'],
+  optional: ['api.events'],
   explains: ['pod-not-running'],
   invariant: 'a node that runs pods has a CNI configuration',
-  check(given, place) {
-    const usable = given['cni-configuration'].value.files.filter((file) => file.network);
+  check(given, place, ask) {
+    const { files, directory } = given['cni-configuration'].value;
+    const usable = files.filter((file) => file.network);
     if (usable.length > 0)
       return { is: 'absent', because: `${place.node} has ${usable.map((file) => file.name).join(', ')}` };
     if (!isComplete(given['cni-configuration']))
       return { is: 'unknown', because: `the CNI configuration of ${place.node} was not read wholly` };
+    if (files.length > 0)
+      return {
+        is: 'absent',
+        because: `${directory} on ${place.node} has a configuration, but a wrong one: ${files.map((file) => `${file.name} (${file.problem ?? 'invalid'})`).join(', ')}`,
+      };
     const node = nodeByName(given['api.nodes'].value, place.node);
     const complaint = node && readyComplaint(node);
     const stuck = stuckPods(given['api.pods'].value, place.node);
     const asked = [given.question.source, given.question.destination].flatMap((end) =>
       end.kind === 'pod' && end.node === place.node ? [`${end.namespace}/${end.name}`] : [],
     );
-    if (!complaint && !stuck.some((pod) => asked.includes(podName(pod))))
+    const stuckAsked = stuck.filter((pod) => asked.includes(podName(pod)));
+    const failures = stuckAsked.flatMap((pod) => networkFailure(pod, ask) ?? []);
+    if (!complaint && failures.length === 0) {
+      if (isReady(node))
+        return {
+          is: 'absent',
+          because: `${place.node} has no CNI configuration in ${directory}, yet its runtime says that the network is ready: it reads another folder`,
+        };
+      return {
+        is: 'unknown',
+        because: `${directory} on ${place.node} is empty, and nothing tells whether the runtime reads another folder`,
+      };
+    }
+    // Pods that have their network keep it: where the asked ones work, this is not what the question is about.
+    if (stuckAsked.length === 0 && given.flows.some((flow) => flow.purpose === 'main' && flow.probe?.passed === 'yes'))
       return {
         is: 'absent',
-        because: `${place.node} has no CNI configuration in ${given['cni-configuration'].value.directory}, yet its runtime says that the network is ready: it reads another folder`,
+        because: `${place.node} has no CNI configuration any more, but the pods that were asked about have their network`,
       };
-    const { directory, files } = given['cni-configuration'].value;
     return present({
       claims: [],
       evidence: [
@@ -47,10 +68,7 @@ export const cniConfigMissing = defineCause({
           place,
           source: given['cni-configuration'].source,
           values: { files: files.length },
-          statement:
-            files.length === 0
-              ? `${directory} on ${place.node} is empty`
-              : `${directory} on ${place.node} has no valid configuration: ${files.map((file) => `${file.name} (${file.problem ?? 'invalid'})`).join(', ')}`,
+          statement: `${directory} on ${place.node} has no CNI configuration`,
         },
         ...(complaint
           ? [
@@ -62,6 +80,7 @@ export const cniConfigMissing = defineCause({
               ),
             ]
           : []),
+        ...failures,
         ...stuck
           .slice(0, 3)
           .map((pod) =>
@@ -85,11 +104,30 @@ export const cniConfigMissing = defineCause({
   },
 });
 
+/** What runtimes and kubelets say of a missing configuration (containerd's and CRI-O's status, kubelet_node_status.go). */
+const COMPLAINT =
+  /cni plugin not initialized|cni config uninitialized|no network config found|No CNI configuration file/i;
+
 /** What the kubelet says of the network in the Ready condition; undefined where it does not complain of it. */
 function readyComplaint(node: Node): string | undefined {
   const ready = node.status.conditions?.find((condition) => condition.type === 'Ready');
-  if (ready?.status === 'True') return undefined;
-  return /cni|network/i.test(ready?.message ?? '') ? ready?.message : undefined;
+  if (ready === undefined || ready.status === 'True') return undefined;
+  return COMPLAINT.test(ready.message ?? '') ? ready.message : undefined;
+}
+
+function isReady(node: Node | undefined): boolean {
+  return node?.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
+/** The event that tells for what the pod waits: a volume or an image keeps it Pending as well. */
+function networkFailure(pod: Pod, ask: Ask<'api.events'>): Evidence | undefined {
+  const { name, namespace = 'default' } = pod.metadata;
+  const events = ask('api.events', CLUSTER, { namespace, name });
+  if (events.state === 'unseen') return undefined;
+  const event = events.value.find((one) => COMPLAINT.test(one.message ?? ''));
+  if (!event) return undefined;
+  const place = { ...CLUSTER, object: `pod/${podName(pod)}` };
+  return stateEvidence('event', place, events, `${podName(pod)}: ${event.reason}: ${event.message}`);
 }
 
 function stuckPods(pods: readonly Pod[], node: string): Pod[] {

@@ -1,9 +1,18 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
-import { deleteCommand, familyOfStep, policyChange, ruleRemoval, ruleText } from '../shared/iptables-change.ts';
-import { isForeign } from '../shared/is-foreign.ts';
+import {
+  deleteCommand,
+  doubtBefore,
+  familyOfStep,
+  policyChange,
+  ruleName,
+  ruleRemoval,
+  ruleText,
+} from '../shared/iptables-change.ts';
+import { isForeign, isForwardPolicy } from '../shared/is-foreign.ts';
 import { policyRise } from '../shared/policy-rise.ts';
 import { present } from '../shared/present.ts';
 
@@ -22,15 +31,14 @@ export const hostFirewallDrop = defineCause({
   optional: ['iptables.nft', 'iptables.legacy'],
   check({ flows }, place, ask) {
     const dead = deadEnds(flows, { ends: ['dropped-by-rule', 'rejected-by-rule'], at: place }).filter(isHostFirewall);
-    if (dead.length === 0)
-      return { is: 'absent', because: `no foreign rule of ${place.node} drops a packet that was walked` };
+    if (dead.length === 0) return absentFromWalks(flows, `no packet ended at a foreign rule of ${place.node}`);
     const rules = distinctBy(dead, keyOf);
     return present({
       claims: claimsOf(dead),
       evidence: [
         ...rules.map((end) => walkEvidence('firewall-rule', place, end.step!, statementOf(end))),
         ...rules.flatMap((end) => policyRise(ask, place, familyOfStep(end.step!), end.step!) ?? []),
-        ...probeEvidence(dead.map((end) => end.flow)),
+        ...probeEvidence(distinctBy(dead, (end) => end.flow.id).map((end) => end.flow)),
       ],
       place: { ...place, object: rules.map(keyOf).join('; ') },
       change: rules.map((end) =>
@@ -48,16 +56,12 @@ function isHostFirewall(end: DeadEnd): boolean {
   if (!step || (step.kind !== 'rule' && step.kind !== 'policy')) return false;
   // The outer packet of a tunnel has causes of its own (overlay-port-blocked).
   if (end.leaf.end.packet.inner) return false;
-  const { backend, chain } = step.values;
   // forward-policy-drop is the name of that.
-  if (step.kind === 'policy' && String(backend).startsWith('iptables') && chain === 'FORWARD') return false;
-  return isForeign(step);
+  return !isForwardPolicy(step) && isForeign(step);
 }
 
 function keyOf(end: DeadEnd): string {
-  const { values, kind } = end.step!;
-  const chain = `${values['backend']} ${values['table']} ${values['chain']}`;
-  return kind === 'policy' ? `${chain} policy` : `${chain} rule ${values['ruleNumber']}`;
+  return ruleName(end.step!);
 }
 
 function statementOf(end: DeadEnd): string {
@@ -67,7 +71,8 @@ function statementOf(end: DeadEnd): string {
     end.step!.kind === 'policy'
       ? `the policy of ${keyOf(end).replace(/ policy$/, '')}`
       : `“${ruleText(end.step!)}” (${keyOf(end)})`;
-  return `${what} ${act} ${packet.ip.source} → ${packet.ip.destination}`;
+  const doubt = doubtBefore(end.step!, end.hop);
+  return `${what} ${act} ${packet.ip.source} → ${packet.ip.destination}${doubt ? `; ${doubt}` : ''}`;
 }
 
 function fixFor(rules: readonly DeadEnd[], place: Place) {

@@ -4,6 +4,7 @@ import type { Evidence } from '../../diagnose/evidence.ts';
 import { counterEvidence, type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import type { SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 
 /**
@@ -21,7 +22,7 @@ export const ipForwardDisabled = defineCause({
   optional: ['counters'],
   check({ flows, counters }, place, ask) {
     const dead = deadEnds(flows, { ends: ['forwarding-disabled'], at: place });
-    if (dead.length === 0) return { is: 'absent', because: `${place.node} forwards every packet that was walked` };
+    if (dead.length === 0) return absentFromWalks(flows, `${place.node} forwards every packet that was walked`);
     const switches = distinctBy(
       dead.filter((end) => end.step),
       keyOf,

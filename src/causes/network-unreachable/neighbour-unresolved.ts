@@ -1,7 +1,9 @@
 import { defineCause } from '../../diagnose/cause.ts';
-import { type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import { type DeadEnd, deadEnds, hopsTo, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import { type Place, placeKey } from '../../net/place.ts';
-import type { SnapshotChange } from '../../snapshot/snapshot.ts';
+import type { Step } from '../../simulate/trace.ts';
+import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
 
@@ -18,17 +20,20 @@ export const neighbourUnresolved = defineCause({
   needs: ['flows', 'links'],
   check({ flows, links }, place) {
     const tunnels = new Set(links.value.filter((link) => link.kind === 'vxlan').map((link) => link.name));
-    const dead = deadEnds(flows, { ends: ['neighbour-unresolved', 'not-for-this-mac'] })
-      .map((end) => ({ end, neighbour: neighbourStep(end, place) }))
-      .filter((one) => one.neighbour !== undefined && !tunnels.has(String(one.neighbour.values['device'])))
-      .map((one) => ({ ...one.end, step: one.neighbour! }));
-    if (dead.length === 0) return { is: 'absent', because: `every next hop of ${place.node} on the way resolves` };
+    const dead = deadEnds(flows, { ends: ['neighbour-unresolved', 'not-for-this-mac'] }).flatMap((end): Resolved[] => {
+      const step = neighbourStep(end, place);
+      return step && !tunnels.has(String(step.values['device'])) ? [{ ...end, step }] : [];
+    });
+    if (dead.length === 0) {
+      if (!isComplete(links)) return { is: 'unknown', because: `the devices of ${place.node} were not read wholly` };
+      return absentFromWalks(flows, `no packet ended because ${place.node} does not resolve its next hop`);
+    }
     const entries = distinctBy(dead, keyOf);
     return present({
       claims: claimsOf(dead),
       evidence: [
         ...entries.map((end) => walkEvidence('neighbour', place, end.step, statementOf(end))),
-        ...probeEvidence(dead.map((end) => end.flow)),
+        ...probeEvidence(distinctBy(dead, (end) => end.flow.id).map((end) => end.flow)),
       ],
       place: { ...place, object: `neighbour ${entries.map(keyOf).join(', ')}` },
       change: entries.flatMap((end) => correction(end, place)),
@@ -46,18 +51,21 @@ export const neighbourUnresolved = defineCause({
   },
 });
 
-type Resolved = DeadEnd & { readonly step: NonNullable<DeadEnd['step']> };
+type Resolved = DeadEnd & { readonly step: Step };
 
-/** The last neighbour look-up that this node made before the packet died. */
-function neighbourStep(end: DeadEnd, place: Place) {
-  const hops = end.leaf.trace.segments[end.leaf.ref.segment]?.hops ?? [];
-  const own = hops.filter((hop) => placeKey(hop.place) === placeKey(place)).flatMap((hop) => hop.steps);
-  const last = own.findLast((step) => step.kind === 'neighbour');
-  if (!last) return undefined;
-  if (end.leaf.end.end === 'neighbour-unresolved')
-    return placeKey(end.leaf.end.place) === placeKey(place) ? last : undefined;
-  // not-for-this-mac: the receiver dropped it, the sender's entry is at fault where it differs from the owner's MAC.
-  return last.values['ownerMac'] !== undefined && last.values['mac'] !== last.values['ownerMac'] ? last : undefined;
+/** The look-up of the next hop that the packet died of, where this node made it. */
+function neighbourStep({ leaf }: DeadEnd, place: Place): Step | undefined {
+  const looked = hopsTo(leaf).flatMap((hop) => hop.steps.map((step) => ({ step, at: hop.place })));
+  const last = looked.findLast((one) => one.step.kind === 'neighbour');
+  if (!last || placeKey(last.at) !== placeKey(place)) return undefined;
+  if (leaf.end.end === 'neighbour-unresolved') return last.step.matched === 'no' ? last.step : undefined;
+  // not-for-this-mac: the receiver dropped it; the sender's entry is at fault where it is not the owner's MAC.
+  const { mac, ownerMac } = last.step.values;
+  if (mac === undefined || ownerMac === undefined || mac === ownerMac) return undefined;
+  const refused = looked.at(-1)!.step;
+  const isSameFrame =
+    refused.kind === 'neighbour' || (refused.values['destinationMac'] ?? refused.values['mac']) === mac;
+  return isSameFrame ? last.step : undefined;
 }
 
 function deviceOf(end: Resolved): string {
@@ -78,9 +86,11 @@ function isWrong(end: Resolved): boolean {
 }
 
 function statementOf(end: Resolved): string {
-  const { mac, ownerMac, state } = end.step.values;
+  const { mac, ownerMac, state, reason } = end.step.values;
   if (isWrong(end))
     return `${keyOf(end)} is entered as ${mac} (${state}), but the host with that address has ${ownerMac}`;
+  if (reason === 'no-owner')
+    return `nobody behind ${deviceOf(end)} has the address ${addressOf(end)}, so that it cannot be resolved`;
   return `${keyOf(end)} is ${state || 'not resolved'}: no host answers for that address`;
 }
 

@@ -1,11 +1,21 @@
 import { type Ask, defineCause, type Finding } from '../../diagnose/cause.ts';
-import type { Flow } from '../../diagnose/derived.ts';
+import type { Flow, FlowProbe } from '../../diagnose/derived.ts';
 import { type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Packet } from '../../net/packet.ts';
 import type { Place } from '../../net/place.ts';
+import type { Step } from '../../simulate/trace.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
-import { deleteCommand, familyOfStep, policyChange, ruleRemoval, ruleText } from '../shared/iptables-change.ts';
-import { lostOnTheWay, tunnelLoss, tunnelsFrom } from '../shared/overlay-loss.ts';
+import {
+  deleteCommand,
+  doubtBefore,
+  familyOfStep,
+  policyChange,
+  ruleName,
+  ruleRemoval,
+  ruleText,
+} from '../shared/iptables-change.ts';
+import { lostOnTheWay, type Tunnel, type TunnelFate, tunnelFate, tunnelsFrom } from '../shared/overlay-loss.ts';
 import { policyRise } from '../shared/policy-rise.ts';
 import { present } from '../shared/present.ts';
 
@@ -20,89 +30,93 @@ export const overlayPortBlocked = defineCause({
   gravity: 'fault',
   at: 'path-node',
   needs: ['flows'],
-  optional: ['iptables.nft', 'iptables.legacy', 'links'],
+  optional: ['iptables.nft', 'iptables.legacy', 'links', 'counters'],
   invariant: 'the nodes get each other’s overlay packets',
   check({ flows }, place, ask) {
-    const dead = deadEnds(flows, { ends: ['dropped-by-rule', 'rejected-by-rule'], at: place }).filter(
-      (end) => end.leaf.end.packet.inner,
+    const dead = deadEnds(flows, { ends: ['dropped-by-rule', 'rejected-by-rule'], at: place }).flatMap(
+      (end): Dropped[] => (end.leaf.end.packet.inner && end.step ? [{ ...end, step: end.step }] : []),
     );
     if (dead.length === 0) return betweenTheNodes(flows, place, ask);
-    const rules = distinctBy(
-      dead.filter((end) => end.step),
-      keyOf,
-    );
+    const rules = distinctBy(dead, (end) => ruleName(end.step));
     return present({
       claims: claimsOf(dead),
       evidence: [
-        ...rules.map((end) => walkEvidence('firewall-rule', place, end.step!, statementOf(end))),
-        ...rules.flatMap((end) => policyRise(ask, place, familyOfStep(end.step!), end.step!) ?? []),
-        ...probeEvidence(dead.map((end) => end.flow)),
+        ...rules.map((end) => walkEvidence('firewall-rule', place, end.step, statementOf(end))),
+        ...rules.flatMap((end) => policyRise(ask, place, familyOfStep(end.step), end.step) ?? []),
+        ...probeEvidence(distinctBy(dead, (end) => end.flow.id).map((end) => end.flow)),
       ],
-      place: { ...place, object: rules.map(keyOf).join('; ') },
+      place: { ...place, object: rules.map((end) => ruleName(end.step)).join('; ') },
       change: rules.map((end) =>
-        end.step!.kind === 'policy'
-          ? policyChange(end.step!, place, 'accept', `${keyOf(end)} accept`)
-          : ruleRemoval(end.step!, place),
+        end.step.kind === 'policy'
+          ? policyChange(end.step, place, 'accept', `${ruleName(end.step)} accept`)
+          : ruleRemoval(end.step, place),
       ),
       fix: {
-        summary: `let ${overlayOf(rules[0]?.leaf.end.packet)} through between all nodes, in whatever manages this rule`,
+        summary: `let ${overlayOf(rules[0]!.leaf.end.packet)} through between all nodes, in whatever manages this rule`,
         commands: rules.map((end) =>
-          end.step!.kind === 'policy'
+          end.step.kind === 'policy'
             ? `# on ${place.node}: accept ${overlayOf(end.leaf.end.packet)} from the other nodes`
-            : `${deleteCommand(end.step!, familyOfStep(end.step!))}    # on ${place.node}`,
+            : `${deleteCommand(end.step, familyOfStep(end.step))}    # on ${place.node}`,
         ),
       },
     });
   },
 });
 
+type Dropped = DeadEnd & { readonly step: Step };
+
 /** No rule of a node drops it, yet it is lost: the network between drops the overlay's packets, and others pass. */
-function betweenTheNodes(flows: readonly Flow[], place: Place, ask: Ask<'links'>): Finding {
+function betweenTheNodes(flows: readonly Flow[], place: Place, ask: Ask<'links' | 'counters'>): Finding {
   const lost = lostOnTheWay(flows);
-  const tunnels = tunnelsFrom(lost, place);
-  if (tunnels.length === 0)
-    return { is: 'absent', because: `no overlay packet that was sent from ${place.node} is lost` };
-  const blocked = tunnels.flatMap((tunnel) => {
-    const evidence = tunnelLoss(tunnel, ask);
-    const underlay = flows.find((flow) => flow.purpose === 'underlay' && flow.id.endsWith(`/${tunnel.to}`));
-    return evidence && underlay?.probe?.passed === 'yes'
-      ? [{ tunnel, evidence, underlay: underlay.probe.evidence }]
-      : [];
+  const fates = tunnelsFrom(lost, place).map((tunnel) => ({ tunnel, fate: tunnelFate(tunnel, ask) }));
+  if (fates.length === 0) return absentFromWalks(flows, `no overlay packet that was sent from ${place.node} was lost`);
+  const blocked = fates.flatMap(({ tunnel, fate }) => {
+    const underlay = underlayOf(flows, tunnel);
+    return fate.is === 'lost' && underlay ? [{ tunnel, evidence: [...fate.evidence, underlay.evidence] }] : [];
   });
   const [first] = blocked;
-  if (!first)
-    return {
-      is: 'unknown',
-      because: `whether overlay packets of ${place.node} arrive at ${tunnels.map((one) => one.to).join(', ')} could not be told from the counters`,
-    };
+  if (!first) return { is: 'unknown', because: fates.map(({ tunnel, fate }) => whyUnsure(tunnel, fate)).join('; ') };
+  const { from, to, port } = first.tunnel;
   return present({
     claims: [],
-    evidence: [...blocked.flatMap((one) => [...one.evidence, one.underlay]), ...probeEvidence(lost)],
-    place: { ...place, object: `overlay to ${blocked.map((one) => one.tunnel.to).join(', ')}` },
+    evidence: [...blocked.flatMap((one) => one.evidence), ...probeEvidence(lost)],
+    place: { ...place, object: `overlay to ${blocked.map((one) => one.tunnel.to).join(', ')} (UDP port ${port})` },
     fix: {
-      summary: `let the overlay’s packets through between ${place.node} and ${first.tunnel.to}: security group, switch or router filter, hypervisor firewall; the nodes’ own rules let them pass`,
+      summary: `let the overlay’s packets, UDP port ${port}, through between ${from} and ${to}: security group, switch or router filter, hypervisor firewall; the nodes’ own rules let them pass`,
       commands: [
-        `ip -d link show type vxlan    # on ${place.node}: "dstport" is the UDP port to open`,
-        `tcpdump -p -ni NIC udp port PORT and host ${place.node}    # on ${first.tunnel.to}: nothing arrives`,
+        `tcpdump -p -ni any udp port ${port}    # on ${from}: they leave`,
+        `tcpdump -p -ni any udp port ${port} and host ${first.tunnel.remote}    # on ${to}: nothing arrives`,
       ],
     },
   });
 }
 
-function keyOf(end: DeadEnd): string {
-  const { values, kind } = end.step!;
-  const chain = `${values['backend']} ${values['table']} ${values['chain']}`;
-  return kind === 'policy' ? `${chain} policy` : `${chain} rule ${values['ruleNumber']}`;
+/** A ping between the two nodes, whichever sent it, to the very address that the tunnel goes to or comes from. */
+function underlayOf(flows: readonly Flow[], { from, to, remote }: Tunnel): FlowProbe | undefined {
+  return flows.find(
+    (flow) =>
+      flow.purpose === 'underlay' &&
+      flow.probe?.passed === 'yes' &&
+      ((flow.from?.node === from && flow.destination === remote) ||
+        (flow.from?.node === to && flow.source === remote && flow.id.endsWith(`/${from}`))),
+  )?.probe;
 }
 
-function statementOf(end: DeadEnd): string {
+function whyUnsure({ from, to }: Tunnel, fate: TunnelFate): string {
+  const what = `whether overlay packets of ${from} arrive at ${to} could not be told`;
+  if (fate.is === 'lost') return `${what}: whether others pass between the nodes was not tried`;
+  return fate.is === 'arrives' ? `${what} from the counters: ${fate.because}, of whomever` : `${what}: ${fate.because}`;
+}
+
+function statementOf(end: Dropped): string {
   const { packet } = end.leaf.end;
-  const what = end.step!.kind === 'policy' ? `the policy of ${keyOf(end)}` : `“${ruleText(end.step!)}” (${keyOf(end)})`;
-  return `${what} drops the outer packet ${packet.ip.source} → ${packet.ip.destination}, ${overlayOf(packet)}, which carries ${packet.inner?.ip.source} → ${packet.inner?.ip.destination}`;
+  const name = ruleName(end.step);
+  const what = end.step.kind === 'policy' ? `the ${name}` : `“${ruleText(end.step)}” (${name})`;
+  const doubt = doubtBefore(end.step, end.hop);
+  return `${what} drops the outer packet ${packet.ip.source} → ${packet.ip.destination}, ${overlayOf(packet)}, which carries ${packet.inner?.ip.source} → ${packet.inner?.ip.destination}${doubt ? `; ${doubt}` : ''}`;
 }
 
-function overlayOf(packet: Packet | undefined): string {
-  if (!packet) return 'the overlay’s traffic';
+function overlayOf(packet: Packet): string {
   const { l4 } = packet;
   return 'destinationPort' in l4 ? `${l4.protocol} port ${l4.destinationPort}` : `IP protocol ${l4.protocol}`;
 }

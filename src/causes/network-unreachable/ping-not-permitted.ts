@@ -1,7 +1,9 @@
 import { defineCause } from '../../diagnose/cause.ts';
-import type { Flow } from '../../diagnose/derived.ts';
+import type { Flow, FlowProbe } from '../../diagnose/derived.ts';
+import { stateEvidence } from '../../diagnose/evidence-of.ts';
 import { CLUSTER } from '../../net/place.ts';
 import type { Service } from '../../snapshot/objects.ts';
+import { isComplete, type Seen } from '../../snapshot/snapshot.ts';
 import { present } from '../shared/present.ts';
 
 /**
@@ -17,30 +19,39 @@ export const pingNotPermitted = defineCause({
   at: 'question',
   needs: ['flows', 'gate', 'question', 'api.services'],
   check(given) {
-    const ping = given.flows.find((flow) => flow.protocol === 'icmp' && flow.purpose !== 'large');
+    const { flows } = given;
+    const ping = flows.find((flow) => flow.protocol === 'icmp' && (flow.purpose === 'main' || flow.purpose === 'icmp'));
     if (!ping) return { is: 'absent', because: 'nothing was pinged' };
-    if (ping.probe?.passed === 'yes') return { is: 'absent', because: 'ping gets through' };
-    const service = given['api.services'].value.find((one) => (one.spec.clusterIPs ?? []).includes(ping.destination));
-    const main = given.flows.find((flow) => flow.purpose === 'main');
-    if (ping.probe?.outcome === 'not-permitted') return permissionFinding(ping);
-    if (service && answersNoPing(given.gate.parts)) return serviceFinding(ping, service);
-    if (main && main !== ping && main.probe?.passed === 'yes' && ping.probe?.passed === 'no')
-      return filteredFinding(ping, main);
+    const { probe } = ping;
+    if (probe?.passed === 'yes') return { is: 'absent', because: 'ping gets through' };
+    if (probe?.outcome === 'not-permitted') return permissionFinding(ping, probe);
+    const services = given['api.services'];
+    const service = services.value.find((one) => (one.spec.clusterIPs ?? []).includes(ping.destination));
+    if (service && answersNoPing(given.gate.parts, ping)) return serviceFinding(ping, service, services);
+    const main = flows.find((flow) => flow.purpose === 'main' && flow !== ping);
+    if (main?.probe?.passed === 'yes' && probe?.passed === 'no') return filteredFinding(ping, probe, main.probe);
+    if (!service && !isComplete(services))
+      return { is: 'unknown', because: `whether ${ping.destination} is a ClusterIP is not known: not all were listed` };
+    if (probe?.passed !== 'no') return { is: 'unknown', because: probe?.statement ?? 'no ping was sent' };
     return { is: 'absent', because: 'nothing says that ping alone is refused' };
   },
 });
 
 /** kube-proxy in ipvs mode puts the ClusterIP on a device, and it answers; the other modes do not. */
 function answersNoPing(
-  parts: readonly { readonly role: string; readonly by: string; readonly mode?: string }[],
+  parts: readonly { readonly role: string; readonly mode?: string; readonly node?: string }[],
+  ping: Flow,
 ): boolean {
-  return parts.some((part) => part.role === 'services' && (part.mode === 'iptables' || part.mode === 'nftables'));
+  const own = parts.filter(
+    (part) => part.role === 'services' && (part.node === undefined || part.node === ping.from?.node),
+  );
+  return own.length > 0 && own.every((part) => part.mode === 'iptables' || part.mode === 'nftables');
 }
 
-function permissionFinding(ping: Flow) {
+function permissionFinding(ping: Flow, probe: FlowProbe) {
   return present({
     claims: [],
-    evidence: ping.probe ? [ping.probe.evidence] : [],
+    evidence: [probe.evidence],
     place: { ...(ping.from ?? CLUSTER), object: 'ping' },
     fix: {
       summary: 'test the port instead; to let the pod ping, give it NET_RAW or widen net.ipv4.ping_group_range',
@@ -49,21 +60,20 @@ function permissionFinding(ping: Flow) {
   });
 }
 
-function serviceFinding(ping: Flow, service: Service) {
+function serviceFinding(ping: Flow, service: Service, services: Seen<readonly Service[]>) {
   const { name, namespace } = service.metadata;
   const port = service.spec.ports?.[0]?.port;
   return present({
     claims: ping.dead.map((leaf) => leaf.ref),
     evidence: [
       ...(ping.probe ? [ping.probe.evidence] : []),
-      {
-        kind: 'service',
-        plane: 'state',
-        place: CLUSTER,
-        source: { request: { action: 'api.services', place: CLUSTER, args: {}, round: 0 } },
-        values: { address: ping.destination },
-        statement: `${ping.destination} is the ClusterIP of ${namespace}/${name}: a translation of its ports only, which never answers ping`,
-      },
+      stateEvidence(
+        'service',
+        CLUSTER,
+        services,
+        `${ping.destination} is the ClusterIP of ${namespace}/${name}: a translation of its ports only, which never answers ping`,
+        { address: ping.destination },
+      ),
     ],
     place: { ...CLUSTER, object: `service/${namespace}/${name}` },
     fix: {
@@ -73,10 +83,10 @@ function serviceFinding(ping: Flow, service: Service) {
   });
 }
 
-function filteredFinding(ping: Flow, main: Flow) {
+function filteredFinding(ping: Flow, probe: FlowProbe, main: FlowProbe) {
   return present({
     claims: ping.dead.map((leaf) => leaf.ref),
-    evidence: [...(ping.probe ? [ping.probe.evidence] : []), ...(main.probe ? [main.probe.evidence] : [])],
+    evidence: [probe.evidence, main.evidence],
     place: { ...(ping.from ?? CLUSTER), object: `ping to ${ping.destination}` },
     fix: { summary: 'nothing to mend: the port answers, only ICMP is filtered or not answered', commands: [] },
   });

@@ -1,10 +1,13 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
-import { formatPrefix } from '../../net/prefix.ts';
+import { formatPrefix, prefixContains } from '../../net/prefix.ts';
+import type { Route } from '../../parse/ip-route.ts';
 import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
-import { intendedRoute, isUnspecific, type PodRouting, podRoutings } from '../shared/pod-route.ts';
+import { podCidrsOf } from '../shared/cluster-pods.ts';
+import { intendedRoute, isFlannel, isUnspecific, type PodRouting, podRoutings } from '../shared/pod-route.ts';
 import { present } from '../shared/present.ts';
 
 /**
@@ -18,42 +21,46 @@ export const podCidrRouteMissing = defineCause({
   gravity: 'fault',
   at: 'path-node',
   needs: ['flows', 'gate', 'routes', 'links', 'api.pods', 'api.nodes'],
+  explains: ['rp-filter-drop'],
   check(given, place) {
-    if (given.gate.podAddressesRoutable === 'yes')
-      return { is: 'absent', because: 'the network between the nodes routes pod addresses itself' };
-    const missing = podRoutings(given.flows, place, given['api.pods'].value, given['api.nodes'].value).filter(
-      (routing) => isUnspecific(routing.route),
-    );
-    if (missing.length === 0)
-      return { is: 'absent', because: `${place.node} has a route to each pod that was asked about` };
+    const pods = given['api.pods'];
+    const nodes = given['api.nodes'];
+    const links = given.links.value;
+    const intended = (routing: PodRouting) => intendedRoute(routing, links, given.gate);
+    const unspecific = podRoutings(given.flows, place, pods.value, nodes.value)
+      .filter((routing) => isUnspecific(routing, intended(routing) !== undefined))
+      // Where the network carries pod addresses, the default route is right, and only its lack is a fault.
+      .filter((routing) => given.gate.podAddressesRoutable !== 'yes' || intended(routing) !== undefined);
+    if (unspecific.length === 0) {
+      if (!isComplete(pods) || !isComplete(nodes))
+        return { is: 'unknown', because: 'the lists of pods and nodes were not read wholly' };
+      return absentFromWalks(given.flows, `no packet to another node’s pod ended for want of a route of ${place.node}`);
+    }
     if (!isComplete(given.routes))
       return { is: 'unknown', because: `the routes of ${place.node} were not read wholly` };
-    const owners = distinctBy(missing, (routing) => routing.owner.metadata.name);
+    const missing = unspecific.filter((routing) => isMissing(routing, given.routes.value, isFlannel(given.gate)));
+    const gone = missing.filter((routing) => intended(routing)?.isDeviceUp !== false);
+    const [first] = gone;
+    if (!first) return { is: 'absent', because: whyNot(unspecific[0]!, missing, place) };
+    const owners = distinctBy(gone, (routing) => routing.owner.metadata.name);
     return present({
       claims: claimsOf(
-        distinctBy(missing, (routing) => JSON.stringify(routing.end.leaf.ref)).map((routing) => routing.end),
+        distinctBy(gone, (routing) => JSON.stringify(routing.end.leaf.ref)).map((routing) => routing.end),
       ),
       evidence: [
         ...owners.map((routing) => walkEvidence('route', place, routing.route, statementOf(routing, place))),
-        ...owners.map((routing) =>
-          stateEvidence(
-            'pod-cidr',
-            place,
-            given['api.nodes'],
-            `${routing.destination} is in ${cidrOf(routing)}, the pod CIDR of ${routing.owner.metadata.name}`,
-          ),
-        ),
-        ...probeEvidence(distinctBy(missing, (routing) => routing.end.flow.id).map((routing) => routing.end.flow)),
+        ...owners.map((routing) => stateEvidence('pod-cidr', place, routing.podCidr ? nodes : pods, ownerOf(routing))),
+        ...probeEvidence(distinctBy(gone, (routing) => routing.end.flow.id).map((routing) => routing.end.flow)),
       ],
       place: { ...place, object: `route to ${owners.map(cidrOf).join(', ')}` },
-      change: owners.flatMap((routing) => added(place, intendedRoute(routing, given.links.value))),
+      change: owners.flatMap((routing) => added(place, intended(routing)?.line)),
       fix: {
         summary: `restart the CNI’s agent on ${place.node}, which writes these routes; if it fails again, read its log (and, with cloud routes, their quota)`,
         commands: owners.flatMap((routing) => {
-          const intended = intendedRoute(routing, given.links.value);
+          const line = intended(routing)?.line;
           return [
             `ip route show ${cidrOf(routing)}    # on ${place.node}: empty`,
-            ...(intended ? [`ip route replace ${intended}    # on ${place.node}, until the agent is restarted`] : []),
+            ...(line ? [`ip route replace ${line}    # on ${place.node}, until the agent is restarted`] : []),
           ];
         }),
       },
@@ -61,14 +68,43 @@ export const podCidrRouteMissing = defineCause({
   },
 });
 
-function cidrOf(routing: PodRouting): string {
-  return routing.podCidr ? formatPrefix(routing.podCidr) : `${routing.destination}/32`;
+/**
+ * Nothing in any table covers the pod: otherwise a routing rule led past the route, or its device is down. And flannel
+ * means to have routes to pod CIDRs only, so that an address outside of them lacks none.
+ */
+function isMissing({ address, podCidr, owner }: PodRouting, routes: readonly Route[], isFlannels: boolean): boolean {
+  if (isFlannels && !podCidr && podCidrsOf(owner).length > 0) return false;
+  const least = isFlannels && podCidr ? podCidr.length : 1;
+  return !routes.some(
+    (route) =>
+      route.destination.length >= least && route.type === 'unicast' && prefixContains(route.destination, address),
+  );
+}
+
+function whyNot(routing: PodRouting, missing: readonly PodRouting[], place: Place): string {
+  if (missing.length > 0) return `the tunnel device of ${place.node} is down, and its routes went with it`;
+  if (!routing.podCidr)
+    return `${routing.address} is in no pod CIDR of ${routing.owner.metadata.name}, to which routes would lead`;
+  return `${place.node} has a route to ${routing.address}, which was not taken`;
+}
+
+function cidrOf({ podCidr, address }: PodRouting): string {
+  return podCidr ? formatPrefix(podCidr) : `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
 function statementOf(routing: PodRouting, place: Place): string {
-  const taken = routing.route.values['routeText'];
-  const instead = taken ? `; the packet takes “${taken}”` : '';
+  const { routeText, purpose } = routing.route.values;
+  const instead = routeText
+    ? `; ${purpose === 'reverse' ? 'an answer would take' : 'the packet takes'} “${routeText}”`
+    : '';
   return `${place.node} has no route to ${cidrOf(routing)} (pods of ${routing.owner.metadata.name})${instead}`;
+}
+
+function ownerOf(routing: PodRouting): string {
+  const { address, owner, podCidr } = routing;
+  return podCidr
+    ? `${address} is in ${cidrOf(routing)}, the pod CIDR of ${owner.metadata.name}`
+    : `${address} is the address of a pod on ${owner.metadata.name}`;
 }
 
 function added(place: Place, line: string | undefined): SnapshotChange[] {

@@ -1,11 +1,10 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
-import { networkOf } from '../../net/prefix.ts';
-import type { SnapshotChange } from '../../snapshot/snapshot.ts';
+import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
-import { internalAddresses } from '../shared/cluster-pods.ts';
-import { intendedRoute, isUnspecific, type PodRouting, podRoutings } from '../shared/pod-route.ts';
+import { intendedRoute, isUnspecific, leadsElsewhere, type PodRouting, podRoutings } from '../shared/pod-route.ts';
 import { present } from '../shared/present.ts';
 
 /**
@@ -18,36 +17,51 @@ export const podCidrRouteWrong = defineCause({
   title: 'The route to the other node’s pods leads elsewhere',
   gravity: 'fault',
   at: 'path-node',
-  needs: ['flows', 'links', 'api.pods', 'api.nodes'],
+  needs: ['flows', 'gate', 'links', 'api.pods', 'api.nodes'],
+  explains: ['rp-filter-drop'],
   check(given, place) {
-    const wrong = podRoutings(given.flows, place, given['api.pods'].value, given['api.nodes'].value)
-      .filter((routing) => !isUnspecific(routing.route))
-      .filter((routing) => leadsElsewhere(routing, intendedRoute(routing, given.links.value)));
-    if (wrong.length === 0)
-      return {
-        is: 'absent',
-        because: `no route of ${place.node} to a pod that was asked about leads to another node than the pod’s`,
-      };
-    const routes = distinctBy(wrong, (routing) => textOf(routing));
+    const pods = given['api.pods'];
+    const nodes = given['api.nodes'];
+    const links = given.links.value;
+    const intended = (routing: PodRouting) => intendedRoute(routing, links, given.gate);
+    const judged = podRoutings(given.flows, place, pods.value, nodes.value)
+      .filter((routing) => !isUnspecific(routing, intended(routing) !== undefined))
+      .map((routing) => ({ routing, elsewhere: leadsElsewhere(routing, links, nodes.value, given.gate) }));
+    const wrong = judged.filter((one) => one.elsewhere === 'yes').map((one) => one.routing);
+    if (wrong.length === 0) {
+      const unsure = judged.find((one) => one.elsewhere === 'unknown')?.routing;
+      if (unsure)
+        return {
+          is: 'unknown',
+          because: `whether “${textOf(unsure)}” leads to ${unsure.owner.metadata.name} is not known for this CNI`,
+        };
+      if (!isComplete(pods) || !isComplete(nodes) || !isComplete(given.links))
+        return { is: 'unknown', because: 'pods, nodes and devices were not all read wholly' };
+      return absentFromWalks(
+        given.flows,
+        `no packet ended because a route of ${place.node} leads to another node than the pod’s`,
+      );
+    }
+    const routes = distinctBy(wrong, textOf);
     return present({
       claims: claimsOf(
         distinctBy(wrong, (routing) => JSON.stringify(routing.end.leaf.ref)).map((routing) => routing.end),
       ),
       evidence: [
         ...routes.map((routing) =>
-          walkEvidence('route', place, routing.route, statementOf(routing, intendedRoute(routing, given.links.value))),
+          walkEvidence('route', place, routing.route, statementOf(routing, intended(routing)?.line)),
         ),
         ...probeEvidence(distinctBy(wrong, (routing) => routing.end.flow.id).map((routing) => routing.end.flow)),
       ],
       place: { ...place, object: `route ${routes.map(textOf).join('; ')}` },
-      change: routes.flatMap((routing) => replaced(routing, place, intendedRoute(routing, given.links.value))),
+      change: routes.flatMap((routing) => replaced(routing, place, intended(routing)?.line)),
       fix: {
         summary: `replace the route on ${place.node} by the one to ${routes[0]!.owner.metadata.name}, or delete it and restart the CNI’s agent there; find who wrote it`,
         commands: routes.flatMap((routing) => {
-          const intended = intendedRoute(routing, given.links.value);
+          const line = intended(routing)?.line;
           return [
             `ip route del ${textOf(routing)}    # on ${place.node}`,
-            ...(intended ? [`ip route replace ${intended}    # on ${place.node}`] : []),
+            ...(line ? [`ip route replace ${line}    # on ${place.node}`] : []),
           ];
         }),
       },
@@ -59,24 +73,11 @@ function textOf(routing: PodRouting): string {
   return String(routing.route.values['routeText'] ?? routing.route.text);
 }
 
-/** The chosen next hop is neither an address of the owner nor, for an overlay, the owner's subnet address, or another device is used than intended. */
-function leadsElsewhere(routing: PodRouting, intended: string | undefined): boolean {
-  const { via, device } = routing.route.values;
-  const ownerAddresses = [
-    ...internalAddresses(routing.owner),
-    routing.owner.metadata.annotations?.['flannel.alpha.coreos.com/public-ip'],
-    routing.podCidr && networkOf(routing.podCidr).address,
-  ];
-  if (intended) {
-    const wanted = / via (?<via>\S+) dev (?<device>\S+)/.exec(intended)?.groups;
-    return wanted !== undefined && (wanted['via'] !== via || wanted['device'] !== device);
-  }
-  return via !== undefined && !ownerAddresses.includes(String(via));
-}
-
 function statementOf(routing: PodRouting, intended: string | undefined): string {
   const meant = intended ? `; meant is “${intended}”` : '';
-  return `“${textOf(routing)}” does not lead to ${routing.owner.metadata.name}, which owns ${routing.destination}${meant}`;
+  const { address, owner, route } = routing;
+  const what = route.values['purpose'] === 'reverse' ? ' (looked up for the reverse path)' : '';
+  return `“${textOf(routing)}” does not lead to ${owner.metadata.name}, which owns ${address}${what}${meant}`;
 }
 
 function replaced(routing: PodRouting, place: Place, intended: string | undefined): SnapshotChange[] {

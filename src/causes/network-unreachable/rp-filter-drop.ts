@@ -3,6 +3,7 @@ import { counterRise } from '../../diagnose/counter-rise.ts';
 import { counterEvidence, type DeadEnd, deadEnds, probeEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import type { SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
 
@@ -21,8 +22,7 @@ export const rpFilterDrop = defineCause({
   optional: ['counters'],
   check({ flows, counters }, place, ask) {
     const dead = deadEnds(flows, { ends: ['reverse-path-filtered'], at: place });
-    if (dead.length === 0)
-      return { is: 'absent', because: `no packet that was walked fails the reverse-path check of ${place.node}` };
+    if (dead.length === 0) return absentFromWalks(flows, `no packet ended at the reverse-path check of ${place.node}`);
     const devices = distinctBy(
       dead.filter((end) => end.step),
       deviceOf,
@@ -36,7 +36,7 @@ export const rpFilterDrop = defineCause({
       evidence: [
         ...devices.map((end) => walkEvidence('sysctl', place, end.step!, statementOf(end))),
         ...(rose ? [counterEvidence('counter', place, rose.after, 'IPReversePathFilter', rose.by)] : []),
-        ...probeEvidence(dead.map((end) => end.flow)),
+        ...probeEvidence(distinctBy(dead, (end) => end.flow.id).map((end) => end.flow)),
       ],
       place: { ...place, object: devices.map((end) => `rp_filter of ${deviceOf(end)}`).join(', ') },
       change: devices.flatMap((end) => switchedOff(end, place)),
@@ -71,8 +71,12 @@ function needed(end: DeadEnd): 0 | 2 {
 
 function statementOf(end: DeadEnd): string {
   const { source } = end.leaf.end.packet.ip;
-  const by = end.step?.values['routeDevice'];
-  const back = by ? `the route back to ${source} leaves by ${by}` : `there is no route back to ${source}`;
+  const { routeDevice: by, routeText } = end.step?.values ?? {};
+  const back = by
+    ? `the route back to ${source} leaves by ${by}`
+    : routeText
+      ? `the route back to ${source} is “${routeText}”`
+      : `there is no route back to ${source}`;
   return `a packet from ${source} arrives on ${deviceOf(end)}, whose effective rp_filter is ${effective(end)}, but ${back}`;
 }
 

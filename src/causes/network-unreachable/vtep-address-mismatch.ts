@@ -1,4 +1,5 @@
-import { defineCause } from '../../diagnose/cause.ts';
+import { flannelNode } from '../../cni/flannel/flannel-network.ts';
+import { type Ask, defineCause, type Given } from '../../diagnose/cause.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
 import {
   type DeadEnd,
@@ -8,14 +9,17 @@ import {
   stateEvidence,
   walkEvidence,
 } from '../../diagnose/evidence-of.ts';
-import type { Address } from '../../net/address.ts';
+import { type Address, familyOf } from '../../net/address.ts';
 import { hostOf, type Place, placeKey } from '../../net/place.ts';
+import { networkOf } from '../../net/prefix.ts';
 import type { Link } from '../../parse/ip-link.ts';
-import type { Hop, Step } from '../../simulate/trace.ts';
-import type { Node, Pod } from '../../snapshot/objects.ts';
-import type { SnapshotChange } from '../../snapshot/snapshot.ts';
+import type { Disposition, Step } from '../../simulate/trace.ts';
+import type { Node } from '../../snapshot/objects.ts';
+import { isComplete, type Observed, type SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
-import { nodeByName, podOfAddress } from '../shared/cluster-pods.ts';
+import { nodeByName, podCidrFor, podOfAddress } from '../shared/cluster-pods.ts';
+import { isFlannel } from '../shared/pod-route.ts';
 import { present } from '../shared/present.ts';
 
 /**
@@ -29,195 +33,259 @@ export const vtepAddressMismatch = defineCause({
   title: 'The VXLAN tunnel’s address of the other node is wrong here',
   gravity: 'fault',
   at: 'path-node',
-  needs: ['flows', 'links', 'neighbours', 'fdb', 'api.nodes', 'api.pods'],
+  needs: ['flows', 'gate', 'links', 'neighbours', 'fdb', 'api.nodes', 'api.pods'],
+  // A stale entry of the tunnel leads to a node address that nobody has.
+  refines: ['neighbour-unresolved'],
   check(given, place, ask) {
-    const vxlan = given.links.value.find((link) => link.kind === 'vxlan');
-    if (!vxlan) return { is: 'absent', because: `${place.node} has no VXLAN device` };
-    const dead = deadEnds(given.flows, {
-      ends: ['not-for-this-mac', 'neighbour-unresolved', 'tunnel-dropped', 'no-listener', 'left-the-cluster'],
-    }).flatMap((end) => tunnelled(end, place, vxlan, given['api.pods'].value));
-    if (dead.length === 0)
-      return { is: 'absent', because: `the tunnel entries of ${place.node} fit the nodes that were asked about` };
-    const broken = dead.flatMap((one) => {
-      const peer = nodeByName(given['api.nodes'].value, one.peer);
-      if (!peer) return [];
-      const theirs = ask('links', hostOf(one.peer));
-      const device =
-        theirs.state === 'seen'
-          ? theirs.value.find((link) => link.kind === 'vxlan' && link.vxlan?.id === vxlan.vxlan?.id)
-          : undefined;
-      const truth = { mac: device?.mac ?? annotatedMac(peer), address: annotatedAddress(peer) };
-      return isMismatch(one, truth) ? [{ ...one, node: peer, truth, theirs, device }] : [];
-    });
-    if (broken.length === 0)
-      return { is: 'absent', because: 'the tunnel’s MAC and node address are those of the peer' };
-    const evidence: Evidence[] = distinctBy(broken, (one) => one.peer).flatMap((one) => [
-      walkEvidence('tunnel', place, one.step, mismatchStatement(one, one.truth, place)),
-      ...(one.theirs.state === 'seen' && one.device
-        ? [
-            stateEvidence(
-              'vtep',
-              hostOf(one.peer),
-              one.theirs,
-              `${one.device.name} of ${one.peer} has the MAC ${one.device.mac}`,
-            ),
-          ]
-        : []),
-      stateEvidence(
-        'vtep',
-        hostOf(one.peer),
-        given['api.nodes'],
-        `${one.peer} announces the VTEP ${annotatedMac(one.node) ?? 'nothing'} at ${one.truth.address ?? 'no address'} (flannel’s annotations)`,
-      ),
-    ]);
+    const entries = deadEnds(given.flows).flatMap((end) => tunnelled(end, given, place, ask));
+    const judged = entries.map((entry) => ({ ...entry, ...truthOf(entry, given, ask) }));
+    const broken = judged.filter((one) => isMismatch(one));
+    if (broken.length === 0) {
+      const unsure = judged.find((one) => one.truth.mac === undefined);
+      if (unsure)
+        return { is: 'unknown', because: `the MAC of the VXLAN device of ${unsure.peer} was not seen, nor announced` };
+      if (!isComplete(given.links))
+        return { is: 'unknown', because: `the devices of ${place.node} were not read wholly` };
+      return absentFromWalks(
+        given.flows,
+        `no packet ended in the tunnel for what ${place.node} holds of its other end`,
+      );
+    }
+    if (broken.some((one) => one.lacks === 'mac') && !isComplete(given.neighbours))
+      return { is: 'unknown', because: `the neighbours of ${place.node} were not read wholly` };
+    if (broken.some((one) => one.lacks === 'remote') && !isComplete(given.fdb))
+      return { is: 'unknown', because: `the forwarding table of ${place.node} was not read wholly` };
+    const peers = distinctBy(broken, (one) => `${one.device} ${one.peer}`);
     return present({
       claims: claimsOf(broken.map((one) => one.end)),
       evidence: [
-        ...evidence,
+        ...peers.flatMap((one) => evidenceOf(one, given, place)),
         ...probeEvidence(distinctBy(broken, (one) => one.end.flow.id).map((one) => one.end.flow)),
       ],
-      place: {
-        ...place,
-        object: `${vxlan.name} towards ${distinctBy(broken, (one) => one.peer)
-          .map((one) => one.peer)
-          .join(', ')}`,
-      },
-      change: distinctBy(broken, (one) => one.peer).flatMap((one) => corrected(one, one.truth, place, vxlan)),
+      place: { ...place, object: peers.map((one) => `${one.device} towards ${one.peer}`).join(', ') },
+      change: peers.flatMap((one) => corrected(one, place)),
       fix: {
-        summary: `restart the CNI’s agent on ${broken.some((one) => one.device && one.device.mac !== annotatedMac(one.node)) ? `the peer, whose device is not the announced one, then on ${place.node}` : place.node}; keep systemd from changing the device’s MAC (MACAddressPolicy=none for flannel*)`,
-        commands: distinctBy(broken, (one) => one.peer).flatMap((one) => [
-          `ip -d link show ${vxlan.name}    # on ${one.peer}: the true MAC`,
-          ...(one.truth.mac && one.gateway
-            ? [
-                `ip neigh replace ${one.gateway} lladdr ${one.truth.mac} dev ${vxlan.name} nud permanent    # on ${place.node}`,
-              ]
-            : []),
-          ...(one.truth.mac && one.truth.address
-            ? [
-                `bridge fdb replace ${one.truth.mac} dev ${vxlan.name} dst ${one.truth.address} self permanent    # on ${place.node}`,
-              ]
-            : []),
-        ]),
+        summary: fixSummary(peers, place),
+        commands: peers.flatMap((one) => commandsFor(one, place)),
       },
     });
   },
 });
 
+type Needs = Given<'flows' | 'gate' | 'links' | 'neighbours' | 'fdb' | 'api.nodes' | 'api.pods'>;
+
+/** What this node used, or lacked, to put a dead packet into the tunnel to the node that owns its destination. */
 interface Tunnelled {
   readonly end: DeadEnd;
   readonly step: Step;
-  readonly hop: Hop;
-  /** The node that owns the inner destination. */
+  /** The local VXLAN device. */
+  readonly device: string;
+  readonly vni?: number;
   readonly peer: string;
-  readonly gateway?: Address;
+  readonly node: Node;
+  /** The next hop on the tunnel: the peer's own address there. */
+  readonly gateway: Address;
   readonly mac?: string;
   readonly remote?: Address;
+  /** The entry that is not there. */
+  readonly lacks?: 'mac' | 'remote';
 }
 
-interface Vtep {
-  readonly mac?: string;
-  readonly address?: Address;
+interface Judged extends Tunnelled {
+  readonly truth: { readonly mac?: string; readonly address?: Address };
+  readonly announced?: { readonly mac?: string; readonly address?: Address };
+  readonly theirs: Observed<readonly Link[]>;
+  readonly theirDevice?: Link;
 }
 
-/** A dead end of a packet that this node put, or failed to put, into the tunnel. */
-function tunnelled(end: DeadEnd, place: Place, vxlan: Link, pods: readonly Pod[]): Tunnelled[] {
-  const hop = hopsTo(end.leaf).findLast(
-    (one) => placeKey(one.place) === placeKey(place) && one.steps.some((step) => step.values['device'] === vxlan.name),
+function tunnelled(end: DeadEnd, given: Needs, place: Place, ask: Ask<'links'>): Tunnelled[] {
+  const { packet } = end.leaf.end;
+  const destination = (packet.inner ?? packet).ip.destination;
+  const peer = podOfAddress(given['api.pods'].value, destination)?.spec.nodeName;
+  const node = nodeByName(given['api.nodes'].value, peer);
+  if (peer === undefined || !node || peer === place.node || !diedInTheTunnel(end, place, peer)) return [];
+  const own = hopsTo(end.leaf)
+    .filter((hop) => placeKey(hop.place) === placeKey(place))
+    .flatMap((hop) => hop.steps);
+  const tunnel = own.findLast((step) => step.kind === 'tunnel' && step.values['act'] !== 'decapsulate');
+  const isVxlan = (step: Step): boolean =>
+    given.links.value.some((link) => link.kind === 'vxlan' && link.name === step.values['device']);
+  const neighbour = own.findLast(
+    (step) =>
+      step.kind === 'neighbour' && isVxlan(step) && (!tunnel || step.values['device'] === tunnel.values['device']),
   );
-  const steps =
-    hop?.steps.filter(
-      (step) => step.values['device'] === vxlan.name && (step.kind === 'tunnel' || step.kind === 'neighbour'),
-    ) ?? [];
-  const step = steps.findLast((one) => one.kind === 'tunnel' && one.values['act'] !== 'decapsulate') ?? steps.at(-1);
-  if (!hop || !step || step.values['act'] === 'decapsulate') return [];
-  const inner = end.leaf.end.packet.inner ?? end.leaf.end.packet;
-  const peer = podOfAddress(pods, inner.ip.destination)?.spec.nodeName;
-  if (!peer || peer === place.node) return [];
-  const neighbour = steps.find((one) => one.kind === 'neighbour');
+  const step = tunnel ?? neighbour;
+  if (!step || !neighbour) return [];
+  const gateway = String(neighbour.values['address']);
+  if (!isOfPeer(gateway, destination, node, ask('links', hostOf(peer)))) return [];
+  const device = String(step.values['device']);
+  const mac = textOf(tunnel?.values['mac'] ?? neighbour.values['mac']);
+  const remote = textOf(tunnel?.values['remote']);
+  const lacks =
+    !tunnel && mac === undefined ? 'mac' : tunnel?.values['reason'] === 'no-fdb-entry' ? 'remote' : undefined;
+  const vni = given.links.value.find((link) => link.name === device)?.vxlan?.id;
   return [
     {
       end,
       step,
-      hop,
+      device,
       peer,
-      ...text('gateway', neighbour?.values['address']),
-      ...text('mac', step.values['mac'] ?? neighbour?.values['mac']),
-      ...text('remote', step.values['remote']),
+      node,
+      gateway,
+      ...(vni !== undefined && { vni }),
+      ...(mac !== undefined && { mac }),
+      ...(remote !== undefined && { remote }),
+      ...(lacks && { lacks }),
     },
   ];
 }
 
-function text<K extends string>(key: K, value: unknown): { [P in K]?: string } {
-  return typeof value === 'string' && value !== '' ? ({ [key]: value } as { [P in K]?: string }) : {};
+/** How an outer packet ends that was sent to an address which is not the peer's. */
+const LED_ASTRAY: ReadonlySet<Disposition> = new Set([
+  'left-the-cluster',
+  'no-route',
+  'route-unreachable',
+  'neighbour-unresolved',
+  'not-for-this-mac',
+  'no-listener',
+  'tunnel-dropped',
+]);
+
+/**
+ * The frame never came out of the tunnel at its own end: it was not wrapped here, its outer packet is what was lost, or
+ * the receiving VXLAN device refused its MAC. What a rule dropped is the rule's.
+ */
+function diedInTheTunnel({ leaf, step }: DeadEnd, place: Place, peer: string): boolean {
+  const { end, packet } = leaf.end;
+  // Where the outer packet came to the peer, by whatever address of it, the entries led there.
+  if (packet.inner) return LED_ASTRAY.has(end) && leaf.end.place.node !== peer;
+  if (end === 'not-for-this-mac') return step?.kind === 'link' && step.values['reason'] === 'other-host';
+  const isHere = placeKey(leaf.end.place) === placeKey(place);
+  return isHere && (end === 'tunnel-dropped' || (end === 'neighbour-unresolved' && step?.kind === 'neighbour'));
 }
 
-function isMismatch(one: Tunnelled, truth: Vtep): boolean {
-  if (one.mac === undefined || one.remote === undefined) return truth.mac !== undefined;
-  return (
-    (truth.mac !== undefined && one.mac !== truth.mac) || (truth.address !== undefined && one.remote !== truth.address)
+/**
+ * The next hop is an address of the peer's tunnel device (with flannel the pod CIDR's own), or the pod itself where the
+ * route names none. Another one is another node's: then the route is at fault, and the entries may be right.
+ */
+function isOfPeer(gateway: Address, destination: Address, node: Node, links: Observed<readonly Link[]>): boolean {
+  const podCidr = podCidrFor(node, destination);
+  if (gateway === destination || (podCidr !== undefined && networkOf(podCidr).address === gateway)) return true;
+  const devices = links.state === 'seen' ? links.value.filter((link) => link.kind === 'vxlan') : [];
+  return devices.some((link) => link.addresses.some((one) => one.prefix.address === gateway));
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function truthOf(entry: Tunnelled, given: Needs, ask: Ask<'links'>): Omit<Judged, keyof Tunnelled> {
+  const theirs = ask('links', hostOf(entry.peer));
+  const theirDevice = theirs.state === 'seen' ? deviceOf(theirs.value, entry) : undefined;
+  const flannel = isFlannel(given.gate) ? flannelNode(entry.node) : undefined;
+  const isFour = familyOf(entry.gateway) === 4;
+  const announced = flannel && {
+    ...defined('mac', isFour ? flannel.vtepMac : flannel.vtepMac6),
+    ...defined('address', isFour ? flannel.publicAddress : flannel.publicAddress6),
+  };
+  const truth = { ...defined('mac', theirDevice?.mac ?? announced?.mac), ...defined('address', announced?.address) };
+  return { theirs, truth, ...(theirDevice && { theirDevice }), ...(announced && { announced }) };
+}
+
+function defined<K extends string>(key: K, value: string | undefined): { readonly [P in K]?: string } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: string };
+}
+
+/** Both families' devices may have one VNI: then the name tells, and where it does not, neither is meant. */
+function deviceOf(links: readonly Link[], { device, vni }: Tunnelled): Link | undefined {
+  const same = links.filter((link) => link.kind === 'vxlan' && link.vxlan?.id === vni);
+  return same.find((link) => link.name === device) ?? (same.length === 1 ? same[0] : undefined);
+}
+
+function isMismatch({ lacks, mac, remote, truth }: Judged): boolean {
+  if (truth.mac === undefined) return false;
+  if (lacks) return true;
+  if (mac !== undefined && mac !== truth.mac) return true;
+  return remote !== undefined && truth.address !== undefined && remote !== truth.address;
+}
+
+function evidenceOf(one: Judged, given: Needs, place: Place): Evidence[] {
+  const { peer, theirs, theirDevice, announced } = one;
+  const at = hostOf(peer);
+  return [
+    walkEvidence('tunnel', place, one.step, mismatchStatement(one, place)),
+    ...(theirs.state === 'seen' && theirDevice
+      ? [stateEvidence('vtep', at, theirs, `${theirDevice.name} of ${peer} has the MAC ${theirDevice.mac}`)]
+      : []),
+    ...(announced?.mac
+      ? [
+          stateEvidence(
+            'vtep',
+            at,
+            given['api.nodes'],
+            `${peer} announces the VTEP ${announced.mac} at ${announced.address ?? 'no address'} (flannel’s annotations)`,
+          ),
+        ]
+      : []),
+  ];
+}
+
+function mismatchStatement({ lacks, gateway, mac, remote, peer, truth }: Judged, place: Place): string {
+  if (lacks === 'mac')
+    return `${place.node} has no tunnel MAC for ${peer} (neighbour ${gateway}); its device has ${truth.mac}`;
+  if (lacks === 'remote') return `${place.node} has no FDB entry for ${mac}, its tunnel MAC of ${peer}`;
+  const at = truth.address ? ` at ${truth.address}` : '';
+  return `${place.node} sends to ${peer} by MAC ${mac} at ${remote}; its device is ${truth.mac}${at}`;
+}
+
+function fixSummary(peers: readonly Judged[], place: Place): string {
+  const isAnnouncedWrong = peers.some(
+    (one) => one.theirDevice && one.announced?.mac !== undefined && one.theirDevice.mac !== one.announced.mac,
   );
+  const where = isAnnouncedWrong
+    ? `the peer, whose device is not the announced one, then on ${place.node}`
+    : place.node;
+  return `restart the CNI’s agent on ${where}; keep systemd from changing the device’s MAC (MACAddressPolicy=none for the CNI’s devices)`;
 }
 
-function mismatchStatement(one: Tunnelled, truth: Vtep, place: Place): string {
-  if (one.mac === undefined)
-    return `${place.node} has no tunnel MAC for ${one.peer}${one.gateway ? ` (neighbour ${one.gateway})` : ''}; its device has ${truth.mac ?? 'an unknown one'}`;
-  if (one.remote === undefined) return `${place.node} has no FDB entry for ${one.mac}, the tunnel MAC of ${one.peer}`;
-  return `${place.node} sends to ${one.peer} by MAC ${one.mac} at ${one.remote}; its device is ${truth.mac ?? 'unknown'} at ${truth.address ?? 'an unknown address'}`;
+function commandsFor({ device, peer, gateway, truth }: Judged, place: Place): string[] {
+  return [
+    `ip -d link show ${device}    # on ${peer}: the true MAC`,
+    `ip neigh replace ${gateway} lladdr ${truth.mac} dev ${device} nud permanent    # on ${place.node}`,
+    ...(truth.address
+      ? [`bridge fdb replace ${truth.mac} dev ${device} dst ${truth.address} self permanent    # on ${place.node}`]
+      : []),
+  ];
 }
 
-/** flannel writes {"VNI":1,"VtepMAC":"…"} (pkg/backend/vxlan). */
-function annotatedMac(node: Node): string | undefined {
-  try {
-    const data = JSON.parse(node.metadata.annotations?.['flannel.alpha.coreos.com/backend-data'] ?? 'null') as {
-      VtepMAC?: string;
-    } | null;
-    return data?.VtepMAC?.toLowerCase();
-  } catch {
-    return undefined;
-  }
+function corrected(one: Judged, place: Place): SnapshotChange[] {
+  const { gateway, device, truth } = one;
+  const { mac, address } = truth;
+  if (mac === undefined) return [];
+  const neighbour = `${gateway} dev ${device}`;
+  const remote = address ?? one.remote;
+  return [
+    ...replaced('neighbour', place, one.lacks === 'mac' ? undefined : neighbour, {
+      line: `${neighbour} lladdr ${mac} PERMANENT`,
+      text: `${gateway} is at ${mac}`,
+    }),
+    ...(remote === undefined
+      ? []
+      : replaced('fdb', place, one.mac === mac && one.remote ? `${mac} dev ${device}` : undefined, {
+          line: `${mac} dev ${device} dst ${remote} self permanent`,
+          text: `${mac} is behind ${remote}`,
+        })),
+  ];
 }
 
-function annotatedAddress(node: Node): Address | undefined {
-  return node.metadata.annotations?.['flannel.alpha.coreos.com/public-ip'];
-}
-
-function corrected(one: Tunnelled, truth: Vtep, place: Place, vxlan: Link): SnapshotChange[] {
-  const changes: SnapshotChange[] = [];
-  if (truth.mac && one.gateway) {
-    changes.push(
-      {
-        op: 'neighbour',
-        place,
-        act: 'remove',
-        line: `${one.gateway} dev ${vxlan.name}`,
-        text: `without the neighbour ${one.gateway}`,
-      },
-      {
-        op: 'neighbour',
-        place,
-        act: 'add',
-        line: `${one.gateway} dev ${vxlan.name} lladdr ${truth.mac} PERMANENT`,
-        text: `${one.gateway} is at ${truth.mac}`,
-      },
-    );
-  }
-  if (truth.mac && truth.address) {
-    changes.push(
-      {
-        op: 'fdb',
-        place,
-        act: 'remove',
-        line: `${truth.mac} dev ${vxlan.name}`,
-        text: `without the FDB entry of ${truth.mac}`,
-      },
-      {
-        op: 'fdb',
-        place,
-        act: 'add',
-        line: `${truth.mac} dev ${vxlan.name} dst ${truth.address} self permanent`,
-        text: `${truth.mac} is behind ${truth.address}`,
-      },
-    );
-  }
-  return changes;
+function replaced(
+  op: 'neighbour' | 'fdb',
+  place: Place,
+  old: string | undefined,
+  by: { readonly line: string; readonly text: string },
+): SnapshotChange[] {
+  return [
+    ...(old ? [{ op, place, act: 'remove', line: old, text: `without the entry ${old}` } as const] : []),
+    { op, place, act: 'add', ...by },
+  ];
 }

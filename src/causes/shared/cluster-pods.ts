@@ -23,6 +23,10 @@ export function internalAddresses(node: Node): Address[] {
 
 /** The node's pod CIDR that holds this address (spec.podCIDRs; absent where the CNI has its own IPAM). */
 export function podCidrFor(node: Node, address: Address): Prefix | undefined {
+  return podCidrsOf(node).find((prefix) => prefixContains(prefix, address));
+}
+
+export function podCidrsOf(node: Node): Prefix[] {
   const cidrs = node.spec.podCIDRs ?? (node.spec.podCIDR ? [node.spec.podCIDR] : []);
-  return cidrs.flatMap((text) => parsePrefix(text) ?? []).find((prefix) => prefixContains(prefix, address));
+  return cidrs.flatMap((text) => parsePrefix(text) ?? []);
 }

@@ -1,6 +1,6 @@
 import type { Family } from '../../net/address.ts';
 import type { Place } from '../../net/place.ts';
-import type { Step } from '../../simulate/trace.ts';
+import type { Hop, Step } from '../../simulate/trace.ts';
 import type { SnapshotChange } from '../../snapshot/snapshot.ts';
 
 type Backend = 'iptables.legacy' | 'iptables.nft' | 'nft';
@@ -18,7 +18,14 @@ export function familyOfStep(step: Step): Family {
 /** The tool that speaks to the step's backend: `iptables-legacy`, `ip6tables-nft` … */
 export function iptablesCommand(step: Step, family: Family): string {
   const name = family === 6 ? 'ip6tables' : 'iptables';
+  if (step.values['backend'] === 'nft') return name;
   return step.values['backend'] === 'iptables-legacy' ? `${name}-legacy` : `${name}-nft`;
+}
+
+/** With nft two families may each have a table of one name. */
+function tableOf(step: Step): string {
+  const { backend, family, table } = step.values;
+  return backend === 'nft' ? `${family} ${table}` : String(table);
 }
 
 export function policyChange(step: Step, place: Place, verdict: 'accept' | 'drop', text: string): SnapshotChange {
@@ -27,11 +34,31 @@ export function policyChange(step: Step, place: Place, verdict: 'accept' | 'drop
     place,
     backend: backendOfStep(step),
     family: familyOfStep(step),
-    table: String(step.values['table']),
+    table: tableOf(step),
     chain: String(step.values['chain']),
     verdict,
     text,
   };
+}
+
+/** A rule's or policy's place in words: `iptables-nft filter FORWARD rule 3`, `nft inet fw input policy`. */
+export function ruleName(step: Step): string {
+  const { backend, family, table, chain, ruleNumber } = step.values;
+  const where = `${backend}${backend === 'nft' ? ` ${family}` : ''} ${table} ${chain}`;
+  return step.kind === 'policy' ? `${where} policy` : `${where} rule ${ruleNumber}`;
+}
+
+/**
+ * What the packet met before it in the same chain and could not be decided: the rule or policy then only may have
+ * dropped it. Undefined where all was decided.
+ */
+export function doubtBefore(step: Step, hop: Hop | undefined): string | undefined {
+  const before = hop?.steps.slice(0, hop.steps.indexOf(step)) ?? [];
+  const doubtful = before.find((one) => one.matched === 'unknown' && one.values['table'] === step.values['table']);
+  if (step.matched === 'unknown') return `it could not be decided whether it matches (${step.values['undecided']})`;
+  return doubtful
+    ? `unless “${doubtful.source.text ?? doubtful.text}” takes it before, which could not be decided`
+    : undefined;
 }
 
 /** Takes out the rule at which a packet died. */
@@ -42,7 +69,7 @@ export function ruleRemoval(step: Step, place: Place): SnapshotChange {
     place,
     backend: backendOfStep(step),
     family: familyOfStep(step),
-    table: String(step.values['table']),
+    table: tableOf(step),
     chain: String(step.values['chain']),
     act: 'remove',
     number: Number(isNft ? step.values['handle'] : step.values['ruleNumber']),

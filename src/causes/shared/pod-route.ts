@@ -1,25 +1,41 @@
+import { type FlannelNode, flannelNode } from '../../cni/flannel/flannel-network.ts';
 import type { Flow } from '../../diagnose/derived.ts';
 import { type DeadEnd, deadEnds, hopsTo } from '../../diagnose/evidence-of.ts';
-import type { Address } from '../../net/address.ts';
+import { type Address, familyOf } from '../../net/address.ts';
 import { type Place, placeKey } from '../../net/place.ts';
 import { formatPrefix, networkOf, type Prefix, parsePrefix, prefixContains } from '../../net/prefix.ts';
 import type { Link } from '../../parse/ip-link.ts';
-import type { Hop, Step } from '../../simulate/trace.ts';
+import type { DatapathGate } from '../../simulate/datapath.ts';
+import type { Disposition, Step } from '../../simulate/trace.ts';
 import type { Node, Pod } from '../../snapshot/objects.ts';
 import { internalAddresses, nodeByName, podCidrFor, podOfAddress } from './cluster-pods.ts';
 
-/** A dead end whose packet was on its way to a pod of another node, with the route this node chose for it. */
+/** A dead end of a packet that died of this node's route to a pod of another node, with that route. */
 export interface PodRouting {
   readonly end: DeadEnd;
-  readonly hop: Hop;
   readonly route: Step;
-  readonly destination: Address;
+  /** The other node's pod: where the packet was to go, or, for the reverse path filter's look-up, where it came from. */
+  readonly address: Address;
   readonly owner: Node;
-  /** The pod CIDR of the owner that holds the destination; undefined where the node has none. */
+  /** The pod CIDR of the owner that holds the address; undefined where none does. */
   readonly podCidr?: Prefix;
 }
 
-/** Dead ends of packets to another node's pod, for which this node made the routing decision and that never came to that node. */
+/** How a packet ends at the node itself when its route leads nowhere; what a rule or a setting stops there, the route does not. */
+const LED_ASTRAY: ReadonlySet<Disposition> = new Set([
+  'no-route',
+  'route-unreachable',
+  'left-the-cluster',
+  'neighbour-unresolved',
+  'not-for-this-mac',
+  'tunnel-dropped',
+  'loop',
+]);
+
+/**
+ * Dead ends of packets to another node's pod that died of the route this node chose: they ended here for want of a way,
+ * or elsewhere, and never came to that node. And packets from such a pod that the reverse path filter dropped here.
+ */
 export function podRoutings(
   flows: readonly Flow[],
   place: Place,
@@ -27,28 +43,55 @@ export function podRoutings(
   nodes: readonly Node[],
 ): PodRouting[] {
   return deadEnds(flows).flatMap((end) => {
-    const hops = hopsTo(end.leaf);
-    const hop = hops.findLast((one) => placeKey(one.place) === placeKey(place));
-    const route = hop?.steps.findLast(
-      (step) => step.kind === 'route' && ['forward', 'output'].includes(String(step.values['purpose'] ?? 'forward')),
-    );
-    if (!hop || !route) return [];
-    const inner = end.leaf.end.packet.inner ?? end.leaf.end.packet;
-    const destination = inner.ip.destination;
-    const owner = nodeByName(nodes, podOfAddress(pods, destination)?.spec.nodeName);
+    const isReverse = end.leaf.end.end === 'reverse-path-filtered';
+    const isHere = placeKey(end.leaf.end.place) === placeKey(place);
+    if (isHere ? !isReverse && !LED_ASTRAY.has(end.leaf.end.end) : isReverse) return [];
+    const { packet } = end.leaf.end;
+    const address = isReverse ? packet.ip.source : (packet.inner ?? packet).ip.destination;
+    const owner = nodeByName(nodes, podOfAddress(pods, address)?.spec.nodeName);
     if (!owner || owner.metadata.name === place.node) return [];
-    if (hops.some((one) => one.place.node === owner.metadata.name)) return [];
-    return [{ end, hop, route, destination, owner, podCidr: podCidrFor(owner, destination) }];
+    const hops = hopsTo(end.leaf);
+    if (!isReverse && hops.some((one) => one.place.node === owner.metadata.name)) return [];
+    // Of the tunnel's outer packet this node looked up another address.
+    const route = hops
+      .filter((one) => placeKey(one.place) === placeKey(place))
+      .flatMap((one) => one.steps)
+      .findLast((step) => isLookUp(step, address, isReverse));
+    if (!route) return [];
+    const podCidr = podCidrFor(owner, address);
+    return [{ end, route, address, owner, ...(podCidr && { podCidr }) }];
   });
 }
 
-/** The route that matched is a default one, or there was none. */
-export function isUnspecific(route: Step): boolean {
-  if (route.matched === 'no' || route.values['reason'] === 'no-match') return true;
+function isLookUp({ kind, values }: Step, address: Address, isReverse: boolean): boolean {
+  if (kind !== 'route' || values['address'] !== address) return false;
+  return isReverse
+    ? values['purpose'] === 'reverse'
+    : values['purpose'] === 'forward' || values['purpose'] === 'output';
+}
+
+/**
+ * No route to the other node's pods was found: none at all, a default one, or (where the CNI is known to write one for
+ * each node's pod CIDR) one for more than that, which is somebody else's.
+ */
+export function isUnspecific({ route, podCidr }: PodRouting, hasOwnRoute: boolean): boolean {
+  if (route.values['reason'] === 'no-match') return true;
   const destination = parsePrefix(String(route.values['destination'] ?? ''));
-  return destination === undefined
-    ? route.values['destination'] === undefined || route.values['destination'] === 'default'
-    : destination.length === 0;
+  if (destination === undefined) return false;
+  return destination.length === 0 || (hasOwnRoute && podCidr !== undefined && destination.length < podCidr.length);
+}
+
+/** flannel writes one route for each other node's pod CIDR. Annotations alone may be a former CNI's. */
+export function isFlannel(gate: DatapathGate): boolean {
+  return gate.parts.some((part) => part.role === 'pod-network' && part.by === 'flannel');
+}
+
+export interface IntendedRoute {
+  readonly line: string;
+  readonly via: Address;
+  readonly device: string;
+  /** False where the route is meant to lead through a device that is down, so that it cannot be there. */
+  readonly isDeviceUp: boolean;
 }
 
 /**
@@ -56,19 +99,58 @@ export function isUnspecific(route: Step): boolean {
  * the VXLAN device to the subnet's own address, or directly to the owner's node address. Undefined for a CNI whose
  * intent is not known.
  */
-export function intendedRoute(routing: PodRouting, links: readonly Link[]): string | undefined {
-  const { owner, podCidr } = routing;
-  if (!podCidr) return undefined;
+export function intendedRoute(
+  { owner, podCidr }: Pick<PodRouting, 'owner' | 'podCidr'>,
+  links: readonly Link[],
+  gate: DatapathGate,
+): IntendedRoute | undefined {
+  const flannel = isFlannel(gate) ? flannelNode(owner) : undefined;
+  if (!flannel || !podCidr) return undefined;
   const network = networkOf(podCidr);
-  const backend = owner.metadata.annotations?.['flannel.alpha.coreos.com/backend-type'];
-  if (backend === 'vxlan') {
-    const vxlan = links.find((link) => link.kind === 'vxlan' && link.name.startsWith('flannel'));
-    return vxlan ? `${formatPrefix(network)} via ${network.address} dev ${vxlan.name} onlink` : undefined;
+  if (flannel.backend === 'vxlan') {
+    const name = `${familyOf(network.address) === 4 ? 'flannel' : 'flannel-v6'}.${flannel.vni ?? 1}`;
+    const vxlan = links.find((link) => link.kind === 'vxlan' && link.name === name);
+    return vxlan && toRoute(network, network.address, vxlan, ' onlink');
   }
-  if (backend !== 'host-gw') return undefined;
-  const via = owner.metadata.annotations?.['flannel.alpha.coreos.com/public-ip'] ?? internalAddresses(owner)[0];
+  if (flannel.backend !== 'host-gw') return undefined;
+  const via = publicAddress(flannel, owner, network);
   const device = links.find((link) =>
     link.addresses.some((one) => one.scope === 'global' && via !== undefined && prefixContains(one.prefix, via)),
   );
-  return via && device ? `${formatPrefix(network)} via ${via} dev ${device.name}` : undefined;
+  return via && device && toRoute(network, via, device, '');
+}
+
+function toRoute(network: Prefix, via: Address, device: Link, flags: string): IntendedRoute {
+  const line = `${formatPrefix(network)} via ${via} dev ${device.name}${flags}`;
+  return { line, via, device: device.name, isDeviceUp: device.flags.includes('UP') };
+}
+
+function publicAddress(flannel: FlannelNode, owner: Node, network: Prefix): Address | undefined {
+  const family = familyOf(network.address);
+  const announced = family === 4 ? flannel.publicAddress : flannel.publicAddress6;
+  return announced ?? internalAddresses(owner).find((one) => familyOf(one) === family);
+}
+
+/**
+ * Whether a route leads to another place than the owner. With flannel: it is neither the VXLAN one nor (direct routing)
+ * the owner's node address. With a CNI whose routes are not known only a next hop that is another node tells.
+ */
+export function leadsElsewhere(
+  routing: PodRouting,
+  links: readonly Link[],
+  nodes: readonly Node[],
+  gate: DatapathGate,
+): 'yes' | 'no' | 'unknown' {
+  const { owner, podCidr, route } = routing;
+  const { via, device } = route.values;
+  const flannel = isFlannel(gate) ? flannelNode(owner) : undefined;
+  const ownAddresses = (owner.status.addresses ?? []).map((one) => one.address);
+  if (via !== undefined && ownAddresses.includes(String(via))) return 'no';
+  if (flannel && podCidr && (flannel.backend === 'vxlan' || flannel.backend === 'host-gw')) {
+    const intended = intendedRoute(routing, links, gate);
+    if (via !== undefined && via === publicAddress(flannel, owner, podCidr)) return 'no';
+    return intended && intended.via === via && intended.device === device ? 'no' : 'yes';
+  }
+  const others = nodes.filter((node) => node !== owner).flatMap((node) => node.status.addresses ?? []);
+  return via !== undefined && others.some((one) => one.address === via) ? 'yes' : 'unknown';
 }
