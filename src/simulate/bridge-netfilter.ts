@@ -31,9 +31,8 @@ export function afterBridgePrerouting(
   const step = routeStep(snapshot, cursor.place, key, found, 'forward');
   const source = familyAt(cursor) === 4 ? reversePathCheck(walk, cursor, master.name) : { steps: [] };
   if (source.end) return stop(source.end, [step, ...source.steps]);
-  const forwarding = forwardingCheck(walk, cursor, master.name);
-  // With forwarding off the bridge asks for an output route instead, so that this alone does not stop it.
-  if (forwarding.end?.end === 'insufficient-information') return stop(forwarding.end, [step]);
+  // Without forwarding the route is an error, which the host then meets when it gets the packet.
+  if (forwardingCheck(walk, cursor, master.name).end) return go(handedUp(cursor, master), [step]);
   const address = found.hop.via ?? cursor.packet.ip.destination;
   return prefixed([step], towards(walk, cursor, master, address, bridged));
 }

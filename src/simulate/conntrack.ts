@@ -43,11 +43,11 @@ export function track(
 ): { readonly tracking: Tracking; readonly meta: Meta } {
   if (meta.conntrack === 'untracked' || tracking.current) return { tracking, meta };
   const about = 'about' in packet.l4 ? packet.l4.about : undefined;
-  const found = find(place, meta.zone, about ? tupleOf(about) : tupleOf(packet), tracking);
+  // Of the packet that an error quotes the turned tuple is sought: NAT may have changed what went the other way.
+  const found = find(place, meta.zone, about ? reversed(tupleOf(about)) : tupleOf(packet), tracking);
   if (about) {
     if (!found) return invalid(tracking, meta);
-    // An error goes against the direction of the packet that it quotes.
-    const current = { connection: found.connection, reply: !found.reply };
+    const current = { connection: found.connection, reply: found.reply };
     return { tracking: { ...tracking, current }, meta: metaOf(meta, current.connection, 'related') };
   }
   if (found) {

@@ -38,14 +38,22 @@ export const PORT_MODULES: ModuleTable = {
   icmp6: perOption({ 'icmpv6-type': (option) => icmpTest(option, 'icmpv6') }),
 };
 
+/** ip_local_port_range as it is by default (ip-sysctl.rst). */
+const CHOSEN = { from: 32768, to: 60999 };
+/** A share of the ports that is taken for none, or with all others but that, for all. */
+const NEGLIGIBLE = 0.01;
+
 /**
- * A port that the kernel will choose lies somewhere from 1024 up (ip_local_port_range, or NAT's own choice): a range
- * that holds all of these is a yes, one below them a no, anything else is undecided.
+ * A port that the kernel will choose is one of ip_local_port_range: a range that holds next to all of these is a yes, one
+ * that holds next to none a no (else every rule about one port would cast doubt on every answer), between them it is
+ * undecided. A masquerade with --random-fully may choose from 1024 up; it is treated alike.
  */
 export function portInRange(port: Port, range: Range): Truth {
   if (port !== 'ephemeral') return truth(port >= range.from && port <= range.to);
-  if (range.from <= 1024 && range.to >= 65535) return 'yes';
-  return range.to < 1024 ? 'no' : 'unknown';
+  const common = Math.min(range.to, CHOSEN.to) - Math.max(range.from, CHOSEN.from) + 1;
+  const share = Math.max(0, common) / (CHOSEN.to - CHOSEN.from + 1);
+  if (share >= 1 - NEGLIGIBLE) return 'yes';
+  return share <= NEGLIGIBLE ? 'no' : 'unknown';
 }
 
 function portOf(packet: Packet, end: 'source' | 'destination'): Port | undefined {

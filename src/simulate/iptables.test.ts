@@ -256,7 +256,9 @@ describe('matches', () => {
   it('compares the source port of a kernel-chosen port only where that is sure', () => {
     expect(drops('-p tcp -m tcp --sport 1024:65535')).toEqual(DROPPED);
     expect(drops('-p tcp -m tcp --sport 1:1023')).toEqual(ACCEPTED);
-    expect(drops('-p tcp -m tcp --sport 40000')).toEqual(EITHER);
+    expect(drops('-p tcp -m tcp --sport 40000')).toEqual(ACCEPTED);
+    expect(drops('-p tcp -m tcp --sport 30000:32767')).toEqual(ACCEPTED);
+    expect(drops('-p tcp -m tcp --sport 32768:45000')).toEqual(EITHER);
   });
 
   it('knows the state of a translated connection', () => {

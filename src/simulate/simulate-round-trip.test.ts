@@ -133,6 +133,7 @@ describe('a healthy cluster', () => {
 
   it('chooses the source by the route where the socket is not bound', () => {
     const trip = walk(HEALTHY, { from: W1, source: '0.0.0.0', to: W2_IP, l4: tcpSyn(10250) });
+    expect(ends(trip)).toEqual(DELIVERED);
     expect(leaves(trip.forward)[0]).toMatchObject({ end: 'delivered', packet: { ip: { source: W1_IP } } });
   });
 

@@ -8,6 +8,7 @@ import type { End, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
 import { withErrors } from './error-walk.ts';
 import { missingFacts } from './facts-for-namespace.ts';
+import { sourceFor } from './output.ts';
 import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt } from './steps.ts';
 import { topologyOf } from './topology.ts';
@@ -28,7 +29,8 @@ const HOPS = 64;
  * each namespace. `simulateTrace` for one packet alone.
  */
 export function simulateRoundTrip(world: World, question: TripQuestion): RoundTrip {
-  const { from, packet } = question;
+  const { from } = question;
+  const packet = 'outside' in from ? question.packet : withSource(world, from, question.packet);
   const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet };
   if ('forward' in start) return start;
   const forward = withErrors({ world }, start, walkFrom({ world }, start));
@@ -37,6 +39,13 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
     .filter(([, end]) => end.end === 'delivered')
     .map(([leaf, end]) => ({ leaf, trace: wayBack({ world, expect }, end) }));
   return { forward: forward.trace, replies };
+}
+
+/** A socket that is not bound gets its address from the route, and waits for answers to that one. */
+function withSource(world: World, from: Place, packet: Packet): Packet {
+  if (packet.ip.source !== '0.0.0.0' && packet.ip.source !== '::') return packet;
+  const source = sourceFor({ world }, from, packet);
+  return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
 }
 
 function wayBack(walk: Walk, end: End): Trace {
