@@ -81,14 +81,24 @@ function translateError(packet: Packet, about: Packet, wanted: Tuple, kind: NatK
   return { ...outer, l4: { ...outer.l4, about: inner } as Packet['l4'] };
 }
 
-/** The changes between two forms of a packet's ends, and a sentence. */
+/** The changes between two forms of a packet's ends, also of the packet that an error quotes, and a sentence. */
 export function natChanges(before: Packet, after: Packet): { changes: Step['changes']; text: string } {
-  const ends = (['source', 'destination'] as const).flatMap((end) => {
+  const changes = [...endChanges(before, after, ''), ...quotedChanges(before, after)];
+  return { changes, text: changes.map((one) => `${one.field} ${one.from} becomes ${one.to}`).join(', ') };
+}
+
+function quotedChanges(before: Packet, after: Packet): Step['changes'] {
+  const from = 'about' in before.l4 ? before.l4.about : undefined;
+  const to = 'about' in after.l4 ? after.l4.about : undefined;
+  return from && to ? endChanges(from, to, 'quoted ') : [];
+}
+
+function endChanges(before: Packet, after: Packet, prefix: string): Step['changes'] {
+  return (['source', 'destination'] as const).flatMap((end) => {
     const from = formatEnd(before.ip[end], portAt(before, end));
     const to = formatEnd(after.ip[end], portAt(after, end));
-    return from === to ? [] : [{ field: end, from, to }];
+    return from === to ? [] : [{ field: `${prefix}${end}`, from, to }];
   });
-  return { changes: ends, text: ends.map((one) => `${one.field} ${one.from} becomes ${one.to}`).join(', ') };
 }
 
 function portAt(packet: Packet, end: 'source' | 'destination'): Port | undefined {

@@ -515,6 +515,12 @@ describe('faults die at the right step', () => {
     });
     expect(Object.fromEntries(byBackend)).toEqual({ [WEB_1_IP]: 'reply-not-matched', [WEB_2_IP]: 'delivered' });
   });
+
+  it('ip_forward 0 stops also a backend on the same bridge: its route is an error', () => {
+    const off = [sysctl(W1, 'ipv4/ip_forward', '0'), sysctl(W1, 'ipv4/conf/cni0/forwarding', '0')];
+    const trip = walk(edited(REPLIES, off), { to: SERVICE_IP, l4: tcpSyn(80) });
+    expect(ends(trip).there).toEqual(['forwarding-disabled', 'forwarding-disabled']);
+  });
 });
 
 describe('MTU', () => {
@@ -562,6 +568,18 @@ describe('errors are packets and are walked', () => {
       place: CLIENT,
       packet: { l4: { about: { ip: { destination: SERVICE_IP } } } },
     });
+  });
+
+  it('also to a client outside, where only what the error quotes is turned back', () => {
+    const ask: Ask = { from: { outside: OUTSIDE_IP }, source: OUTSIDE_IP, to: W1_IP, l4: tcpSyn(30080) };
+    const trip = walk(edited(REPLIES, [reject('icmp-port-unreachable')]), ask);
+    expect(toWeb2(trip).senderSees).toBe('icmp 3/3');
+  });
+
+  it('an error from the other node is turned back by the node that translated', () => {
+    const far = save(W2, appendFilter('-A FORWARD -p tcp -j REJECT --reject-with icmp-host-prohibited'));
+    const leaf = toWeb2(walk(edited(REPLIES, [far]), { to: SERVICE_IP, l4: tcpSyn(80) }));
+    expect(leaf).toMatchObject({ place: W2, senderSees: 'icmp 3/10' });
   });
 
   it('a reset to a bridged packet goes past the hooks: behind a Service the client never takes it', () => {
