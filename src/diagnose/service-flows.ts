@@ -1,6 +1,6 @@
 import type { Service } from '../snapshot/objects.ts';
 import type { Flow } from './derived.ts';
-import { type DeadEnd, deadEnds } from './evidence-of.ts';
+import { type DeadEnd, deadEnds, hopOf, stepOf } from './evidence-of.ts';
 
 /** The flows that go to the Service itself: to one of its cluster addresses, or to its NodePort or load balancer. */
 export function flowsTo(service: Service, flows: readonly Flow[]): Flow[] {
@@ -14,6 +14,13 @@ export function flowsTo(service: Service, flows: readonly Flow[]): Flow[] {
     (flow) =>
       flow.protocol !== 'icmp' &&
       (addresses.has(flow.destination) || (flow.port !== undefined && nodePorts.has(flow.port))),
+  );
+}
+
+/** Dead ends, and those of which the walk could not tell: what lies behind an address that is nobody's is not known. */
+export function endsTo(service: Service, flows: readonly Flow[]): DeadEnd[] {
+  return flowsTo(service, flows).flatMap((flow) =>
+    [...flow.dead, ...flow.unknown].map((leaf) => ({ flow, leaf, step: stepOf(leaf), hop: hopOf(leaf) })),
   );
 }
 

@@ -282,8 +282,9 @@ const leafEnd = objectOf<LeafEnd>(
     because: STRING,
     wants: listOf(ref('request')),
     errorPacket: ref('packet'),
+    errorTrace: ref('trace'),
   },
-  { because: 'optional', errorPacket: 'optional' },
+  { because: 'optional', errorPacket: 'optional', errorTrace: 'optional' },
 );
 
 const fork = objectOf<Fork>(

@@ -50,7 +50,7 @@ describe('plannedFlows', () => {
     const list = flows('pod/shop/db-0:5432', [links]);
     expect(ids(list)).toEqual(['main', 'icmp', 'large']);
     expect(list[0]!.packet.l4).toMatchObject({ mss: 1410 });
-    expect(list[2]!.packet).toMatchObject({ lengthBytes: 1450, ip: { df: true }, l4: { destinationPort: 5432 } });
+    expect(list[2]!.packet).toMatchObject({ lengthBytes: 1450, ip: { df: true }, l4: { protocol: 'icmp' } });
   });
 
   test('a pod that resolves names asks its nameserver; asked about a name, also each endpoint behind it', () => {

@@ -24,7 +24,8 @@ export type FlowPurpose =
   | 'dns-control' // a name that the cluster's DNS must know, at the server that failed
   | 'dns-upstream' // the server that the cluster's DNS forwards to, from its own namespace
   | 'underlay' // from node to node, small
-  | 'underlay-large'; // and at the NIC's own MTU
+  | 'underlay-large' // and at the NIC's own MTU
+  | 'size'; // sizes between the smallest and the largest, where only large ones are lost
 
 /** One packet that the question makes us look at, before it is walked. */
 export interface PlannedFlow {
@@ -122,8 +123,9 @@ function mainFlows(sender: Sender, question: Question, destination: Address | un
   const main = protocol !== 'icmp' && port === undefined ? [] : flow(sender, 'main', 'main', to);
   const icmp = protocol === 'icmp' ? [] : flow(sender, 'icmp', 'icmp', { destination, protocol: 'icmp' });
   const mtu = sender.mtuOf(familyOf(destination));
-  // As the first packet of its kind, so that rules and connection tracking treat it as they treat `main`.
-  const large = main.length === 0 || mtu === undefined ? [] : flow(sender, 'large', 'large', to, mtu);
+  // As ping, which alone can be of any size at once: walk and probe must speak of the same packet.
+  const toLarge = { destination, protocol: 'icmp' } as const;
+  const large = main.length === 0 || mtu === undefined ? [] : flow(sender, 'large', 'large', toLarge, mtu);
   return [...main, ...icmp, ...large];
 }
 

@@ -24,7 +24,11 @@ const DNS_PODS_MAX = 2;
 
 /** What the answers so far make us ask next. Pure: the same snapshot gives the same flows. */
 export function followUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
-  const parts = [dnsFollowUps(snapshot, question, planned), underlayFollowUps(snapshot, question, planned)];
+  const parts = [
+    dnsFollowUps(snapshot, question, planned),
+    underlayFollowUps(snapshot, question, planned),
+    sizeFollowUps(snapshot, question, planned),
+  ];
   return { flows: parts.flatMap((part) => part.flows), wants: parts.flatMap((part) => part.wants) };
 }
 
@@ -118,6 +122,25 @@ function underlayFollowUps(snapshot: Snapshot, question: Question, planned: read
   const from = hostOf(sender.node);
   const to = nodesBehind(snapshot, question).filter((node) => node !== from.node);
   return { flows: to.flatMap((node) => underlayFlows(snapshot, question, from, node)), wants: [] };
+}
+
+/** Only large packets are lost: from which size on? Each size is asked at once; the bytes are taken off the largest. */
+const SIZE_STEPS = [10, 20, 28, 40, 50, 60, 80, 100, 130, 170, 220, 300] as const;
+const SIZE_MIN_BYTES = 600;
+
+function sizeFollowUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
+  const large = planned.find((flow) => flow.purpose === 'large');
+  if (!large || !probeOutcomes(snapshot, question, large).some((one) => one.passed === 'no')) return NONE;
+  const sizes = SIZE_STEPS.map((step) => large.packet.lengthBytes - step).filter((bytes) => bytes >= SIZE_MIN_BYTES);
+  const flows = sizes.map(
+    (lengthBytes): PlannedFlow => ({
+      ...large,
+      id: `size/${lengthBytes}`,
+      purpose: 'size',
+      packet: { ...large.packet, lengthBytes },
+    }),
+  );
+  return { flows, wants: [] };
 }
 
 /** The nodes on which the destination, or a backend of it, runs. */

@@ -34,14 +34,13 @@ function pastTheService(
   snapshot: Snapshot,
   question: Question,
 ): PlannedFlow {
-  if ((flow.purpose !== 'icmp' && flow.purpose !== 'large') || question.protocol === 'icmp') return flow;
+  if (flow.purpose !== 'icmp' && flow.purpose !== 'large') return flow;
   const endpoints = all.filter((one) => one.purpose === 'endpoint');
   if (!isClusterIp(flow.packet.ip.destination, snapshot) || endpoints.length === 0) return flow;
   const source = question.source.kind === 'pod' ? question.source.node : undefined;
   const endpoint = endpoints.find((one) => nodeOf(one.packet.ip.destination, snapshot) !== source) ?? endpoints[0]!;
   const { destination } = endpoint.packet.ip;
-  const l4 = flow.purpose === 'large' ? endpoint.packet.l4 : flow.packet.l4;
-  return { ...flow, packet: { ...flow.packet, ip: { ...flow.packet.ip, destination }, l4 } };
+  return { ...flow, packet: { ...flow.packet, ip: { ...flow.packet.ip, destination } } };
 }
 
 function isClusterIp(address: Address, snapshot: Snapshot): boolean {
@@ -61,6 +60,8 @@ function nodeOf(address: Address, snapshot: Snapshot): string | undefined {
 function isWorthALook(flow: PlannedFlow, snapshot: Snapshot, question: Question): boolean {
   // From outside only what was asked is known to be meant to work: the network out there carries no pod's address.
   if ('outside' in flow.from) return flow.purpose === 'main';
+  if (flow.purpose === 'large' && question.protocol === 'icmp' && isClusterIp(flow.packet.ip.destination, snapshot))
+    return false;
   if (flow.purpose !== 'dns' || question.destination.kind === 'name') return true;
   if (question.destination.kind === 'service' && question.destination.externalName !== undefined) return true;
   if (question.destination.kind !== 'service') return false;

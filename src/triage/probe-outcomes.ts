@@ -14,6 +14,8 @@ export interface ProbeOutcome extends ProbeReading {
   readonly source: Source;
 }
 
+/** Pings whose loss tells something only beside a small one that is answered. */
+const LARGE: ReadonlySet<string> = new Set(['large', 'underlay-large', 'size']);
 const ANY_CLUSTER_NAME = 'kubernetes.default.svc.cluster.local.';
 
 /** The probes that a planned flow asks for, at its own source; none from outside the cluster. */
@@ -35,7 +37,7 @@ export function requestsOf(snapshot: Snapshot, question: Question, flow: Planned
 function probePurpose(purpose: PlannedFlow['purpose']) {
   if (purpose === 'dns-control' || purpose === 'dns-upstream') return 'dns';
   if (purpose === 'underlay') return 'icmp';
-  return purpose === 'underlay-large' ? 'large' : purpose;
+  return purpose === 'underlay-large' || purpose === 'size' ? 'large' : purpose;
 }
 
 function namesFor(snapshot: Snapshot, question: Question, flow: PlannedFlow): readonly string[] {
@@ -63,10 +65,9 @@ export function probeOutcomes(
     const action = request.action as keyof ProbeFacts;
     const observed = snapshot.fact(action, request.place, request.args);
     if (observed.state === 'unseen') return [];
-    const reading =
-      flow.purpose === 'large' || flow.purpose === 'underlay-large'
-        ? interpretLarge(request.args, observed.value as IcmpAnswer, smallAnswer(snapshot, request))
-        : interpretProbe(action, request.args, observed.value, circumstances(gate, question));
+    const reading = LARGE.has(flow.purpose)
+      ? interpretLarge(request.args, observed.value as IcmpAnswer, smallAnswer(snapshot, request))
+      : interpretProbe(action, request.args, observed.value, circumstances(gate, question));
     return [{ ...reading, request, source: observed.source }];
   });
 }

@@ -110,8 +110,22 @@ export const kubeProxyDown = defineCause({
     }
 
     function proxyEvidence(pods: readonly Pod[]): Evidence[] {
+      const none = `no kube-proxy pod is on ${place.node}`;
+      const waiting = given['api.pods'].value.filter((pod) => !pod.spec.nodeName && isProxyPod(pod));
       if (pods.length === 0)
-        return [stateEvidence('kube-proxy-pod', place, given['api.pods'], `no kube-proxy pod is on ${place.node}`)];
+        return [
+          stateEvidence('kube-proxy-pod', place, given['api.pods'], none),
+          ...waiting
+            .slice(0, 2)
+            .map((pod) =>
+              stateEvidence(
+                'kube-proxy-pod',
+                place,
+                given['api.pods'],
+                `${podName(pod)} is not scheduled: ${unscheduledBecause(pod)}`,
+              ),
+            ),
+        ];
       return pods.map((pod) =>
         stateEvidence(
           'kube-proxy-pod',
@@ -125,11 +139,18 @@ export const kubeProxyDown = defineCause({
 });
 
 function proxyPods(pods: readonly Pod[], place: Place): Pod[] {
-  return pods.filter(
-    (pod) =>
-      pod.spec.nodeName === place.node &&
-      (pod.metadata.labels?.['k8s-app'] === 'kube-proxy' || /^kube-proxy/.test(pod.metadata.name)),
+  return pods.filter((pod) => pod.spec.nodeName === place.node && isProxyPod(pod));
+}
+
+function isProxyPod(pod: Pod): boolean {
+  return pod.metadata.labels?.['k8s-app'] === 'kube-proxy' || pod.metadata.name.startsWith('kube-proxy');
+}
+
+function unscheduledBecause(pod: Pod): string {
+  const scheduled = pod.status.conditions?.find(
+    (condition) => condition.type === 'PodScheduled' && condition.status === 'False',
   );
+  return scheduled?.message ?? pod.status.phase ?? 'unknown';
 }
 
 function reasonOf(pod: Pod): string {

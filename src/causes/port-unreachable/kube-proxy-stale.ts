@@ -1,6 +1,6 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import { type DeadEnd, probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
-import { deadEndsTo } from '../../diagnose/service-flows.ts';
+import { endsTo } from '../../diagnose/service-flows.ts';
 import type { Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
@@ -26,7 +26,7 @@ export const kubeProxyStale = defineCause({
     if (!service) return { is: 'absent', because: 'there is no such Service' };
     if (!isComplete(given['api.endpointslices']))
       return { is: 'unknown', because: 'the EndpointSlices were not read wholly' };
-    const stale = deadEndsTo(service, given.flows).flatMap((end) => staleEnd(end, service));
+    const stale = endsTo(service, given.flows).flatMap((end) => staleEnd(end, service));
     const [first] = stale;
     if (!first)
       return {

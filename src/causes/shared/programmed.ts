@@ -1,9 +1,9 @@
 import type { Flow } from '../../diagnose/derived.ts';
 import { type DeadEnd, deadEnds, hopsTo } from '../../diagnose/evidence-of.ts';
+import { flowsTo } from '../../diagnose/service-flows.ts';
 import { type Place, placeKey } from '../../net/place.ts';
 import type { Step } from '../../simulate/trace.ts';
 import type { Service } from '../../snapshot/objects.ts';
-import { flowsTo } from '../../diagnose/service-flows.ts';
 
 /** The steps that this node's host namespace took with the flow's forward packet. */
 function stepsAt(end: DeadEnd, place: Place): Step[] {
@@ -22,7 +22,8 @@ export function untranslatedAt(service: Service, flows: readonly Flow[], place: 
       steps.length > 0 &&
       !steps.some(
         (step) =>
-          step.kind === 'nat' || (step.kind === 'rule' && ['drop', 'reject'].includes(String(step.values['verdict']))),
+          (step.kind === 'nat' && step.values['nat'] === 'destination') ||
+          (step.kind === 'rule' && ['drop', 'reject'].includes(String(step.values['verdict']))),
       )
     );
   });
