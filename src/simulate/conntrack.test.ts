@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import type { L4, Packet } from '../net/packet.ts';
+import { hostOf } from '../net/place.ts';
+import {
+  confirm,
+  NO_CONNECTIONS,
+  release,
+  type Tracking,
+  track,
+  translationsOf,
+  untouched,
+  withCurrent,
+} from './conntrack.ts';
+import { icmpError } from './error-packet.ts';
+import { bind, translate } from './nat.ts';
+import { answerTo } from './simulate-round-trip.ts';
+import { buildPacket, ECHO, tcpSyn, udpTo } from './testing/build-hook-input.ts';
+
+const W1 = hostOf('w1');
+const CLIENT = '10.244.0.5';
+const SERVICE = '10.96.0.10';
+const SYN = buildPacket({ source: CLIENT, destination: SERVICE, l4: tcpSyn(80) });
+const NOT_ASKED = () => undefined;
+
+/** A first packet's way through both nat hooks. */
+function translated(
+  packet: Packet,
+  to?: string,
+  port?: number,
+  source?: string,
+): { tracking: Tracking; packet: Packet } {
+  const first = track(W1, packet, untouched(), NO_CONNECTIONS);
+  let connection = first.tracking.current!.connection;
+  if (to)
+    connection = bind(connection, { kind: 'destination', to: { address: to, ...(port ? { port } : {}) } }, NOT_ASKED)!;
+  if (source) connection = bind(connection, { kind: 'source', to: { address: source }, masquerade: true }, NOT_ASKED)!;
+  const out = translate(translate(packet, connection, false, 'prerouting'), connection, false, 'postrouting');
+  return { tracking: release(confirm(withCurrent(first.tracking, connection), first.meta)), packet: out };
+}
+
+describe('track', () => {
+  const stateOf = (packet: Packet, tracking = NO_CONNECTIONS) =>
+    track(W1, packet, untouched(), tracking).meta.conntrack;
+  const tcp = (...flags: string[]): Packet => buildPacket({ l4: { ...tcpSyn(80), flags } as L4 });
+
+  it('begins a connection with what can begin one', () => {
+    expect(stateOf(SYN)).toBe('new');
+    expect(stateOf(buildPacket({ l4: udpTo(53) }))).toBe('new');
+    expect(stateOf(buildPacket({ l4: ECHO }))).toBe('new');
+    expect(stateOf(tcp('ack'))).toBe('new');
+  });
+
+  it('calls the rest invalid', () => {
+    expect(stateOf(tcp('syn', 'ack'))).toBe('invalid');
+    expect(stateOf(tcp('rst', 'ack'))).toBe('invalid');
+    expect(stateOf(buildPacket({ l4: { protocol: 'icmp', type: 0, code: 0, id: 7 } }))).toBe('invalid');
+  });
+
+  it('leaves an untracked packet alone', () => {
+    const meta = { ...untouched(), conntrack: 'untracked' as const };
+    expect(track(W1, SYN, meta, NO_CONNECTIONS)).toEqual({ tracking: NO_CONNECTIONS, meta });
+  });
+
+  it('knows the answer, and from then on both directions as established', () => {
+    const { tracking } = translated(SYN);
+    const reply = track(W1, answerTo(SYN), untouched(), tracking);
+    expect(reply.meta.conntrack).toBe('established');
+    expect(reply.tracking.current!.reply).toBe(true);
+    expect(stateOf(SYN, tracking)).toBe('new');
+    expect(stateOf(SYN, release(confirm(reply.tracking, reply.meta)))).toBe('established');
+  });
+
+  it('keeps namespaces and zones apart', () => {
+    const { tracking } = translated(SYN);
+    expect(track(hostOf('w2'), answerTo(SYN), untouched(), tracking).meta.conntrack).toBe('invalid');
+    expect(track(W1, answerTo(SYN), { ...untouched(), zone: 5 }, tracking).meta.conntrack).toBe('invalid');
+  });
+
+  it('keeps the connection’s mark', () => {
+    const first = track(W1, SYN, untouched(), NO_CONNECTIONS);
+    const tracking = release(confirm(first.tracking, { ...first.meta, connmark: 0x80 }));
+    expect(track(W1, answerTo(SYN), untouched(), tracking).meta.connmark).toBe(0x80);
+  });
+});
+
+describe('translation', () => {
+  it('of destination and source, and the answer turned back by both', () => {
+    const { tracking, packet } = translated(SYN, '10.244.1.7', 8080, '10.78.0.11');
+    expect(packet).toMatchObject({
+      ip: { source: '10.78.0.11', destination: '10.244.1.7' },
+      l4: { destinationPort: 8080 },
+    });
+    const reply = track(W1, answerTo(packet), untouched(), tracking);
+    expect(reply.meta.nat).toEqual(['source', 'destination']);
+    const { connection } = reply.tracking.current!;
+    const back = translate(
+      translate(answerTo(packet), connection, true, 'prerouting'),
+      connection,
+      true,
+      'postrouting',
+    );
+    expect(back).toMatchObject({ ip: { source: SERVICE, destination: CLIENT }, l4: { sourcePort: 80 } });
+  });
+
+  it('of an ICMP error: its own source and what it quotes', () => {
+    const { tracking, packet } = translated(SYN, '10.244.1.7', 8080);
+    const error = icmpError(packet, 3, 1)!;
+    const { meta, tracking: found } = track(
+      W1,
+      { ...error, ip: { ...error.ip, source: '10.78.0.12' } },
+      untouched(),
+      tracking,
+    );
+    expect(meta.conntrack).toBe('related');
+    const back = translate(error, found.current!.connection, found.current!.reply, 'postrouting');
+    expect(back.l4).toMatchObject({
+      about: { ip: { source: CLIENT, destination: SERVICE }, l4: { destinationPort: 80 } },
+    });
+  });
+
+  it('keeps a source port that lies in the range, else the kernel chooses', () => {
+    const { connection } = track(
+      W1,
+      buildPacket({ l4: { protocol: 'udp', sourcePort: 40000, destinationPort: 53 } }),
+      untouched(),
+      NO_CONNECTIONS,
+    ).tracking.current!;
+    const portOf = (port: number, portTo: number) =>
+      bind(connection, { kind: 'source', to: { address: '10.0.0.9', port, portTo } }, NOT_ASKED)!.answer
+        .destinationPort;
+    expect(portOf(1024, 65535)).toBe(40000);
+    expect(portOf(1024, 2048)).toBe('ephemeral');
+    expect(portOf(5000, 5000)).toBe(5000);
+  });
+
+  it('is not made up where the address is not known', () => {
+    const { connection } = track(W1, SYN, untouched(), NO_CONNECTIONS).tracking.current!;
+    expect(bind(connection, { kind: 'source', to: {}, masquerade: true }, NOT_ASKED)).toBeUndefined();
+    expect(translationsOf(connection)).toEqual([]);
+  });
+});
