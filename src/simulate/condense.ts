@@ -104,7 +104,8 @@ function leafOf(end: End, at: StepRef): LeafEnd {
     packet: cursor.packet,
     meta: cursor.meta,
     place: cursor.place,
-    senderSees: end.senderSees,
+    // What becomes of a tunnel's outer packet, who sent the inner one is not told.
+    senderSees: cursor.packet.inner ? 'nothing' : end.senderSees,
     ...(end.because === undefined ? {} : { because: end.because }),
     wants: end.wants ?? [],
     ...(end.errorPacket === undefined ? {} : { errorPacket: end.errorPacket }),

@@ -23,7 +23,7 @@ export function withErrors(walk: Walk, start: WalkStart, walked: CondensedTrace)
 }
 
 function leafWithError(walk: Walk, start: WalkStart, end: End, leaf: LeafEnd): LeafEnd {
-  if (end.cursor.packet.inner) return { ...leaf, senderSees: 'nothing' };
+  if (end.cursor.packet.inner) return leaf;
   const errorPacket = addressed(walk, end);
   const errorTrace = errorWalk(walk, start, end, errorPacket);
   return { ...leaf, errorPacket, errorTrace, ...(neverArrives(errorTrace) ? { senderSees: 'nothing' } : {}) };

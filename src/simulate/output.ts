@@ -109,6 +109,8 @@ function refusedRoute(cursor: Cursor, found: RouteFound, doubt: string | undefin
   const what = reasons[found.type as keyof typeof reasons];
   const end = found.type === 'none' ? 'no-route' : 'route-unreachable';
   if (what === undefined) return { end, cursor, senderSees: 'nothing' };
+  // What happens behind the output hook no longer reaches connect(2), which goes on trying (tcp_connect).
+  const isTold = cursor.stage.name === 'output' || cursor.packet.l4.protocol !== 'tcp';
   const [type, code] = unreachableCode(cursor.packet, what);
-  return { end, cursor, senderSees: `icmp ${type}/${code}` };
+  return { end, cursor, senderSees: isTold ? `icmp ${type}/${code}` : 'nothing' };
 }
