@@ -4,6 +4,7 @@ import { stateEvidence } from '../../diagnose/evidence-of.ts';
 import { CLUSTER } from '../../net/place.ts';
 import type { Service } from '../../snapshot/objects.ts';
 import { isComplete, type Seen } from '../../snapshot/snapshot.ts';
+import { type MayNotPing, mayNotPing } from '../shared/may-not-ping.ts';
 import { present } from '../shared/present.ts';
 
 /**
@@ -17,9 +18,12 @@ export const pingNotPermitted = defineCause({
   title: 'Ping is not answered here by design; it says nothing about the network',
   gravity: 'by-design',
   at: 'question',
-  needs: ['flows', 'gate', 'question', 'api.services'],
-  check(given) {
-    const { flows } = given;
+  needs: ['flows', 'gate', 'question', 'api.services', 'api.pods'],
+  optional: ['sysctls'],
+  check(given, _place, ask) {
+    const { flows, question } = given;
+    const own = question.protocol === 'icmp' ? mayNotPing(question, given['api.pods'].value, ask) : undefined;
+    if (own) return ownFinding(own, given['api.pods']);
     const ping = flows.find((flow) => flow.protocol === 'icmp' && (flow.purpose === 'main' || flow.purpose === 'icmp'));
     if (!ping) return { is: 'absent', because: 'nothing was pinged' };
     const { probe } = ping;
@@ -48,15 +52,37 @@ function answersNoPing(
   return own.length > 0 && own.every((part) => part.mode === 'iptables' || part.mode === 'nftables');
 }
 
+/** podtriage's ping says nothing of the pod's own, which its kernel refuses. */
+function ownFinding({ place, container, range, sysctls }: MayNotPing, pods: Pick<Seen<unknown>, 'source'>) {
+  return present({
+    claims: [],
+    evidence: [
+      stateEvidence('capabilities', place, pods, `the container ${container} of ${place.namespace} drops NET_RAW`),
+      {
+        kind: 'sysctl',
+        plane: 'kernel',
+        place,
+        source: sysctls.source,
+        values: { range },
+        statement: `net.ipv4.ping_group_range is ${range} there: the kernel lets no process of it ping, while podtriage, with its own rights, may`,
+      },
+    ],
+    place: { ...place, object: 'ping' },
+    fix: PERMIT,
+  });
+}
+
+const PERMIT = {
+  summary: 'test the port instead; to let the pod ping, give it NET_RAW or widen net.ipv4.ping_group_range',
+  commands: ['# spec.securityContext.sysctls: [{name: net.ipv4.ping_group_range, value: "0 2147483647"}]'],
+};
+
 function permissionFinding(ping: Flow, probe: FlowProbe) {
   return present({
     claims: [],
     evidence: [probe.evidence],
     place: { ...(ping.from ?? CLUSTER), object: 'ping' },
-    fix: {
-      summary: 'test the port instead; to let the pod ping, give it NET_RAW or widen net.ipv4.ping_group_range',
-      commands: ['# spec.securityContext.sysctls: [{name: net.ipv4.ping_group_range, value: "0 2147483647"}]'],
-    },
+    fix: PERMIT,
   });
 }
 
