@@ -65,7 +65,7 @@ const runUnit = async (): Promise<Tally> =>
 const makeImage = async (folder: string): Promise<{ readonly file: string; readonly reference: string }> => {
   const file = join(folder, 'podtriage.tar');
   const argv = [process.execPath, join(ROOT, 'tools', 'image', 'main.ts'), '--output', file];
-  const { code, stdout, stderr } = await command(argv, { timeoutMs: 15 * 60_000, cwd: ROOT });
+  const { code, stdout, stderr } = await command(argv, { timeoutMs: 15 * 60_000, cwd: ROOT, onErrorLine: say });
   if (code !== 0) throw new Error(`npm run image: ${stderr.trim().split('\n').at(-1)}`);
   return { file, reference: stdout.trim().split('\n').at(-1)! };
 };

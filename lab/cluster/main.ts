@@ -41,7 +41,9 @@ export KUBECONFIG=${layout.kubeconfig} PATH=${programOf(layout, '')}:$PATH
 
 const runUp = async (options: BedOptions): Promise<void> => {
   const layout = layoutOf(options);
-  const bed = await up(layout, say);
+  const bed = await up(layout, say).catch((error: Error) => {
+    throw new Error(`${error.message}\n(npm run cluster -- down --name ${layout.name} removes what there is)`);
+  });
   process.stdout.write(howToUse(bed));
   bed.close();
 };
@@ -86,7 +88,9 @@ const runExec = async (name: string, host: string, words: readonly string[]): Pr
   bed.close();
   const [program, ...args] = await onHost(bed.layout, host, words.length > 0 ? words : ['bash']);
   const child = spawn(program!, args, { stdio: 'inherit' });
-  process.on('SIGINT', () => {}); // the command's own affair
+  // Ctrl-C is the command's own affair.
+  process.removeAllListeners('SIGINT');
+  process.on('SIGINT', () => {});
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 128)));
 };
 

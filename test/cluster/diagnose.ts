@@ -7,6 +7,8 @@ export interface ReportSeen {
   readonly verdict: string;
   readonly causes: readonly CauseSeen[];
   readonly unexplained?: readonly unknown[];
+  readonly target?: { readonly notes?: readonly string[] };
+  readonly notChecked?: readonly { readonly id: string; readonly because: string }[];
 }
 
 export interface CauseSeen {

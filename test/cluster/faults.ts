@@ -8,7 +8,7 @@ import { type CaseResult, type Outcome, runFaults } from './run-faults.ts';
 /** A line of the table: id, verdict, seconds of each part, and below it what is wrong. */
 export const renderResult = (result: CaseResult): string => {
   const seconds = Object.entries(result.seconds).map(([what, value]) => `${what} ${value.toFixed(1)}`);
-  const line = `${result.outcome.padEnd(8)}${result.id.padEnd(56)}${seconds.join(', ')}`;
+  const line = `${result.outcome.padEnd(8)}${result.id.padEnd(64)}${seconds.join(', ')}`;
   return [line.trimEnd(), ...result.because.map((text) => `        ${text.split('\n').join('\n        ')}`)].join('\n');
 };
 

@@ -42,6 +42,13 @@ describe('judgeFault', () => {
     expect(judgeFault({ ...diagnosis, report: { ...report, causes: [before, cause] } }, expected)).toHaveLength(1);
   });
 
+  test('an inconclusive report says what it could not see', () => {
+    const blind = { ...report, verdict: 'inconclusive', causes: [], target: { notes: ['no helper on node w1'] } };
+    expect(judgeFault({ ...diagnosis, exit: 3, report: blind }, expected)[0]).toContain('no helper on node w1');
+    const gap = { ...blind, target: {}, notChecked: [{ id: 'link-down', because: 'links of w1: timed out' }] };
+    expect(judgeFault({ ...diagnosis, exit: 3, report: gap }, expected)[0]).toContain('links of w1: timed out');
+  });
+
   test('no cause, and no report', () => {
     expect(judgeFault({ ...diagnosis, report: { ...report, causes: [] } }, expected)[0]).toContain('no cause named');
     expect(judgeFault({ ...diagnosis, report: undefined, exit: 4, said: 'no access' }, expected)).toEqual([

@@ -1,5 +1,5 @@
 import type { Expectation } from '../../lab/fault.ts';
-import type { CauseSeen, Diagnosis } from './diagnose.ts';
+import type { CauseSeen, Diagnosis, ReportSeen } from './diagnose.ts';
 
 const describe = (cause: CauseSeen): string =>
   `${cause.id} (${cause.confidence}) at ${cause.place.node || 'the cluster'}`;
@@ -11,13 +11,21 @@ const nested = (cause: CauseSeen): readonly string[] =>
 
 const noReport = ({ exit, said }: Diagnosis): readonly string[] => [`no report, exit ${exit}: ${said || 'not a word'}`];
 
+/** What an inconclusive report could not see: its notes, else the first thing that it could not check. */
+const unseen = ({ target, notChecked }: ReportSeen): string => {
+  const notes = target?.notes ?? [];
+  if (notes.length > 0) return `: ${notes.join('; ')}`;
+  const [first] = notChecked ?? [];
+  return first ? `: ${first.id} could not be checked, ${first.because}` : '';
+};
+
 /** What is wrong with a diagnosis of an injected fault; empty where it is right. */
 export const judgeFault = (diagnosis: Diagnosis, expected: Expectation): readonly string[] => {
   const { report, exit } = diagnosis;
   if (!report) return noReport(diagnosis);
   const wrong: string[] = [];
   const [first] = report.causes;
-  if (!first) return [`${report.verdict}, no cause named, exit ${exit}`];
+  if (!first) return [`${report.verdict}, no cause named, exit ${exit}${unseen(report)}`];
   if (first.id !== expected.id) wrong.push(`names ${report.causes.map(describe).join(', ')}`);
   if (expected.node !== undefined && first.place.node !== expected.node) {
     wrong.push(`places it at ${first.place.node || 'no node'}, not ${expected.node}`);
@@ -40,7 +48,7 @@ export const judgeHealthy = (diagnosis: Diagnosis): readonly string[] => {
   const wrong: string[] = [];
   if (report.causes.length > 0) wrong.push(`names ${report.causes.map(describe).join(', ')}`);
   if ((report.unexplained ?? []).length > 0) wrong.push(`${report.unexplained!.length} unexplained`);
-  if (report.verdict !== 'healthy') wrong.push(`verdict ${report.verdict}`);
+  if (report.verdict !== 'healthy') wrong.push(`verdict ${report.verdict}${unseen(report)}`);
   if (exit !== 0) wrong.push(`exit ${exit}, not 0`);
   return wrong;
 };
