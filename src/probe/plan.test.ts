@@ -13,7 +13,7 @@ const question = {
 describe('probesOf', () => {
   it('connects where the flow is TCP', () => {
     expect(probesOf(main, 4)).toEqual([
-      { action: 'probe.tcp', place: from, args: { address: '10.96.0.20', port: 80, timeoutMs: 3_300 }, round: 0 },
+      { action: 'probe.tcp', place: from, args: { address: '10.96.0.20', port: 80, timeoutMs: 2_200 }, round: 0 },
     ]);
   });
 

@@ -16,10 +16,10 @@ export interface ProbedFlow {
 }
 
 /**
- * How long each probe waits. TCP: past the first SYN's repetition after 1 s, and past the 3 s after which a neighbour
- * that does not answer becomes EHOSTUNREACH (three solicitations, neigh/default/mcast_solicit).
+ * How long each probe waits. TCP: past the first SYN's repetition, which comes after 1 s, and the answer to it; the next
+ * one would come only after 3 s, and a whole diagnosis is to take little more than its slowest probe.
  */
-export const PROBE_TIMEOUTS_MS = { tcp: 3_300, udp: 1_000, icmp: 1_000, dns: 2_000 } as const;
+export const PROBE_TIMEOUTS_MS = { tcp: 2_200, udp: 1_000, icmp: 1_000, dns: 2_000 } as const;
 const PING_COUNT = 3;
 const PING_PAYLOAD_BYTES = 56;
 /** IP and ICMP header. */

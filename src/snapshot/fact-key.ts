@@ -3,11 +3,12 @@ import type { FactArgs } from './facts.ts';
 
 /**
  * What makes two questions the same: action, network namespace and arguments. An argument that is '' or null asks for
- * everything and counts as left out; the order of arguments does not matter.
+ * everything and counts as left out; the order of arguments does not matter. How long somebody was ready to wait
+ * (`timeoutMs`) is no part of what was asked: a bundle answers a podtriage that waits longer or shorter.
  */
 export function factKey(action: string, place: Place, args: FactArgs = {}): string {
   const given = Object.entries(args)
-    .filter(([, value]) => value !== '' && value !== null && value !== undefined)
+    .filter(([name, value]) => name !== 'timeoutMs' && value !== '' && value !== null && value !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([action, place.node, place.namespace, ...given]);
 }

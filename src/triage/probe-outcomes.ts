@@ -65,9 +65,11 @@ export function probeOutcomes(
     const action = request.action as keyof ProbeFacts;
     const observed = snapshot.fact(action, request.place, request.args);
     if (observed.state === 'unseen') return [];
+    // As it was asked, which in a bundle may have waited longer.
+    const { args } = observed.source.request;
     const reading = LARGE.has(flow.purpose)
-      ? interpretLarge(request.args, observed.value as IcmpAnswer, smallAnswer(snapshot, request))
-      : interpretProbe(action, request.args, observed.value, circumstances(gate, question));
+      ? interpretLarge(args, observed.value as IcmpAnswer, smallAnswer(snapshot, request))
+      : interpretProbe(action, args, observed.value, circumstances(gate, question));
     return [{ ...reading, request, source: observed.source }];
   });
 }

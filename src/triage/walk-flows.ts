@@ -1,6 +1,7 @@
 import type { Flow } from '../diagnose/derived.ts';
 import { clusterAddresses, leafHealth } from '../diagnose/leaf-health.ts';
-import { tripLeaves } from '../diagnose/leaves.ts';
+import { type Leaf, tripLeaves } from '../diagnose/leaves.ts';
+import { placeKey } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import { simulateRoundTrip } from '../simulate/simulate-round-trip.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -11,10 +12,23 @@ import { allPlannedFlows, probeOf } from './probe-flows.ts';
 /** Every flow that the question makes us look at, walked there and back, with what its probe saw. */
 export function walkFlows(snapshot: Snapshot, question: Question, gate: DatapathGate): Flow[] {
   const addresses = clusterAddresses(snapshot);
-  return allPlannedFlows(snapshot, question).flows.map((planned) => {
+  const flows = allPlannedFlows(snapshot, question).flows.map((planned) => {
     const probe = probeOf(snapshot, question, planned, gate);
     return { ...walkFlow(planned, snapshot, gate, addresses), ...(probe && { probe }) };
   });
+  const small = flows.find((flow) => flow.purpose === 'icmp');
+  return flows.map((flow) =>
+    small && (flow.purpose === 'large' || flow.purpose === 'size') ? diesOfItsSize(flow, small) : flow,
+  );
+}
+
+/** What a small ping dies of just so is no matter of size: ping is not let through, and says nothing of large packets. */
+function diesOfItsSize(flow: Flow, small: Flow): Flow {
+  const isSame = (a: Leaf, b: Leaf): boolean =>
+    a.end.end === b.end.end &&
+    placeKey(a.end.place) === placeKey(b.end.place) &&
+    (a.ref.leg === 'forward') === (b.ref.leg === 'forward');
+  return { ...flow, dead: flow.dead.filter((leaf) => !small.dead.some((other) => isSame(leaf, other))) };
 }
 
 function walkFlow(
