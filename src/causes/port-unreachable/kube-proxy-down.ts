@@ -6,6 +6,7 @@ import { unmodelledAt } from '../../simulate/datapath.ts';
 import type { Pod, Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
 import { untranslatedAt } from '../shared/programmed.ts';
@@ -49,7 +50,10 @@ export const kubeProxyDown = defineCause({
     });
     const [first] = missing;
     if (!first)
-      return { is: 'absent', because: `${place.node} translates every Service that was asked about and has endpoints` };
+      return absentFromWalks(
+        given.flows,
+        `${place.node} translates every Service that was asked about and has endpoints`,
+      );
     const read = [given['iptables.nft'], given['iptables.legacy'], given['nft.tables'], given['api.endpointslices']];
     if (read.some((one) => !isComplete<unknown>(one)))
       return {

@@ -4,6 +4,7 @@ import { endsTo } from '../../diagnose/service-flows.ts';
 import type { Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { present } from '../shared/present.ts';
 import { translationOf } from '../shared/programmed.ts';
@@ -29,10 +30,10 @@ export const kubeProxyStale = defineCause({
     const stale = endsTo(service, given.flows).flatMap((end) => staleEnd(end, service));
     const [first] = stale;
     if (!first)
-      return {
-        is: 'absent',
-        because: `the rules of ${serviceName(service)} on the way send to endpoints that its EndpointSlices list`,
-      };
+      return absentFromWalks(
+        given.flows,
+        `the rules of ${serviceName(service)} on the way send to endpoints that its EndpointSlices list`,
+      );
     const nodes = [...new Set(stale.map((one) => one.node))];
     return present({
       claims: claimsOf(stale.map((one) => one.end)),

@@ -3,6 +3,7 @@ import { type DeadEnd, deadEnds, probeEvidence, stateEvidence } from '../../diag
 import { placeKey } from '../../net/place.ts';
 import type { Socket } from '../../parse/ss.ts';
 import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { askedPort, isLoopback, placeWords, processText, socketsOn } from '../shared/listeners.ts';
 import { present } from '../shared/present.ts';
@@ -26,7 +27,7 @@ export const listensOnLoopback = defineCause({
       return bound.length > 0 ? [{ end, sockets, asked, bound }] : [];
     });
     if (dead.length === 0)
-      return { is: 'absent', because: 'no process listens on the asked port at another address only' };
+      return absentFromWalks(flows, 'no process listens on the asked port at another address only');
     const places = distinctBy(dead, (one) => `${placeKey(one.end.leaf.end.place)} ${one.asked.port}`);
     const first = places[0]!;
     const where = first.end.leaf.end.place;

@@ -3,6 +3,7 @@ import { type DeadEnd, deadEnds, probeEvidence, stateEvidence, walkEvidence } fr
 import { placeKey } from '../../net/place.ts';
 import type { Socket } from '../../parse/ss.ts';
 import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { askedPort, placeWords, processText, reachableSockets, socketsOn } from '../shared/listeners.ts';
 import { present } from '../shared/present.ts';
@@ -22,7 +23,7 @@ export const noListener = defineCause({
       sockets: ask('sockets', bare(end)),
       asked: askedPort(end),
     }));
-    if (seen.length === 0) return { is: 'absent', because: 'a process listens wherever a walk ended' };
+    if (seen.length === 0) return absentFromWalks(flows, 'a process listens wherever a walk ended');
     const unseen = seen.find((one) => !isComplete(one.sockets));
     if (unseen)
       return { is: 'unknown', because: `the sockets of ${placeWords(unseen.end.leaf.end.place)} were not read wholly` };

@@ -5,6 +5,7 @@ import type { Socket } from '../../parse/ss.ts';
 import type { Pod, Service, ServicePort } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { slicesOfService } from '../../target/service-backends.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { askedPort, placeWords, processText, reachableSockets, socketsOn } from '../shared/listeners.ts';
 import { present } from '../shared/present.ts';
@@ -39,10 +40,10 @@ export const wrongTargetPort = defineCause({
       return others.length > 0 ? [{ end, asked, sockets, others }] : [];
     });
     if (dead.length === 0)
-      return {
-        is: 'absent',
-        because: `${serviceName(service)} sends to ports that its pods listen on, or they listen on none`,
-      };
+      return absentFromWalks(
+        given.flows,
+        `${serviceName(service)} sends to ports that its pods listen on, or they listen on none`,
+      );
     const first = dead[0]!;
     const port = (service.spec.ports ?? []).find((one) => one.port === first.end.flow.port) ?? service.spec.ports?.[0];
     const right = first.others[0]!.port;
