@@ -2,6 +2,7 @@ import { allFaults } from '../../lab/all-faults.ts';
 import type { Bed } from '../../lab/cluster/bed.ts';
 import type { Fault } from '../../lab/fault.ts';
 import { healthyQuestions } from '../../lab/healthy-questions.ts';
+import { allOddities, type Oddity } from '../../lab/oddity.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { judgeFault, judgeHealthy } from './judge.ts';
 
@@ -105,6 +106,25 @@ const runHealthy = async (
   };
 };
 
+/** What an oddity could be mistaken for: asked across the nodes, where it has its place. */
+const ASKED_OF_ODDITIES = ['pod-pod-cross-node', 'pod-service', 'pod-outside-by-address'];
+
+const runOddity = async (bed: Bed, oddity: Oddity, extra: readonly string[]): Promise<readonly CaseResult[]> => {
+  const unfit = oddity.unfit?.(bed.layout);
+  if (unfit) return [skipped(`odd ${oddity.id}`, unfit)];
+  const results: CaseResult[] = [];
+  try {
+    await oddity.make(bed);
+    for (const { id, args } of (await healthyQuestions(bed)).filter((each) => ASKED_OF_ODDITIES.includes(each.id))) {
+      results.push(await runHealthy(bed, `odd ${oddity.id}: ${id}`, args, extra));
+    }
+  } catch (error) {
+    results.push({ ...skipped(`odd ${oddity.id}`, `the lab: ${message(error)}`), outcome: 'failed' });
+  }
+  await oddity.undo(bed);
+  return results;
+};
+
 const skipped = (id: string, because: string): CaseResult => ({
   id,
   outcome: 'skipped',
@@ -126,6 +146,12 @@ export const runFaults = async (bed: Bed, options: RunFaultsOptions): Promise<re
     for (const { id, args } of await healthyQuestions(bed)) {
       if (options.signal?.aborted) return results;
       add(await runHealthy(bed, `healthy: ${id}`, args, extra));
+    }
+  }
+  if (options.healthy) {
+    for (const oddity of await allOddities()) {
+      if (options.signal?.aborted) return results;
+      for (const result of await runOddity(bed, oddity, extra)) add(result);
     }
   }
   let turn = 0;
