@@ -103,6 +103,8 @@ export interface RecordedInput {
   readonly question?: Partial<Question>;
 }
 
+/** Parsed once for all tests that change nothing but the parsed state. */
+const HEALTHY = snapshotOfReplies({});
 const GIVEN = new WeakMap<Case, RecordedInput>();
 
 export function recordedCase(input: RecordedInput = {}): Case {
@@ -131,7 +133,13 @@ export function namedOn(given: Case): string[] {
     .map(words);
 }
 
-function snapshotFor({ edits = [], answers = [], after = [], without = [], changes = [] }: RecordedInput): Snapshot {
+function snapshotFor(input: RecordedInput): Snapshot {
+  const { edits, answers, after, without, changes = [] } = input;
+  const base = edits || answers || after || without ? snapshotOfReplies(input) : HEALTHY;
+  return changes.length > 0 ? base.with(changes) : base;
+}
+
+function snapshotOfReplies({ edits = [], answers = [], after = [], without = [] }: RecordedInput): Snapshot {
   const isGone = ({ request }: Reply): boolean =>
     without.some(
       ([place, names]) =>
@@ -145,8 +153,7 @@ function snapshotFor({ edits = [], answers = [], after = [], without = [], chang
     ...[FLANNEL_CONFIGURATION, ...answers].map((one) => replyOf(one, 0)),
     ...after.map((one) => replyOf(one, AFTER_PROBES)),
   ];
-  const snapshot = createSnapshot([...kept, ...more]);
-  return changes.length > 0 ? snapshot.with(changes) : snapshot;
+  return createSnapshot([...kept, ...more]);
 }
 
 function isOf(reply: Reply, name: string, place: Place): boolean {
@@ -240,7 +247,7 @@ function questionOf(input: RecordedInput): Question {
     source: CLIENT_END,
     destination: WEB_END,
     protocol: 'tcp',
-    port: 8080,
+    ...(input.question?.protocol !== 'icmp' && { port: 8080 }),
     family: 4,
     asked: { source: 'pod/demo/client-tf545', destination: 'pod/demo/web-2ql6z:8080' },
     notes: [],
