@@ -83,7 +83,11 @@ async function runDiagnose(words: QuestionWords, options: DiagnoseOptions): Prom
       prepare: opened.prepare,
     });
     progress.end();
-    if (outcome.kind === 'problem') throw errorFor(outcome.problem);
+    if (outcome.kind === 'problem') {
+      if (interrupt.signal.aborted)
+        throw new RunError(`${messageOf(interrupt.signal.reason)} before anything could be told`);
+      throw errorFor(outcome.problem);
+    }
     printReport(
       { ...outcome.report, target: { ...outcome.report.target, notes: [...outcome.report.target.notes, ...notices] } },
       options,
@@ -94,6 +98,10 @@ async function runDiagnose(words: QuestionWords, options: DiagnoseOptions): Prom
     await host.close();
     interrupt.release();
   }
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }
 
 export function errorFor(problem: TargetProblem): Error {
