@@ -4,7 +4,7 @@ import { isComplete } from '../snapshot/snapshot.ts';
 import type { Cursor, Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { isUnderlay } from './receiving-device.ts';
-import { topologyOf } from './topology.ts';
+import { type Peer, topologyOf } from './topology.ts';
 
 export type PortChoice =
   | { readonly state: 'port'; readonly port: string; readonly by: 'fdb' | 'flood'; readonly text?: string }
@@ -49,9 +49,35 @@ function flooded(walk: Walk, cursor: Cursor, master: Link, mac: string, ports: r
   if (behind) return { state: 'port', port: behind.port.name, by: 'flood' };
   const wire = flooding.find((port) => port.kind !== 'veth' && isUnderlay(port));
   if (wire) return { state: 'port', port: wire.name, by: 'flood' };
-  const pod = topology.podAt(cursor.packet.ip.destination);
-  const wants = pod && pod.node === cursor.place.node ? wantsAt(snapshot, pod, cursor) : [];
+  const wants = [
+    ...wantsOfTarget(walk, cursor),
+    ...unseenEnds(
+      walk,
+      cursor,
+      peers.map(({ peer }) => peer),
+    ),
+  ];
   const isSure = isComplete(snapshot.fact('links', cursor.place)) && peers.every(({ peer }) => peer.state === 'found');
   if (isSure && wants.length === 0) return { state: 'nobody' };
   return { state: 'unknown', because: `which port of ${master.name} leads to ${mac} was not collected`, wants };
+}
+
+function wantsOfTarget(walk: Walk, cursor: Cursor): readonly Request[] {
+  const { snapshot } = walk.world;
+  const pod = topologyOf(snapshot).podAt(cursor.packet.ip.destination);
+  return pod && pod.node === cursor.place.node ? wantsAt(snapshot, pod, cursor) : [];
+}
+
+/** Namespaces that may be behind a port whose far end was not seen: their devices tell. */
+const PODS_ASKED_MAX = 32;
+
+function unseenEnds(walk: Walk, cursor: Cursor, peers: readonly Peer[]): readonly Request[] {
+  if (peers.every((peer) => peer.state === 'found')) return [];
+  const { snapshot } = walk.world;
+  const pods = topologyOf(snapshot).podsOfNode(cursor.place.node);
+  const wants = pods.flatMap((pod) => {
+    const links = snapshot.fact('links', pod);
+    return links.state === 'unseen' && links.gap === 'not-asked' ? [links.want] : [];
+  });
+  return wants.slice(0, PODS_ASKED_MAX);
 }

@@ -136,12 +136,12 @@ function toPort(walk: Walk, cursor: AtBridge, master: Link, mac: string, by: 'br
   const framed = { ...cursor, packet: withMac(cursor, mac) };
   const out: Stage = { name: 'transmit', device: port.name };
   if (!cursor.stage.hooked) {
-    return prefixed([step], droppedBySize(walk, framed, port) ?? go({ ...framed, stage: out }));
+    return prefixed([step], droppedBySize(walk, framed, framed.place, port) ?? go({ ...framed, stage: out }));
   }
   const path = { ...cursor.path, output: master.name, physicalOutput: port.name };
   const postrouting: Stage = { name: 'hook', hook: 'postrouting', next: 0, after: out };
   const forwarded: Cursor = { ...framed, path, stage: { name: 'hook', hook: 'forward', next: 0, after: postrouting } };
-  return prefixed([step], droppedBySize(walk, forwarded, port) ?? go(forwarded));
+  return prefixed([step], droppedBySize(walk, forwarded, forwarded.place, port) ?? go(forwarded));
 }
 
 function withMac(cursor: AtBridge, mac: string): Cursor['packet'] {
@@ -158,9 +158,9 @@ function portRefusal(walk: Walk, cursor: AtBridge, master: Link, port: Link, mac
     const values = { port: port.name, mac, hairpin: false, reason: 'hairpin-off' } as const;
     return blocked(walk, cursor, values, `${port.name} may not send a frame back where it came from: hairpin is off`);
   }
-  if (input?.bridgePort?.isolated && port.bridgePort?.isolated && from !== port.name) {
+  if (input?.bridgePort?.isolated && port.bridgePort?.isolated) {
     const values = { port: port.name, mac, isolated: true, reason: 'isolated' } as const;
-    return blocked(walk, cursor, values, `${from} and ${port.name} are both isolated ports of ${master.name}`);
+    return blocked(walk, cursor, values, `${from} and ${port.name} are isolated ports of ${master.name}`);
   }
   if (!isUp(port)) return linkDown(walk.world.snapshot, cursor, port);
   if (state === undefined || state === 'forwarding') return undefined;

@@ -1,3 +1,4 @@
+import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { type Cursor, familyAt, type Move, prefixed, stop, type Walk } from './cursor.ts';
 import { linkNamed } from './hook-input.ts';
@@ -37,34 +38,49 @@ export function fitOutput(walk: Walk, cursor: Cursor, onward: (cursor: Cursor) =
   return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cursor));
 }
 
-/** A veth's far end and a bridge's port drop what is longer than their own MTU, without an error. */
-export function droppedBySize(walk: Walk, cursor: Cursor, link: Link): Move | undefined {
-  const { packet } = cursor;
-  // What exceeds the sender's own MTU came here in fragments.
-  const lengthBytes = packet.ip.df ? packet.lengthBytes : Math.min(packet.lengthBytes, senderMtu(walk, cursor));
-  if (lengthBytes <= link.mtu + VLAN_TAG_BYTES) return undefined;
+/**
+ * A veth's far end and a bridge's port drop what is longer than their own MTU, without an error. `sender` is where it was
+ * sent from: what exceeds that one's MTU comes in fragments of it.
+ */
+export function droppedBySize(walk: Walk, cursor: Cursor, sender: Place, link: Link): Move | undefined {
+  if (frameBytes(walk, cursor, sender) <= link.mtu + VLAN_TAG_BYTES) return undefined;
   const step = mtuStep(walk, cursor, { mtu: link.mtu, device: link.name }, 'dropped-silently');
   return stop({ end: 'packet-too-big', cursor, senderSees: 'nothing' }, [step]);
 }
 
-function senderMtu(walk: Walk, cursor: Cursor): number {
-  return mtuOf(walk, cursor)?.mtu ?? Number.POSITIVE_INFINITY;
+/** A frame over the MTU of the NIC that receives it, from one with a larger MTU. */
+export function exceedingStep(walk: Walk, cursor: Cursor, receiver: Place, link: Link): Step | undefined {
+  if (frameBytes(walk, cursor, cursor.place) <= link.mtu + VLAN_TAG_BYTES) return undefined;
+  const there = { ...cursor, place: receiver };
+  return { ...mtuStep(walk, there, { mtu: link.mtu, device: link.name }, 'exceeds'), matched: 'unknown' };
 }
+
+function frameBytes(walk: Walk, cursor: Cursor, sender: Place): number {
+  const { packet } = cursor;
+  if (packet.ip.df) return packet.lengthBytes;
+  return Math.min(packet.lengthBytes, mtuOf(walk, { ...cursor, place: sender })?.mtu ?? packet.lengthBytes);
+}
+
+const ACTS = {
+  'too-big': 'refused with an ICMP error',
+  fragmented: 'fragmented',
+  'dropped-silently': 'dropped',
+  exceeds: 'whether the NIC takes it is not known',
+} as const;
 
 function mtuStep(
   walk: Walk,
   cursor: Cursor,
   limit: { readonly mtu: number; readonly device: string },
-  act: 'too-big' | 'fragmented' | 'dropped-silently',
+  act: keyof typeof ACTS,
 ): Step {
   const { packet } = cursor;
-  const did = { 'too-big': 'refused with an ICMP error', fragmented: 'fragmented', 'dropped-silently': 'dropped' }[act];
   return makeStep({
     kind: 'mtu',
     at: `mtu ${limit.device}`,
     matched: act === 'fragmented' ? 'yes' : 'no',
     source: sourceOf(walk.world.snapshot.fact('links', cursor.place), `${limit.device} mtu ${limit.mtu}`),
     values: { device: limit.device, mtu: limit.mtu, lengthBytes: packet.lengthBytes, df: packet.ip.df, act },
-    text: `${packet.lengthBytes} bytes do not fit the MTU ${limit.mtu} of ${limit.device}: ${did}`,
+    text: `${packet.lengthBytes} bytes do not fit the MTU ${limit.mtu} of ${limit.device}: ${ACTS[act]}`,
   });
 }

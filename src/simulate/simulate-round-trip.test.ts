@@ -535,10 +535,34 @@ describe('MTU', () => {
   });
 
   it('a smaller NIC makes fragments of the outer packet, which is no loss', () => {
-    const trip = walk(edited(REPLIES, [mtu(W1, 'eth0', 1450)]), { l4: udpTo(8081), lengthBytes: 1450 });
-    expect(ends(trip).there).toEqual(['delivered']);
+    const both = [mtu(W1, 'eth0', 1450), mtu(W2, 'eth0', 1450)];
+    const trip = walk(edited(REPLIES, both), { l4: udpTo(8081), lengthBytes: 1450 });
+    expect(ends(trip)).toEqual(DELIVERED);
     const steps = trip.forward.segments.flatMap((segment) => segment.hops.flatMap((hop) => hop.steps));
     expect(steps.filter((step) => step.kind === 'mtu').map((step) => step.values.act)).toEqual(['fragmented']);
+  });
+
+  it('a NIC that is a veth drops what the other node sends with a larger MTU', () => {
+    const trip = walk(edited(REPLIES, [mtu(W1, 'eth0', 1450)]), { l4: udpTo(8081), lengthBytes: 1450 });
+    expect(ends(trip)).toEqual({ there: ['delivered'], back: ['packet-too-big'] });
+    expect(lastStep(trip.replies[0]!.trace, leaves(trip.replies[0]!.trace)[0]!).values).toMatchObject({
+      device: 'eth0',
+      mtu: 1450,
+    });
+  });
+
+  it('of a real NIC it is only said', () => {
+    const nic = link(W1, 'eth0', (one) => ({
+      ...one,
+      mtu: 1450,
+      linkinfo: undefined,
+      link_index: undefined,
+      link_netnsid: undefined,
+    }));
+    const trip = walk(edited(REPLIES, [nic]), { l4: udpTo(8081), lengthBytes: 1450 });
+    expect(ends(trip)).toEqual(DELIVERED);
+    const steps = trip.replies[0]!.trace.segments.flatMap((segment) => segment.hops.flatMap((hop) => hop.steps));
+    expect(steps.find((step) => step.kind === 'mtu')).toMatchObject({ matched: 'unknown', values: { act: 'exceeds' } });
   });
 
   it('a smaller far end of a veth drops in silence', () => {

@@ -14,7 +14,7 @@ import type { Scalar } from '../host/host.ts';
  * | bridge    | bridge · port · inputPort · mac · by (local, fdb, flood, bridged-dnat) · state · hairpin · isolated · reason (hairpin-off, isolated, port-state, no-port) |
  * | tunnel    | tunnel (vxlan) · device · act (encapsulate, decapsulate, drop) · vni · port · local · remote · mac · ownMac · reason (no-fdb-entry, vni-unknown, own-source-mac, circular) |
  * | nat       | nat (source, destination) · from · to · by (rule, reversal, connection) · masquerade · redirect |
- * | mtu       | device · mtu · lengthBytes · df · act (too-big, fragmented, dropped-silently) |
+ * | mtu       | device · mtu · lengthBytes · df · act (too-big, fragmented, dropped-silently, exceeds: over the receiving NIC's MTU, not known whether it is taken) |
  * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only) · from, expected (of an answer: where it comes from, and where the client sent to) |
  * | sysctl    | key · value · effective · needed · check (forwarding, rp_filter, route_localnet, martian, accept_local, icmp_echo_ignore_all) · device · source · routeDevice |
  * | link      | device · up · carrier · operstate · mac · destinationMac · via · source · destination · reason (down, no-carrier, peer-missing, other-host, underlay, ttl, loop) |

@@ -43,7 +43,7 @@ function throughVeth(walk: Walk, cursor: Cursor, link: Link, underlay: Cursor): 
   if (peer.state === 'found') {
     const there: Cursor = { ...cursor, place: peer.place };
     if (!isUp(peer.link)) return linkDown(snapshot, there, peer.link);
-    return droppedBySize(walk, there, peer.link) ?? go(crossed(cursor, peer.place, peer.link.name));
+    return droppedBySize(walk, there, cursor.place, peer.link) ?? go(crossed(cursor, peer.place, peer.link.name));
   }
   if (peer.state === 'missing') {
     const text = `the other end of ${link.name} (index ${link.peerIndex}) is not in its host's namespace`;

@@ -1,9 +1,11 @@
 import type { Address } from '../net/address.ts';
 import { hostOf, type Place } from '../net/place.ts';
+import type { Link } from '../parse/ip-link.ts';
 import { release, untouched } from './conntrack.ts';
-import { type Cursor, go, type Move, stop, unknownEnd, type Walk } from './cursor.ts';
+import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { linkNamed } from './hook-input.ts';
+import { droppedBySize, exceedingStep } from './mtu.ts';
 import { entryFor } from './neighbour.ts';
 import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
@@ -39,7 +41,15 @@ function onSegment(walk: Walk, cursor: Cursor, holder: Place, hop: Address, devi
   const target = receivingDevice(snapshot, holder, sender, hop);
   if (!target) return stop(unknownEnd(cursor, `by which device ${holder.node} receives ${hop} is not known`));
   const wrong = wrongMac(walk, cursor, target.mac, hop, device);
-  return wrong ?? go(arriving(cursor, holder, target.name));
+  return wrong ?? received(walk, cursor, holder, target);
+}
+
+/** A veth drops frames over its own MTU; what a NIC does with them is its driver's affair, and only said. */
+function received(walk: Walk, cursor: Cursor, holder: Place, target: Link): Move {
+  const there = go(arriving(cursor, holder, target.name));
+  if (target.kind === 'veth') return droppedBySize(walk, { ...cursor, place: holder }, cursor.place, target) ?? there;
+  const exceeding = exceedingStep(walk, cursor, holder, target);
+  return exceeding ? prefixed([exceeding], there) : there;
 }
 
 /** A permanent entry with a MAC that is not the holder's: the frame goes to another host of the segment, or to nobody. */
