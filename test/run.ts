@@ -6,7 +6,7 @@ import { command, killRunningCommands } from '../lab/command.ts';
 import { type Capabilities, type Capability, capabilities, handDown, lacking } from './capabilities.ts';
 import { installPackages } from './runner/debian-packages.ts';
 import { inherit, killInherited } from './runner/inherit.ts';
-import { inPrivateNamespaces } from './runner/private-namespaces.ts';
+import { boundToRunner, inPrivateNamespaces } from './runner/private-namespaces.ts';
 import { runVitest, runVitestProject } from './runner/run-vitest.ts';
 import {
   addTallies,
@@ -103,7 +103,7 @@ const SUITES: readonly Suite[] = [
 const startBuild = async (can: Capabilities): Promise<string | undefined> => {
   if (lacking(can, CLUSTER_NEEDS)) return undefined; // the suites say so themselves
   const argv = ['nice', '-n', '19', process.execPath, join(ROOT, 'lab', 'cluster', 'main.ts'), 'build'];
-  const code = await inherit(argv).catch((error: Error) => error.message);
+  const code = await inherit(boundToRunner(argv)).catch((error: Error) => error.message);
   return code === 0 ? undefined : `the build of Kubernetes ended with ${code}: see above`;
 };
 

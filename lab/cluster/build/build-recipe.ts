@@ -82,7 +82,7 @@ const linkFlags = (program: Program): string =>
 const buildProgram = async (recipe: Recipe, program: Program, go: GoTool, folder: string, say: Say): Promise<void> => {
   const started = performance.now();
   const target = join(folder, 'out', program.name);
-  const argv = ['nice', '-n', '15', go.path, 'build', '-p', '2', `-ldflags=${linkFlags(program)}`, '-o', target];
+  const argv = ['nice', '-n', '15', go.path, 'build', `-ldflags=${linkFlags(program)}`, '-o', target];
   const result = await command([...argv, program.package], {
     cwd: folder,
     env: environment(recipe, go),

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -32,6 +32,15 @@ test('a damaged file is found out and its folder removed, so that it is built an
   await writeFile(inStore('p-1', 'program.zst'), 'cut');
   await expect(loadStored('p-1', 'program')).rejects.toThrow('damaged');
   expect(await isStored('p-1')).toBe(false);
+});
+
+test('what was stored before for the same thing goes when it has not been used for two weeks', async () => {
+  for (const key of ['p-1-a', 'p-1-b', 'other-1-a']) await store(key, { program: join(folder, 'program') });
+  const long = new Date(Date.now() - 15 * 24 * 60 * 60 * 1000);
+  for (const key of ['p-1-a', 'p-1-b', 'other-1-a']) await utimes(inStore(key, 'manifest.json'), long, long);
+  await loadStored('p-1-b', 'program');
+  await store('p-1-c', { program: join(folder, 'program') });
+  expect((await readdir(inStore())).sort()).toEqual(['other-1-a', 'p-1-b', 'p-1-c']);
 });
 
 test('an interrupted store is not taken for a whole one', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -39,6 +39,19 @@ export const isStored = (key: string): Promise<boolean> =>
 
 const LEVEL = 9; // 135 MB of Kubernetes: 33 MB in 2 s
 
+const UNUSED_DAYS = 14;
+
+/** Removes what was stored for the same thing before and has not been used for long: a cache between runs must not grow for ever. */
+const prune = async (key: string): Promise<void> => {
+  const id = key.slice(0, key.lastIndexOf('-', key.lastIndexOf('-') - 1));
+  const oldest = Date.now() - UNUSED_DAYS * 24 * 60 * 60 * 1000;
+  for (const name of await readdir(storeRoot())) {
+    if (name === key || !name.startsWith(`${id}-`)) continue;
+    const used = await stat(join(folderOf(name), 'manifest.json')).catch(() => undefined);
+    if (used && used.mtimeMs < oldest) await rm(folderOf(name), { recursive: true, force: true });
+  }
+};
+
 /** Stores files under a key, all or nothing: written beside and renamed into place. */
 export const store = async (key: string, files: Readonly<Record<string, string>>): Promise<void> => {
   const beside = `${folderOf(key)}.${process.pid}.part`;
@@ -55,6 +68,7 @@ export const store = async (key: string, files: Readonly<Record<string, string>>
   await writeFile(join(beside, 'manifest.json'), JSON.stringify({ files: entries } satisfies Manifest, null, 1));
   await rm(folderOf(key), { recursive: true, force: true });
   await rename(beside, folderOf(key));
+  await prune(key);
 };
 
 /** A stored file, checked against its checksum. A damaged one removes its folder, so that the next run builds it anew. */
@@ -67,6 +81,8 @@ export const loadStored = async (key: string, name: string): Promise<Buffer> => 
     await rm(folder, { recursive: true, force: true });
     throw new Error(`${folder}/${name}.zst is damaged: removed; run the build again`);
   }
+  const now = new Date();
+  await utimes(join(folder, 'manifest.json'), now, now); // it is in use
   return decompress(packed);
 };
 
