@@ -5,7 +5,7 @@ import { waitFor } from '../wait-for.ts';
 import { cniOf, manifestValues } from './add-ons.ts';
 import { type Api, pathOf } from './api.ts';
 import { Bed } from './bed.ts';
-import { ARCHIVE } from './build/images.ts';
+import { ARCHIVE, REGISTRY } from './build/images.ts';
 import { loadStored } from './build/store.ts';
 import { type Built, build } from './build.ts';
 import { startControlPlane } from './control-plane.ts';
@@ -143,7 +143,7 @@ export const up = async (layout: Layout, say: Say): Promise<Bed> => {
   const importing = Promise.all(
     layout.workerNames.map(async (worker) => {
       await startContainerd(layout, worker);
-      await importImages(layout, worker, await archives);
+      return importImages(layout, worker, await archives);
     }),
   );
   importing.catch(() => {}); // seen where it is awaited
@@ -152,7 +152,12 @@ export const up = async (layout: Layout, say: Say): Promise<Bed> => {
   await startDaemon(layout, OUTSIDE, { name: 'server', argv: server });
   const api = await startControlPlane(layout, (name) => programOf(layout, name));
   timed('control plane ready');
-  await importing;
+  const [references] = await importing;
+  for (const reference of references!.filter(
+    (each) => !each.startsWith(`${REGISTRY}/`) && !each.startsWith('sha256:'),
+  )) {
+    timed(`imported ${reference}`);
+  }
   await Promise.all(layout.workerNames.map((worker) => startKubelet(layout, worker, programOf(layout, 'kubelet'))));
   timed('images imported, kubelets started');
   const bed = new Bed(layout, api);
