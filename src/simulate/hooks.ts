@@ -41,7 +41,7 @@ function advanced(cursor: AtHook, next: number): AtHook {
 function runItem(walk: Walk, cursor: AtHook, item: HookItem, hook: HookName): Move {
   switch (item.kind) {
     case 'conntrack':
-      return go({ ...cursor, ...track(cursor.place, cursor.packet, cursor.meta, cursor.tracking) });
+      return tracked(cursor, hook);
     case 'confirm':
       return go({ ...cursor, tracking: confirm(cursor.tracking, cursor.meta) });
     case 'rules':
@@ -51,17 +51,41 @@ function runItem(walk: Walk, cursor: AtHook, item: HookItem, hook: HookName): Mo
   }
 }
 
+/** An invalid packet is told, since rules drop it and NAT leaves it alone. */
+function tracked(cursor: AtHook, hook: HookName): Move {
+  const next = { ...cursor, ...track(cursor.place, cursor.packet, cursor.meta, cursor.tracking) };
+  if (next.meta.conntrack !== 'invalid') return go(next);
+  const step = makeStep({
+    kind: 'conntrack',
+    at: `${hook} conntrack`,
+    source: sourceAt(cursor.place, 'conntrack.statistics'),
+    values: { state: 'invalid', zone: cursor.meta.zone },
+    text: 'belongs to no connection that this host knows, and can begin none: INVALID',
+    features: ['conntrack invalid'],
+  });
+  return go(next, [step]);
+}
+
 function runRules(walk: Walk, cursor: AtHook, entries: readonly HookEntry[]): Move {
   const input = hookInputOf(walk.world.snapshot, cursor, cursor.stage.hook);
-  const orders = ordersOf(entries).map((order) => runInOrder(order, input));
-  const differ = orders.some((outcomes) => resultKey(outcomes) !== resultKey(orders[0]!));
-  const outcomes = differ ? mergedOrders(orders) : orders[0]!;
+  const outcomes = inEveryOrder(entries, (order) => runInOrder(order, input));
   return moveOf(outcomes.map((outcome) => ({ outcome, way: wayOf(cursor, outcome) })));
+}
+
+/** The outcomes, and where the order of equal priorities makes them differ, those of either order as a fork. */
+function inEveryOrder(
+  entries: readonly HookEntry[],
+  run: (order: readonly HookEntry[]) => readonly HookOutcome[],
+): readonly HookOutcome[] {
+  const orders = ordersOf(entries).map(run);
+  const differ = orders.some((outcomes) => resultKey(outcomes) !== resultKey(orders[0]!));
+  return differ ? mergedOrders(orders) : orders[0]!;
 }
 
 /** Both ends of the order stand for all of them. */
 function ordersOf(entries: readonly HookEntry[]): readonly (readonly HookEntry[])[] {
-  return entries.length < 2 ? [entries] : [entries, entries.toReversed()];
+  if (entries.length < 2) return [entries];
+  return [entries, entries.toReversed().toSorted((a, b) => a.priority - b.priority)];
 }
 
 /** Each rule set gets the packet as the one before left it, unless that one kept it. */
@@ -146,7 +170,7 @@ function runNat(walk: Walk, cursor: AtHook, entries: readonly HookEntry[], hook:
   const isFirst = cursor.meta.conntrack === 'new' && !current.reply && !isDecided(current.connection, kind);
   if (!isFirst) return rewritten(cursor, hook);
   const input = hookInputOf(walk.world.snapshot, cursor, hook);
-  const outcomes = runNatChains(entries, input);
+  const outcomes = inEveryOrder(entries, (order) => runNatChains(order, input));
   return moveOf(outcomes.map((outcome) => ({ outcome, way: natWay(walk, cursor, outcome, hook) })));
 }
 

@@ -9,8 +9,9 @@ import {
   perOption,
   type TruthEvaluator,
 } from './iptables-match-types.ts';
+import { lookupRoute } from './routes.ts';
 import type { Truth } from './trace.ts';
-import { truth } from './truth.ts';
+import { not, truth } from './truth.ts';
 
 /** Modules about what the kernel keeps beside the packet: marks, chance, bridge ports, sockets, memory of earlier packets. */
 export const META_MODULES: ModuleTable = {
@@ -22,6 +23,7 @@ export const META_MODULES: ModuleTable = {
   }),
   statistic: compileStatistic,
   recent: compileRecent,
+  rpfilter: compileRpfilter,
   physdev: perOption({
     'physdev-in': (option) => portNameTest(option, (input) => input.physicalInput),
     'physdev-out': (option) => portNameTest(option, (input) => input.physicalOutput),
@@ -75,6 +77,41 @@ function portNameTest(
 
 function isSentHere(input: HookInput): boolean {
   return input.socket !== undefined && (input.hook === 'output' || input.hook === 'postrouting');
+}
+
+/**
+ * Whether the way back to the source leaves by the input device, or (loose) exists at all (xt_rpfilter.c); `--invert` turns
+ * it. What comes by lo passes.
+ */
+function compileRpfilter(match: IptablesMatch): Evaluator | undefined {
+  const names = new Set(match.options.map((option) => option.name));
+  if ([...names].some((name) => !['loose', 'validmark', 'accept-local', 'invert'].includes(name))) return undefined;
+  const inverted = names.has('invert');
+  return (input) => {
+    const passes = rpfilterPasses(input, names);
+    return inverted ? not(passes) : passes;
+  };
+}
+
+function rpfilterPasses(input: HookInput, names: ReadonlySet<string>): Truth {
+  const { packet, meta, snapshot, place } = input;
+  if (input.input === undefined || input.input === 'lo') return 'yes';
+  const lookup = lookupRoute(snapshot, place, {
+    source: packet.ip.destination,
+    destination: packet.ip.source,
+    tos: packet.ip.tos,
+    mark: names.has('validmark') ? meta.mark : 0,
+  });
+  if (lookup.state === 'unseen') return 'unknown';
+  const answers = new Set(
+    lookup.ways.map(({ found, doubt }): Truth => {
+      if (doubt !== undefined) return 'unknown';
+      const isFit = found.type === 'unicast' || (found.type === 'local' && names.has('accept-local'));
+      const leavesThere = found.route?.nextHops.some((hop) => hop.device === input.input) ?? false;
+      return truth(isFit && (names.has('loose') || leavesThere));
+    }),
+  );
+  return answers.size === 1 ? [...answers][0]! : 'unknown';
 }
 
 /**

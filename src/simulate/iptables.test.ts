@@ -297,6 +297,32 @@ describe('matches', () => {
     expect(drops('-m addrtype --dst-type LOCAL', { addressType: () => 'unknown' })).toEqual(EITHER);
   });
 
+  it('rpfilter looks for the way back, and is undecided without the routes', () => {
+    const rule = '-A FORWARD -m rpfilter --invert -j DROP';
+    const standard = [
+      { priority: 0, src: 'all', table: '255' },
+      { priority: 32766, src: 'all', table: '254' },
+    ];
+    const text = `*filter\n:FORWARD ACCEPT [0:0]\n${rule}\nCOMMIT\n`;
+    const at = (routes?: string) => {
+      const snapshot = snapshotOfTexts([
+        ['iptables.nft', W1, { family: 4, table: '' }, text],
+        ['iptables.legacy', W1, { family: 4 }, ''],
+        ...(routes === undefined
+          ? []
+          : ([
+              ['routes', W1, { family: 4 }, routes],
+              ['rules', W1, { family: 4 }, JSON.stringify(standard)],
+            ] as const)),
+      ]);
+      return verdicts(iptablesHookEntries(snapshot, W1, 4).entries[0]!.evaluate(buildHookInput(snapshot)));
+    };
+    expect(at('10.244.0.0/24 dev cni0\n')).toEqual(ACCEPTED);
+    expect(at('10.244.0.0/24 dev eth0\n')).toEqual(DROPPED);
+    expect(at('10.9.0.0/24 dev cni0\n')).toEqual(DROPPED);
+    expect(at()).toEqual(EITHER);
+  });
+
   it('reads ICMP types', () => {
     expect(drops('-p icmp -m icmp --icmp-type 8', { packet: { l4: ECHO } })).toEqual(DROPPED);
     expect(drops('-p icmp -m icmp --icmp-type 3/4', { packet: { l4: ECHO } })).toEqual(ACCEPTED);

@@ -729,6 +729,73 @@ describe('what is not known is not guessed', () => {
   });
 });
 
+describe('what other tools get wrong', () => {
+  it('rules in a pod’s own namespace are rules like any other', () => {
+    const mesh =
+      '*nat\n:OUTPUT ACCEPT [0:0]\n:ISTIO_OUTPUT - [0:0]\n-A OUTPUT -p tcp -j ISTIO_OUTPUT\n-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN\n-A ISTIO_OUTPUT -p udp -j REDIRECT --to-ports 15053\nCOMMIT\n';
+    expect(ends(walk(edited(REPLIES, [['iptables.nft', CLIENT, () => mesh]])))).toEqual(DELIVERED);
+    const redirect = mesh.replace('-p udp -j', '-p tcp -j').replace('15053', '15001');
+    const trip = walk(edited(REPLIES, [['iptables.nft', CLIENT, () => redirect]]));
+    expect(ends(trip).there.toSorted()).toEqual(['delivered', 'no-listener']);
+    expect(trip.forward.segments.some(({ then }) => 'fork' in then && then.fork === 'undecided')).toBe(true);
+  });
+
+  it('a second address on the node’s NIC is none of the walk’s business', () => {
+    const second = (one: Json): Json => ({
+      ...one,
+      addr_info: [
+        { family: 'inet', local: '10.79.0.99', prefixlen: 24, scope: 'global', label: 'eth0' },
+        ...(one.addr_info as Json[]),
+      ],
+    });
+    const snapshot = edited(REPLIES, [link(W1, 'eth0', second), link(W2, 'eth0', second)]);
+    expect(ends(walk(snapshot))).toEqual(DELIVERED);
+    expect(ends(walk(snapshot, { to: SERVICE_IP, l4: tcpSyn(80) })).back).toEqual(['delivered', 'delivered']);
+  });
+
+  it('an answer that comes by a node which saw no question is INVALID there, and kube-proxy’s rule drops it', () => {
+    const untracked = '*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 10.244.0.4/32 -j CT --notrack\nCOMMIT\n';
+    const trip = walk(edited(REPLIES, [['iptables.legacy', W1, () => untracked]]));
+    expect(ends(trip).back).toEqual(['dropped-by-rule']);
+    const steps = trip.replies[0]!.trace.segments.flatMap((segment) => segment.hops.flatMap((hop) => hop.steps));
+    expect(steps.find((step) => step.kind === 'conntrack')).toMatchObject({ values: { state: 'invalid' } });
+    expect(steps.at(-1)!.values.ruleText).toContain('--ctstate INVALID');
+  });
+
+  it('two backends that translate the same packet at one priority: either may have been first', () => {
+    const other =
+      '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 10.96.218.39/32 -j DNAT --to-destination 10.250.0.1\nCOMMIT\n';
+    const trip = walk(edited(REPLIES, [['iptables.legacy', W1, () => other]]), { to: SERVICE_IP, l4: tcpSyn(80) });
+    const { then } = trip.forward.segments[0]!;
+    expect('fork' in then && then.fork).toBe('undecided');
+    expect(
+      leaves(trip.forward)
+        .map((leaf) => leaf.packet.ip.destination)
+        .toSorted(),
+    ).toEqual([WEB_1_IP, WEB_2_IP, '10.250.0.1']);
+  });
+
+  it('a Service of very many backends is walked up to the budget, and the rest is said', () => {
+    const backends = 300;
+    const rules = Array.from({ length: backends }, (_, index) => {
+      const chance =
+        index === backends - 1
+          ? ''
+          : `-m statistic --mode random --probability ${(1 / (backends - index)).toFixed(11)} `;
+      return `-A PREROUTING -d 10.96.218.39/32 -p tcp ${chance}-j DNAT --to-destination 10.250.${index >> 8}.${index & 255}:80`;
+    });
+    const nat = `*nat\n:PREROUTING ACCEPT [0:0]\n${rules.join('\n')}\nCOMMIT\n`;
+    const others = save(W1, (text) => text.replaceAll(SERVICE_IP, '10.96.218.40'));
+    const trip = walk(edited(REPLIES, [['iptables.legacy', W1, () => nat], others]), {
+      to: SERVICE_IP,
+      l4: tcpSyn(80),
+    });
+    expect(trip.forward.unwalked).toBeGreaterThan(0);
+    expect(ends(trip).there).toHaveLength(backends);
+    expect(new Set(ends(trip).there)).toEqual(new Set(['left-the-cluster', 'insufficient-information']));
+  });
+});
+
 describe('overlays', () => {
   it('a fault made and mended by changes of the snapshot', () => {
     const changes: SnapshotChange[] = [

@@ -58,10 +58,16 @@ function throughVeth(walk: Walk, cursor: Cursor, link: Link, underlay: Cursor): 
   if (pod && pod.node === cursor.place.node) {
     const wants = wantsAt(snapshot, pod, cursor);
     if (wants.length > 0) return stop(unknownEnd(cursor, `the pod behind ${link.name} was not looked at`, wants));
+    if (!hasGlobalAddress(link)) return stop(unknownEnd(cursor, `whose end of ${link.name} it is, is not known`));
   }
   if (link.master !== undefined) return stop(unknownEnd(cursor, `whose end of ${link.name} it is, is not known`));
   // A host that is itself a container has its NIC as a veth.
   return go(underlay);
+}
+
+/** A NIC has one; a pod's veth has at most a link-local or a gateway's. */
+function hasGlobalAddress(link: Link): boolean {
+  return link.addresses.some((address) => address.scope === 'global');
 }
 
 /** Between namespaces mark and connection stay behind (skb_scrub_packet); within one, the mark is kept. */
