@@ -18,7 +18,7 @@ export const cniConfigMissing = defineCause({
   title: 'The node has no CNI configuration',
   gravity: 'fault',
   at: 'path-node',
-  needs: ['question', 'flows', 'cni-configuration', 'api.nodes', 'api.pods'],
+  needs: ['question', 'cni-configuration', 'api.nodes', 'api.pods'],
   optional: ['api.events'],
   explains: ['pod-not-running'],
   invariant: 'a node that runs pods has a CNI configuration',
@@ -53,11 +53,11 @@ export const cniConfigMissing = defineCause({
         because: `${directory} on ${place.node} is empty, and nothing tells whether the runtime reads another folder`,
       };
     }
-    // Pods that have their network keep it: where the asked ones work, this is not what the question is about.
-    if (stuckAsked.length === 0 && given.flows.some((flow) => flow.purpose === 'main' && flow.probe?.passed === 'yes'))
+    // Pods that have their network keep it, so that nothing between them ends by this.
+    if (stuckAsked.length === 0)
       return {
         is: 'absent',
-        because: `${place.node} has no CNI configuration any more, but the pods that were asked about have their network`,
+        because: `${place.node} has no CNI configuration any more, but no pod that was asked about waits there for its network`,
       };
     return present({
       claims: [],

@@ -1,9 +1,9 @@
 import { defineCause } from '../../diagnose/cause.ts';
-import type { Flow } from '../../diagnose/derived.ts';
-import { deadEnds, hopsTo, stateEvidence } from '../../diagnose/evidence-of.ts';
+import type { Flow, FlowProbe } from '../../diagnose/derived.ts';
+import type { Evidence } from '../../diagnose/evidence.ts';
+import { hopsTo, stateEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
-import type { Link } from '../../parse/ip-link.ts';
-import { claimsOf } from '../shared/claims.ts';
+import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { present } from '../shared/present.ts';
 
 /** Bytes that a VXLAN tunnel adds before a packet of the pod: outer IP, UDP and VXLAN headers, inner Ethernet (RFC 7348 §5). */
@@ -12,7 +12,7 @@ const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
 /**
  * A pod's largest packet plus the tunnel's headers is more than the network between the nodes carries. Not a tunnel
  * whose own NIC is smaller: the kernel then fragments the outer packet, which works. So it is decided by what is lost:
- * small packets pass, large ones of the pod do not, and neither does a packet of the NIC's MTU from node to node.
+ * up to some size the pod's packets pass, above it none does, and every device of both nodes would take them.
  */
 export const overlayMtuTooLarge = defineCause({
   id: 'overlay-mtu-too-large',
@@ -25,77 +25,110 @@ export const overlayMtuTooLarge = defineCause({
   invariant: 'the network between the nodes carries a full packet of a pod in the overlay',
   check({ flows }, _place, ask) {
     const large = flows.find((flow) => flow.purpose === 'large');
-    if (!large) return { is: 'absent', because: 'no large packet was sent' };
-    if (large.probe?.passed !== 'no')
-      return large.probe?.passed === 'yes'
-        ? { is: 'absent', because: 'packets of the pod’s own MTU get through' }
-        : { is: 'unknown', because: large.probe?.statement ?? 'no large packet was sent' };
-    const tunnel = tunnelOf(large);
-    if (!tunnel) return { is: 'absent', because: 'the large packet goes through no overlay' };
-    const underlay = flows.filter((flow) => flow.purpose === 'underlay-large');
-    if (underlay.length === 0)
-      return {
-        is: 'unknown',
-        because: 'whether the nodes reach each other with packets of their own MTU was not tried',
-      };
-    const lost = underlay.filter((flow) => flow.probe?.passed === 'no');
-    if (lost.length === 0)
+    if (!large?.probe) return { is: 'unknown', because: 'no large packet was sent' };
+    if (large.probe.passed === 'yes') return { is: 'absent', because: 'packets of the pod’s own MTU get through' };
+    if (large.probe.passed === 'unknown') return { is: 'unknown', because: large.probe.statement };
+    const [shown] = large.dead;
+    if (shown)
       return {
         is: 'absent',
-        because: `between the nodes packets of the NIC’s MTU pass (${underlay.map((flow) => flow.probe?.statement).join('; ')})`,
+        because: `by the walk the large packet ends in ${shown.end.end} at ${shown.end.place.node}: it does not come to be lost between the nodes`,
       };
-    const links = ask('links', { node: tunnel.place.node, namespace: 'host' });
+    const tunnels = tunnelsOf(large);
+    const [tunnel] = tunnels;
+    if (!tunnel || large.unknown.length > 0)
+      return absentFromWalks([large], 'the large packet goes through no overlay');
+    const overhead = VXLAN_OVERHEAD[large.destination.includes(':') ? 6 : 4];
+    const bounds = sizeBounds(flows, large, large.probe);
+    if (bounds === undefined)
+      return { is: 'unknown', because: 'larger packets pass where smaller ones do not: it is not their size alone' };
+    const underlay = flows.filter(
+      (flow) => flow.purpose === 'underlay-large' && tunnels.some((one) => isOf(flow, one)),
+    );
+    // Of two sizes only the larger one is known not to pass: a smaller outer packet may.
+    const refused = underlay.filter((flow) => flow.probe?.passed === 'no' && bytesOf(flow) <= bounds.lost + overhead);
+    if (!bounds.isSearched && refused.length === 0)
+      return { is: 'unknown', because: 'from which size on packets are lost was not tried, nor between the nodes' };
+    const links = ask('links', tunnel.place);
     const device = links.state === 'seen' ? links.value.find((link) => link.name === tunnel.device) : undefined;
-    const sizes = mtusOf(large, lost[0]!, device);
+    const search: Evidence = {
+      kind: 'size-search',
+      plane: 'probe',
+      place: large.probe.evidence.place,
+      source: bounds.source,
+      values: { passes: bounds.passes, lost: bounds.lost },
+      statement: `packets of up to ${bounds.passes} bytes pass, those of ${bounds.lost} do not: in the overlay that is ${bounds.passes + overhead} and ${bounds.lost + overhead} bytes`,
+    };
     return present({
-      claims: claimsOf(deadEnds([large])),
+      claims: [],
       evidence: [
-        ...(large.probe ? [large.probe.evidence] : []),
-        ...lost.flatMap((flow) => (flow.probe ? [flow.probe.evidence] : [])),
-        ...flows.flatMap((flow) =>
-          flow.purpose === 'underlay' && flow.probe?.passed === 'yes' ? [flow.probe.evidence] : [],
-        ),
+        large.probe.evidence,
+        ...(bounds.isSearched ? [search] : []),
         ...(device && links.state === 'seen'
           ? [
               stateEvidence(
                 'mtu',
                 tunnel.place,
                 links,
-                `${tunnel.device} of ${tunnel.place.node} has MTU ${device.mtu}, so an outer packet has up to ${sizes.outer} bytes, as many as the NIC’s MTU allows`,
+                `${tunnel.device} of ${tunnel.place.node} has MTU ${device.mtu}, so that an outer packet has up to ${device.mtu + overhead} bytes; every device of both nodes takes it`,
                 { mtu: device.mtu },
               ),
             ]
           : []),
+        ...underlay.flatMap((flow) => (flow.probe ? [flow.probe.evidence] : [])),
       ],
-      place: { ...tunnel.place, object: `${tunnel.device} MTU` },
+      place: { ...tunnel.place, object: `${tunnel.device} MTU${device ? ` ${device.mtu}` : ''}` },
       fix: {
-        summary:
-          'give the network between the nodes the MTU that the nodes’ NICs have, or set the NICs (and the CNI) to what the network carries, and recreate the pods; find the value by the search below',
+        summary: `have the network between the nodes carry ${(device?.mtu ?? bounds.lost) + overhead} bytes of the overlay, or set the CNI’s MTU to ${bounds.isSearched ? `${bounds.passes} or less` : 'what it carries'} and recreate the pods`,
         commands: [
-          `for s in 8972 1472 1422 1372 1322 1272; do ping -M do -c1 -W1 -s $s ${lost[0]!.destination} >/dev/null && { echo "network carries $((s+28))"; break; }; done    # on ${tunnel.place.node}`,
-          `# the CNI’s MTU must be at most that minus ${sizes.overhead}: flannel takes the NIC’s MTU minus ${sizes.overhead} at its start (or "MTU" in net-conf.json)`,
+          `# flannel: "MTU": ${bounds.isSearched ? bounds.passes : 'SIZE'} in the Backend of net-conf.json, then restart its DaemonSet and recreate the pods`,
+          `ping -M do -c 1 -s ${bounds.lost - (large.destination.includes(':') ? 48 : 28)} ${large.destination}    # from the pod: must pass afterwards`,
         ],
       },
     });
   },
 });
 
-/** Where the large packet was put into a tunnel. */
-function tunnelOf(flow: Flow): { readonly place: Place; readonly device: string } | undefined {
-  for (const leaf of flow.leaves) {
-    for (const hop of hopsTo(leaf)) {
-      const step = hop.steps.find((one) => one.kind === 'tunnel' && one.values['act'] === 'encapsulate');
-      if (step)
-        return {
-          place: { node: hop.place.node, namespace: hop.place.namespace },
-          device: String(step.values['device'] ?? ''),
-        };
-    }
-  }
-  return undefined;
+function bytesOf(flow: Flow): number {
+  return flow.trip.forward.packet.lengthBytes;
 }
 
-function mtusOf(large: Flow, underlay: Flow, device: Link | undefined) {
-  const overhead = VXLAN_OVERHEAD[underlay.destination.includes(':') ? 6 : 4];
-  return { overhead, outer: (device?.mtu ?? large.trip.forward.packet.lengthBytes) + overhead };
+/**
+ * The largest size that passes and the smallest that is lost, by pings of several sizes and of the smallest. Undefined
+ * where a larger one passes than one that is lost.
+ */
+function sizeBounds(flows: readonly Flow[], large: Flow, probe: FlowProbe) {
+  const tried = flows.filter((flow) => flow.purpose === 'size' && flow.destination === large.destination);
+  const small = flows.filter((flow) => flow.purpose === 'icmp' && flow.destination === large.destination);
+  const passing = [...tried, ...small].filter((flow) => flow.probe?.passed === 'yes').map(bytesOf);
+  const lost = [...tried.filter((flow) => flow.probe?.passed === 'no'), large].map(bytesOf);
+  const bounds = { passes: Math.max(0, ...passing), lost: Math.min(...lost) };
+  if (bounds.passes >= bounds.lost) return undefined;
+  const isSearched = tried.some((flow) => flow.probe?.passed === 'yes');
+  return { ...bounds, isSearched, source: probe.evidence.source };
+}
+
+interface Entry {
+  readonly place: Place;
+  readonly device: string;
+  readonly to: string | undefined;
+}
+
+/** Where the large packet, and its answer, are put into a tunnel, and which node they are sent to. */
+function tunnelsOf(large: Flow): Entry[] {
+  return large.leaves.flatMap((leaf) => {
+    const hops = hopsTo(leaf);
+    return hops.flatMap((hop, index): Entry[] => {
+      const step = hop.steps.find((one) => one.kind === 'tunnel' && one.values['act'] === 'encapsulate');
+      if (!step) return [];
+      const to = hops.slice(index + 1).find((next) => next.place.node !== hop.place.node)?.place.node;
+      const place: Place = { node: hop.place.node, namespace: hop.place.namespace };
+      return [{ place, device: String(step.values['device'] ?? ''), to }];
+    });
+  });
+}
+
+/** A ping between these two nodes tells of both directions. */
+function isOf(flow: Flow, { place, to }: Entry): boolean {
+  return flow.from?.node === place.node && to !== undefined && flow.id.endsWith(`/${to}`);
 }
