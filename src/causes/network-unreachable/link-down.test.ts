@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { checkWith, probe } from '../../diagnose/testing/build-case.ts';
 import type { Edit } from '../../simulate/testing/recording.ts';
 import { presentOf, statements } from '../testing/cause-cases.ts';
-import { namedOn, OUTSIDE_IP, recordedCase, W1, W2, WEB_VETH } from '../testing/recorded-case.ts';
+import { diagnosisOf, namedOn, OUTSIDE_IP, recordedCase, W1, W2, WEB_VETH } from '../testing/recorded-case.ts';
 import { cut, editJson, editLink, insertRule, removeRoute, removeRules, setLink } from '../testing/recorded-faults.ts';
 import { linkDown } from './link-down.ts';
 
@@ -22,6 +22,23 @@ test('present: the bridge is set down; its route went with it, and the packet le
   expect(presentOf(finding).evidence.map((one) => one.plane)).toEqual(['state', 'probe']);
   expect(statements(finding)).toContain('cni0 is set down, and its route to the network of 10.244.1.3 is gone with it');
   expect(namedOn(given)).toEqual(['link-down']);
+});
+
+test('present: the kernel disables a bridge’s ports with it; they come back with it', () => {
+  const disabled = editJson('links', W2, (links) =>
+    links.map((link) => {
+      const info = link['linkinfo'] as { info_slave_data?: object } | undefined;
+      if (link['master'] !== 'cni0' || !info) return link;
+      return { ...link, linkinfo: { ...info, info_slave_data: { ...info.info_slave_data, state: 'disabled' } } };
+    }),
+  );
+  const given = recordedCase({ edits: [disabled], changes: [setLink(W2, 'cni0', { up: false })], probes });
+  expect(presentOf(checkWith(linkDown, given, W2)).change?.map((change) => change.text)).toEqual([
+    'cni0 up',
+    `its port ${WEB_VETH} enabled`,
+  ]);
+  const { causes } = diagnosisOf(given);
+  expect(causes[0]).toMatchObject({ confidence: 'proven', counterfactual: { disposition: 'delivered' } });
 });
 
 test('present: the tunnel device of the sender; its routes to the other nodes’ pods have to be written anew', () => {
