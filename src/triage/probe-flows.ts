@@ -11,15 +11,15 @@ import { type ProbeOutcome, probeOutcomes, requestsOf } from './probe-outcomes.t
 import type { Run } from './run.ts';
 
 /** An answer can make a further question worth asking (a name's address, an upstream); it does so at most this often. */
-const PROBE_ROUNDS_MAX = 4;
+const PROBE_ROUNDS_MAX = 6;
 
 /** Every flow of the question as far as the snapshot lets them be planned, and what planning the rest lacks. */
 export function allPlannedFlows(snapshot: Snapshot, question: Question) {
   const resolved = resolvedNames(snapshot, question);
   const all = plannedFlows(snapshot, question, resolved);
   const planned = all
-    .filter((flow) => isWorthALook(flow, snapshot, question))
-    .map((flow) => pastTheService(flow, all, snapshot, question));
+    .map((flow) => pastTheService(flow, all, snapshot, question))
+    .filter((flow) => isWorthALook(flow, snapshot, question));
   const more = followUps(snapshot, question, planned);
   return { flows: [...planned, ...more.flows], wants: more.wants };
 }
@@ -60,7 +60,7 @@ function nodeOf(address: Address, snapshot: Snapshot): string | undefined {
 function isWorthALook(flow: PlannedFlow, snapshot: Snapshot, question: Question): boolean {
   // From outside only what was asked is known to be meant to work: the network out there carries no pod's address.
   if ('outside' in flow.from) return flow.purpose === 'main';
-  if (flow.purpose === 'large' && question.protocol === 'icmp' && isClusterIp(flow.packet.ip.destination, snapshot))
+  if ((flow.purpose === 'icmp' || flow.purpose === 'large') && isClusterIp(flow.packet.ip.destination, snapshot))
     return false;
   if (flow.purpose !== 'dns' || question.destination.kind === 'name') return true;
   if (question.destination.kind === 'service' && question.destination.externalName !== undefined) return true;
@@ -104,16 +104,15 @@ export function resolvedNames(snapshot: Snapshot, question: Question): ResolvedN
 
 /** Sends the probes of every planned flow, then those that the answers make worth sending. */
 export async function probeUntilDone(run: Run, question: Question): Promise<void> {
+  let before = '';
   for (let round = 0; round < PROBE_ROUNDS_MAX; round++) {
-    const before = run.replies().length;
     const snapshot = run.snapshot();
     const { flows, wants } = allPlannedFlows(snapshot, question);
-    await run.collect('reading what a probe needs', wants);
-    await run.collect(
-      'probing',
-      flows.flatMap((flow) => requestsOf(snapshot, question, flow)),
-    );
-    if (run.replies().length === before) return;
+    const asked = JSON.stringify([flows.map((flow) => flow.id), wants.map((want) => [want.action, want.place])]);
+    if (asked === before) return;
+    before = asked;
+    const probes = flows.flatMap((flow) => requestsOf(snapshot, question, flow));
+    await Promise.all([run.collect('reading what a probe needs', wants), run.collect('probing', probes)]);
   }
 }
 

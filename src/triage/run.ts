@@ -8,7 +8,10 @@ export interface Run {
   readonly host: Host;
   snapshot(): Snapshot;
   replies(): readonly Reply[];
-  /** Asks what has not been asked yet; comes back when every reply is there or the run's deadline has passed. */
+  /**
+   * Asks what has not been asked yet; comes back when every reply to these requests is there, also to those that
+   * somebody else asked before and that are still under way, or when the run's deadline has passed.
+   */
   collect(what: string, requests: readonly Request[]): Promise<void>;
   /** Milliseconds spent, by what was done. */
   readonly timings: Readonly<Record<string, number>>;
@@ -25,7 +28,7 @@ export interface RunOptions {
 /** One run of the road: what was asked and answered so far, and how long it took. */
 export function createRun(host: Host, options: RunOptions): Run {
   const store: ReplyStore = createReplyStore();
-  const asked = new Set<string>();
+  const asked = new Map<string, Promise<void>>();
   const timings: Record<string, number> = {};
 
   const timed = async <T>(what: string, work: () => T | Promise<T>): Promise<T> => {
@@ -37,22 +40,28 @@ export function createRun(host: Host, options: RunOptions): Run {
     }
   };
 
+  const perform = async (requests: readonly Request[]): Promise<void> => {
+    const limits = { deadlineMs: options.deadlineMs, maxBytes: options.maxBytes };
+    for await (const reply of host.perform(withPodUids(store.snapshot(), requests), limits, options.signal))
+      store.add(reply);
+  };
+
   const collect = async (what: string, requests: readonly Request[]): Promise<void> => {
-    const fresh = requests.filter((request) => {
-      const key = `${factKey(request.action, request.place, request.args)}#${request.round === AFTER_PROBES ? 'after' : ''}`;
-      return !asked.has(key) && asked.add(key);
-    });
-    if (fresh.length === 0) return;
-    options.tell(`${what} (${fresh.length})`);
-    await timed(what, async () => {
-      for await (const reply of host.perform(
-        withPodUids(store.snapshot(), fresh),
-        { deadlineMs: options.deadlineMs, maxBytes: options.maxBytes },
-        options.signal,
-      ))
-        store.add(reply);
-    });
+    const wanted = new Map(requests.map((request) => [keyOf(request), request]));
+    const fresh = [...wanted].filter(([key]) => !asked.has(key));
+    const underWay = [...wanted].flatMap(([key]) => asked.get(key) ?? []);
+    if (fresh.length > 0) {
+      options.tell(`${what} (${fresh.length})`);
+      const performed = timed(what, () => perform(fresh.map(([, request]) => request)));
+      for (const [key] of fresh) asked.set(key, performed);
+      underWay.push(performed);
+    }
+    await Promise.all(underWay);
   };
 
   return { host, snapshot: () => store.snapshot(), replies: () => store.replies(), collect, timings, timed };
+}
+
+function keyOf(request: Request): string {
+  return `${factKey(request.action, request.place, request.args)}#${request.round === AFTER_PROBES ? 'after' : ''}`;
 }

@@ -106,3 +106,17 @@ test('unknown: another implementation, whose tables are not read', () => {
 test('unknown: the rules were cut', () => {
   expect(check({ complete: false }).is).toBe('unknown');
 });
+
+test('near miss: the Service has no such port, which no proxy would program', () => {
+  const other = flow({
+    destination: CLUSTER_IP,
+    port: 81,
+    forward: leafTrace('left-the-cluster', {
+      place: w1,
+      packet: packet({ destination: CLUSTER_IP, port: 81 }),
+      steps: [step({ kind: 'route' })],
+    }),
+    snapshot: fakeSnapshot({ facts: [['api.services', CLUSTER, {}, [service()]]] }),
+  });
+  expect(check({ flows: [other] }).is).toBe('absent');
+});

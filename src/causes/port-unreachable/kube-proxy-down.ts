@@ -1,6 +1,6 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
-import { probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import { type DeadEnd, probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import { unmodelledAt } from '../../simulate/datapath.ts';
 import type { Pod, Service } from '../../snapshot/objects.ts';
@@ -44,8 +44,7 @@ export const kubeProxyDown = defineCause({
     if (opaque)
       return { is: 'unknown', because: `Services are implemented by ${opaque.by} here, whose tables are not read` };
     const missing = given['api.services'].value.flatMap((service) => {
-      if (!hasUsableEndpoints(service)) return [];
-      const dead = untranslatedAt(service, given.flows, place);
+      const dead = untranslatedAt(service, given.flows, place).filter((end) => hasUsableEndpoints(service, end));
       return dead.length > 0 ? [{ service, dead }] : [];
     });
     const [first] = missing;
@@ -96,9 +95,13 @@ export const kubeProxyDown = defineCause({
       },
     });
 
-    function hasUsableEndpoints(service: Service): boolean {
-      return (service.spec.ports ?? []).some(
-        (port) => usableBackends(backendsOf(given['api.endpointslices'].value, service, port)).length > 0,
+    /** The very port that was asked for, in its protocol: no proxy programs a port that the Service does not have. */
+    function hasUsableEndpoints(service: Service, { flow }: DeadEnd): boolean {
+      const port = (service.spec.ports ?? []).find(
+        (one) => one.port === flow.port && (one.protocol ?? 'TCP').toLowerCase() === flow.protocol,
+      );
+      return (
+        port !== undefined && usableBackends(backendsOf(given['api.endpointslices'].value, service, port)).length > 0
       );
     }
 
