@@ -47,6 +47,12 @@ test('present: an undecided rule before it may accept, and that is said', () => 
   );
 });
 
+test('present: an undecided rule that only counts takes nothing, and is not made much of', () => {
+  const log = insertRule(W1, '-A FORWARD -m limit --limit 5/sec -j LOG');
+  const finding = checkWith(forwardPolicyDrop, recordedCase({ ...dropped, changes: [...dropped.changes, log] }), W1);
+  expect(statements(finding)).not.toContain('could not be decided');
+});
+
 test('present: a FORWARD chain that only nft can list is the same chain', () => {
   const policy = step({
     kind: 'policy',

@@ -64,7 +64,7 @@ function commandOf(end: Dropped): string {
 
 function statementOf(end: Dropped): string {
   const { source, destination } = end.leaf.end.packet.ip;
-  const doubt = doubtBefore(end.step, end.hop);
+  const doubt = doubtBefore(end);
   return `filter FORWARD (${backendOf(end)}) has the policy DROP, and none of its rules accepts ${source} → ${destination}${doubt ? `, ${doubt}` : ''}`;
 }
 

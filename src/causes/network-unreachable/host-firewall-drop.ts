@@ -71,7 +71,7 @@ function statementOf(end: DeadEnd): string {
     end.step!.kind === 'policy'
       ? `the policy of ${keyOf(end).replace(/ policy$/, '')}`
       : `“${ruleText(end.step!)}” (${keyOf(end)})`;
-  const doubt = doubtBefore(end.step!, end.hop);
+  const doubt = doubtBefore(end);
   return `${what} ${act} ${packet.ip.source} → ${packet.ip.destination}${doubt ? `; ${doubt}` : ''}`;
 }
 

@@ -113,6 +113,24 @@ test('near miss: the route is gone while the device is up', () => {
   expect(checkWith(linkDown, given, W1).is).toBe('absent');
 });
 
+test('near miss: a bridge that is down and unused has a network that overlaps the other node’s pods', () => {
+  const leftover = editJson('links', W1, (links) => [
+    ...links,
+    {
+      ...links.find((link) => link['ifname'] === 'cni0'),
+      ifname: 'br-old',
+      ifindex: 91,
+      flags: ['BROADCAST', 'MULTICAST'],
+      operstate: 'DOWN',
+      addr_info: [{ family: 'inet', local: '10.244.200.1', prefixlen: 16, scope: 'global' }],
+    },
+  ]);
+  const gone = removeRoute(W1, '10.244.1.0/24 via 10.244.1.0 dev flannel.1');
+  const given = recordedCase({ edits: [leftover], changes: [gone], probes });
+  expect(checkWith(linkDown, given, W1).is).toBe('absent');
+  expect(namedOn(given)).toEqual(['pod-cidr-route-missing']);
+});
+
 test('near miss: a packet for the outside leaves by the default route, as it should, while the tunnel is down', () => {
   const given = recordedCase({
     changes: [setLink(W1, 'flannel.1', { up: false })],

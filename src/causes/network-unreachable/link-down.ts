@@ -4,6 +4,7 @@ import { type DeadEnd, deadEnds, probeEvidence, stateEvidence, walkEvidence } fr
 import { type Place, podPlace } from '../../net/place.ts';
 import { parsePrefix, prefixContains } from '../../net/prefix.ts';
 import type { Link } from '../../parse/ip-link.ts';
+import type { Pod } from '../../snapshot/objects.ts';
 import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
 import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
@@ -28,9 +29,9 @@ export const linkDown = defineCause({
     const links = given.links.value;
     const found: Found[] = [
       ...deadEnds(given.flows, { ends: ['link-down'], at: place }).flatMap((end) => metAt(end, links)),
-      ...deadEnds(given.flows, { ends: ['no-route', 'left-the-cluster'], at: place }).flatMap((end) =>
-        lostConnectedRoute(end, links),
-      ),
+      ...deadEnds(given.flows, { ends: ['no-route', 'left-the-cluster'], at: place })
+        .filter((end) => !isForOtherNode(end, given['api.pods'].value, place))
+        .flatMap((end) => lostConnectedRoute(end, links)),
       ...lostTunnelRoutes(given, place),
       ...deadEnds(given.flows, { ends: ['no-listener'], at: place }).flatMap((end) =>
         closedTunnelPort(end, given, place),
@@ -89,6 +90,12 @@ function metAt(end: DeadEnd, links: readonly Link[]): Found[] {
       ? `${device} is up but has no carrier: none of its ports is up`
       : `${device} is up but has no carrier (operstate ${values['operstate'] ?? 'unknown'}): its other end is down or gone`;
   return [{ end, device, isUp, isMet: true, isBridge, statement, routes: [] }];
+}
+
+/** To another node's pods no connected route leads, whatever networks the devices here have. */
+function isForOtherNode({ leaf }: DeadEnd, pods: readonly Pod[], place: Place): boolean {
+  const node = podOfAddress(pods, leaf.end.packet.ip.destination)?.spec.nodeName;
+  return node !== undefined && node !== place.node;
 }
 
 /** The packet took the default route, or found none, although a device that is down has the destination's own network. */

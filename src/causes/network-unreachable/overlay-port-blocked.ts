@@ -112,7 +112,7 @@ function statementOf(end: Dropped): string {
   const { packet } = end.leaf.end;
   const name = ruleName(end.step);
   const what = end.step.kind === 'policy' ? `the ${name}` : `“${ruleText(end.step)}” (${name})`;
-  const doubt = doubtBefore(end.step, end.hop);
+  const doubt = doubtBefore(end);
   return `${what} drops the outer packet ${packet.ip.source} → ${packet.ip.destination}, ${overlayOf(packet)}, which carries ${packet.inner?.ip.source} → ${packet.inner?.ip.destination}${doubt ? `; ${doubt}` : ''}`;
 }
 

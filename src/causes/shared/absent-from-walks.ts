@@ -7,6 +7,7 @@ import { isAside } from '../../diagnose/is-aside.ts';
  * may die of this cause further on. Where the probe got through, nothing does.
  */
 export function absentFromWalks(flows: readonly Flow[], because: string): Finding {
+  if (flows.length === 0) return { is: 'unknown', because: 'nothing was walked' };
   const doubts = flows
     .filter((flow) => !isAside(flow) && flow.probe?.passed !== 'yes')
     .flatMap((flow) => doubtOf(flow) ?? []);

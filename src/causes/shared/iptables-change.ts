@@ -1,6 +1,7 @@
+import type { DeadEnd } from '../../diagnose/evidence-of.ts';
 import type { Family } from '../../net/address.ts';
 import type { Place } from '../../net/place.ts';
-import type { Hop, Step } from '../../simulate/trace.ts';
+import type { Step } from '../../simulate/trace.ts';
 import type { SnapshotChange } from '../../snapshot/snapshot.ts';
 
 type Backend = 'iptables.legacy' | 'iptables.nft' | 'nft';
@@ -49,16 +50,15 @@ export function ruleName(step: Step): string {
 }
 
 /**
- * What the packet met before it in the same chain and could not be decided: the rule or policy then only may have
- * dropped it. Undefined where all was decided.
+ * Why a rule or policy only may have dropped the packet: it, or one before it in the same table, could not be decided.
+ * Undefined where the packet certainly, or by a decided choice, came to it.
  */
-export function doubtBefore(step: Step, hop: Hop | undefined): string | undefined {
+export function doubtBefore({ leaf, step, hop }: DeadEnd): string | undefined {
+  if (!step || leaf.chance.min > 0) return undefined;
+  if (step.matched === 'unknown') return `whether it matches could not be decided (${step.values['undecided']})`;
   const before = hop?.steps.slice(0, hop.steps.indexOf(step)) ?? [];
   const doubtful = before.find((one) => one.matched === 'unknown' && one.values['table'] === step.values['table']);
-  if (step.matched === 'unknown') return `it could not be decided whether it matches (${step.values['undecided']})`;
-  return doubtful
-    ? `unless “${doubtful.source.text ?? doubtful.text}” takes it before, which could not be decided`
-    : undefined;
+  return doubtful && `unless “${doubtful.source.text ?? doubtful.text}” takes it before, which could not be decided`;
 }
 
 /** Takes out the rule at which a packet died. */
