@@ -2,7 +2,17 @@ import { expect, test } from 'vitest';
 import { checkWith, probe } from '../../diagnose/testing/build-case.ts';
 import { CLUSTER } from '../../net/place.ts';
 import { presentOf, statements } from '../testing/cause-cases.ts';
-import { namedOn, recordedCase, VXLAN_MAC, W1, W1_IP, W2, WEB_IP } from '../testing/recorded-case.ts';
+import {
+  diagnosisOf,
+  namedOn,
+  type RecordedInput,
+  recordedCase,
+  VXLAN_MAC,
+  W1,
+  W1_IP,
+  W2,
+  WEB_IP,
+} from '../testing/recorded-case.ts';
 import {
   addFdb,
   addNeighbour,
@@ -63,6 +73,46 @@ test('present: somebody else’s wider route takes the packet instead', () => {
   const given = recordedCase({ changes: [gone, addRoute(W1, '10.0.0.0/8 via 10.79.0.1 dev eth0')], probes });
   expect(statements(checkWith(podCidrRouteMissing, given, W1))).toContain('the packet takes “10.0.0.0/8 via 10.79.0.1');
   expect(namedOn(given)).toEqual(['pod-cidr-route-missing']);
+});
+
+/** The same cluster with flannel's host-gw back end: each node routes to the other one's own address. */
+const hostGateway: RecordedInput = {
+  edits: [
+    editObjects('api.nodes', CLUSTER, (node) => {
+      const text = JSON.stringify(node).replace(
+        '"flannel.alpha.coreos.com/backend-type":"vxlan"',
+        '"flannel.alpha.coreos.com/backend-type":"host-gw"',
+      );
+      return JSON.parse(text) as object;
+    }),
+  ],
+  changes: [
+    addRoute(W1, '10.244.1.0/24 via 10.79.0.12 dev eth0'),
+    addRoute(W2, '10.244.0.0/24 via 10.79.0.11 dev eth0'),
+  ],
+};
+
+test('present: host-gw: the network might carry pod addresses, but flannel means to have a route, and nothing is heard', () => {
+  const changes = [...hostGateway.changes!, removeRoute(W1, '10.244.1.0/24 via 10.79.0.12 dev eth0')];
+  const given = recordedCase({ ...hostGateway, changes, probes });
+  expect(given.gate.podAddressesRoutable).toBe('yes');
+  expect(given.flows[0]!.dead).toEqual([]);
+  const finding = checkWith(podCidrRouteMissing, given, W1);
+  expect(presentOf(finding).claims).toEqual([]);
+  expect(presentOf(finding).change?.map((change) => 'line' in change && change.line)).toEqual([
+    '10.244.1.0/24 via 10.79.0.12 dev eth0',
+  ]);
+  expect(namedOn(given)).toEqual(['pod-cidr-route-missing']);
+  expect(diagnosisOf(given).causes[0]!.confidence).toBe('observed');
+  // Nothing was tried, or it works by the router's grace: not a word.
+  expect(namedOn(recordedCase({ ...hostGateway, changes }))).toEqual([]);
+  expect(namedOn(recordedCase({ ...hostGateway, changes, probes: { main: probe('yes', 'connected') } }))).toEqual([]);
+});
+
+test('near miss: host-gw with its routes, and nothing is heard', () => {
+  const given = recordedCase({ ...hostGateway, probes });
+  expect(checkWith(podCidrRouteMissing, given, W1).is).toBe('absent');
+  expect(namedOn(given)).toEqual([]);
 });
 
 test('absent: the routes are there', () => {

@@ -1,5 +1,5 @@
 import { defineCause } from '../../diagnose/cause.ts';
-import { probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import { type DeadEnd, probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import { formatPrefix, prefixContains } from '../../net/prefix.ts';
 import type { Route } from '../../parse/ip-route.ts';
@@ -7,7 +7,14 @@ import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
 import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { podCidrsOf } from '../shared/cluster-pods.ts';
-import { intendedRoute, isFlannel, isUnspecific, type PodRouting, podRoutings } from '../shared/pod-route.ts';
+import {
+  type AssumedRouting,
+  assumedRoutings,
+  intendedRoute,
+  isFlannel,
+  isUnspecific,
+  podRoutings,
+} from '../shared/pod-route.ts';
 import { present } from '../shared/present.ts';
 
 /**
@@ -23,34 +30,44 @@ export const podCidrRouteMissing = defineCause({
   needs: ['flows', 'gate', 'routes', 'links', 'api.pods', 'api.nodes'],
   explains: ['rp-filter-drop'],
   check(given, place) {
-    const pods = given['api.pods'];
-    const nodes = given['api.nodes'];
-    const links = given.links.value;
-    const intended = (routing: PodRouting) => intendedRoute(routing, links, given.gate);
-    const unspecific = podRoutings(given.flows, place, pods.value, nodes.value)
-      .filter((routing) => isUnspecific(routing, intended(routing) !== undefined))
+    const { routes, gate, flows } = given;
+    const [pods, nodes] = [given['api.pods'], given['api.nodes']];
+    const intended = (routing: Routing) => intendedRoute(routing, given.links.value, gate);
+    const ended = podRoutings(flows, place, pods.value, nodes.value)
+      .map((routing): Routing => ({ ...routing, flow: routing.end.flow }))
       // Where the network carries pod addresses, the default route is right, and only its lack is a fault.
-      .filter((routing) => given.gate.podAddressesRoutable !== 'yes' || intended(routing) !== undefined);
+      .filter((routing) => gate.podAddressesRoutable !== 'yes' || intended(routing) !== undefined);
+    // A CNI that gives each node its own route does not leave it to the network, though that might carry it.
+    const assumed: Routing[] = assumedRoutings(flows, place, pods.value, nodes.value).filter(
+      (one) => intended(one) !== undefined,
+    );
+    const unspecific = [...ended, ...assumed].filter((one) => isUnspecific(one, intended(one) !== undefined));
     if (unspecific.length === 0) {
       if (!isComplete(pods) || !isComplete(nodes))
         return { is: 'unknown', because: 'the lists of pods and nodes were not read wholly' };
-      return absentFromWalks(given.flows, `no packet to another node’s pod ended for want of a route of ${place.node}`);
+      return absentFromWalks(flows, `no packet to another node’s pod ended for want of a route of ${place.node}`);
     }
-    if (!isComplete(given.routes))
-      return { is: 'unknown', because: `the routes of ${place.node} were not read wholly` };
-    const missing = unspecific.filter((routing) => isMissing(routing, given.routes.value, isFlannel(given.gate)));
+    if (!isComplete(routes)) return { is: 'unknown', because: `the routes of ${place.node} were not read wholly` };
+    const missing = unspecific.filter((routing) => isMissing(routing, routes.value, isFlannel(gate)));
     const gone = missing.filter((routing) => intended(routing)?.isDeviceUp !== false);
-    const [first] = gone;
-    if (!first) return { is: 'absent', because: whyNot(unspecific[0]!, missing, place) };
+    if (gone.length === 0) return { is: 'absent', because: whyNot(unspecific[0]!, missing, place) };
     const owners = distinctBy(gone, (routing) => routing.owner.metadata.name);
     return present({
       claims: claimsOf(
-        distinctBy(gone, (routing) => JSON.stringify(routing.end.leaf.ref)).map((routing) => routing.end),
+        distinctBy(
+          gone.flatMap((routing) => routing.end ?? []),
+          (end) => JSON.stringify(end.leaf.ref),
+        ),
       ),
       evidence: [
         ...owners.map((routing) => walkEvidence('route', place, routing.route, statementOf(routing, place))),
         ...owners.map((routing) => stateEvidence('pod-cidr', place, routing.podCidr ? nodes : pods, ownerOf(routing))),
-        ...probeEvidence(distinctBy(gone, (routing) => routing.end.flow.id).map((routing) => routing.end.flow)),
+        ...probeEvidence(
+          distinctBy(
+            gone.map((routing) => routing.flow),
+            (flow) => flow.id,
+          ),
+        ),
       ],
       place: { ...place, object: `route to ${owners.map(cidrOf).join(', ')}` },
       change: owners.flatMap((routing) => added(place, intended(routing)?.line)),
@@ -68,11 +85,14 @@ export const podCidrRouteMissing = defineCause({
   },
 });
 
+/** With the end that the packet came to, or none where the walk assumes that the network beyond carried it. */
+type Routing = AssumedRouting & { readonly end?: DeadEnd };
+
 /**
  * Nothing in any table covers the pod: otherwise a routing rule led past the route, or its device is down. And flannel
  * means to have routes to pod CIDRs only, so that an address outside of them lacks none.
  */
-function isMissing({ address, podCidr, owner }: PodRouting, routes: readonly Route[], isFlannels: boolean): boolean {
+function isMissing({ address, podCidr, owner }: Routing, routes: readonly Route[], isFlannels: boolean): boolean {
   if (isFlannels && !podCidr && podCidrsOf(owner).length > 0) return false;
   const least = isFlannels && podCidr ? podCidr.length : 1;
   return !routes.some(
@@ -81,18 +101,18 @@ function isMissing({ address, podCidr, owner }: PodRouting, routes: readonly Rou
   );
 }
 
-function whyNot(routing: PodRouting, missing: readonly PodRouting[], place: Place): string {
+function whyNot(routing: Routing, missing: readonly Routing[], place: Place): string {
   if (missing.length > 0) return `the tunnel device of ${place.node} is down, and its routes went with it`;
   if (!routing.podCidr)
     return `${routing.address} is in no pod CIDR of ${routing.owner.metadata.name}, to which routes would lead`;
   return `${place.node} has a route to ${routing.address}, which was not taken`;
 }
 
-function cidrOf({ podCidr, address }: PodRouting): string {
+function cidrOf({ podCidr, address }: Routing): string {
   return podCidr ? formatPrefix(podCidr) : `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
-function statementOf(routing: PodRouting, place: Place): string {
+function statementOf(routing: Routing, place: Place): string {
   const { routeText, purpose } = routing.route.values;
   const instead = routeText
     ? `; ${purpose === 'reverse' ? 'an answer would take' : 'the packet takes'} “${routeText}”`
@@ -100,7 +120,7 @@ function statementOf(routing: PodRouting, place: Place): string {
   return `${place.node} has no route to ${cidrOf(routing)} (pods of ${routing.owner.metadata.name})${instead}`;
 }
 
-function ownerOf(routing: PodRouting): string {
+function ownerOf(routing: Routing): string {
   const { address, owner, podCidr } = routing;
   return podCidr
     ? `${address} is in ${cidrOf(routing)}, the pod CIDR of ${owner.metadata.name}`

@@ -21,6 +21,8 @@ export interface PodRouting {
   readonly podCidr?: Prefix;
 }
 
+export type AssumedRouting = Omit<PodRouting, 'end'> & { readonly flow: Flow };
+
 /** How a packet ends at the node itself when its route leads nowhere; what a rule or a setting stops there, the route does not. */
 const LED_ASTRAY: ReadonlySet<Disposition> = new Set([
   'no-route',
@@ -63,6 +65,41 @@ export function podRoutings(
   });
 }
 
+/**
+ * Routes to other nodes' pods by which every walk is delivered only if the network beyond carries it, of flows whose
+ * probes heard nothing: the way of a network that knows pod addresses, where the CNI's own route may be missing.
+ */
+export function assumedRoutings(
+  flows: readonly Flow[],
+  place: Place,
+  pods: readonly Pod[],
+  nodes: readonly Node[],
+): AssumedRouting[] {
+  const silent = flows.filter(
+    ({ probe, dead, unknown }) =>
+      probe?.passed === 'no' &&
+      ['timed-out', 'silent', 'unreachable'].includes(probe.outcome) &&
+      dead.length === 0 &&
+      unknown.length === 0,
+  );
+  return silent.flatMap((flow) =>
+    flow.leaves.flatMap((leaf) => {
+      const hops = hopsTo(leaf).filter((hop) => placeKey(hop.place) === placeKey(place));
+      const isAssumed = hops.some((hop) => hop.steps.some(isUnseenRouter));
+      const address = leaf.end.packet.ip.destination;
+      const route = hops.flatMap((hop) => hop.steps).findLast((step) => isLookUp(step, address, false));
+      const owner = nodeByName(nodes, podOfAddress(pods, address)?.spec.nodeName);
+      if (!isAssumed || !route || !owner || owner.metadata.name === place.node) return [];
+      const podCidr = podCidrFor(owner, address);
+      return [{ flow, route, address, owner, ...(podCidr && { podCidr }) }];
+    }),
+  );
+}
+
+function isUnseenRouter({ kind, values, matched }: Step): boolean {
+  return kind === 'link' && values['reason'] === 'underlay' && matched === 'unknown';
+}
+
 function isLookUp({ kind, values }: Step, address: Address, isReverse: boolean): boolean {
   if (kind !== 'route' || values['address'] !== address) return false;
   return isReverse
@@ -74,7 +111,7 @@ function isLookUp({ kind, values }: Step, address: Address, isReverse: boolean):
  * No route to the other node's pods was found: none at all, a default one, or (where the CNI is known to write one for
  * each node's pod CIDR) one for more than that, which is somebody else's.
  */
-export function isUnspecific({ route, podCidr }: PodRouting, hasOwnRoute: boolean): boolean {
+export function isUnspecific({ route, podCidr }: Pick<PodRouting, 'route' | 'podCidr'>, hasOwnRoute: boolean): boolean {
   if (route.values['reason'] === 'no-match') return true;
   const destination = parsePrefix(String(route.values['destination'] ?? ''));
   if (destination === undefined) return false;
