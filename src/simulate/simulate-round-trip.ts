@@ -6,7 +6,6 @@ import { hostOf, type Place } from '../net/place.ts';
 import { release, untouched } from './conntrack.ts';
 import type { End, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
-import { withErrors } from './error-walk.ts';
 import { missingFacts } from './facts-for-namespace.ts';
 import { sourceFor } from './output.ts';
 import { receivingDevice } from './receiving-device.ts';
@@ -14,7 +13,7 @@ import { makeStep, sourceAt } from './steps.ts';
 import { topologyOf } from './topology.ts';
 import type { RoundTrip, Trace } from './trace.ts';
 import { reversed, tupleOf } from './tuple.ts';
-import { type WalkStart, walkFrom } from './walk-from.ts';
+import { type WalkStart, walkWithErrors } from './walk.ts';
 
 export interface TripQuestion {
   /** The namespace whose socket sends it, or a host outside the cluster. */
@@ -33,7 +32,7 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
   const packet = 'outside' in from ? question.packet : withSource(world, from, question.packet);
   const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet };
   if ('forward' in start) return start;
-  const forward = withErrors({ world }, start, walkFrom({ world }, start));
+  const forward = walkWithErrors({ world }, start);
   const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };
   const replies = [...forward.ends]
     .filter(([, end]) => end.end === 'delivered')
@@ -51,7 +50,7 @@ function withSource(world: World, from: Place, packet: Packet): Packet {
 function wayBack(walk: Walk, end: End): Trace {
   const { cursor } = end;
   const start = { from: cursor.place, packet: answerTo(cursor.packet), fit: true };
-  return withErrors(walk, start, walkFrom(walk, start, release(cursor.tracking))).trace;
+  return walkWithErrors(walk, start, release(cursor.tracking)).trace;
 }
 
 /** What a live server sends first: SYN/ACK, a datagram of the same size, an echo reply. */

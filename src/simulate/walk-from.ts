@@ -13,19 +13,17 @@ export interface WalkStart {
   readonly arrivesBy?: string;
   /** The device that a finished frame is put out by, past every hook. */
   readonly leavesBy?: string;
+  /** Cut to the MTU of the device that it leaves by, as an application's answer is. */
+  readonly fit?: boolean;
 }
 
 /** Walks one packet, without what becomes of the errors that its ends send. */
-export function walkFrom(
-  walk: Walk,
-  start: WalkStart & { readonly fit?: boolean },
-  tracking: Tracking = NO_CONNECTIONS,
-): CondensedTrace {
+export function walkFrom(walk: Walk, start: WalkStart, tracking: Tracking = NO_CONNECTIONS): CondensedTrace {
   const cursor = startCursor(start, tracking);
   return condense(explore(walk, cursor), cursor);
 }
 
-function startCursor(start: WalkStart & { readonly fit?: boolean }, tracking: Tracking): Cursor {
+function startCursor(start: WalkStart, tracking: Tracking): Cursor {
   const { arrivesBy, packet } = start;
   return {
     place: { node: start.from.node, namespace: start.from.namespace },
@@ -39,7 +37,7 @@ function startCursor(start: WalkStart & { readonly fit?: boolean }, tracking: Tr
   };
 }
 
-function startStage({ arrivesBy, leavesBy, fit }: WalkStart & { readonly fit?: boolean }): Stage {
+function startStage({ arrivesBy, leavesBy, fit }: WalkStart): Stage {
   if (leavesBy !== undefined) return { name: 'transmit', device: leavesBy };
   if (arrivesBy !== undefined) return { name: 'arrive', device: arrivesBy };
   return { name: 'output', ...(fit ? { fit: true } : {}) };

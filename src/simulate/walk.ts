@@ -1,4 +1,5 @@
-import type { Connection } from './conntrack.ts';
+import type { CondensedTrace } from './condense.ts';
+import { type Connection, NO_CONNECTIONS, type Tracking } from './conntrack.ts';
 import type { Walk, World } from './cursor.ts';
 import { withErrors } from './error-walk.ts';
 import type { Trace } from './trace.ts';
@@ -8,6 +9,10 @@ export type { WalkStart, World };
 
 /** The walk of one packet through the snapshot's state. `connections`: entries that former packets made. */
 export function simulateTrace(world: World, start: WalkStart, connections: readonly Connection[] = []): Trace {
-  const walk: Walk = { world };
-  return withErrors(walk, start, walkFrom(walk, start, { connections })).trace;
+  return walkWithErrors({ world }, start, { connections }).trace;
+}
+
+/** The same with the cursor of each end, and on the way back, if the walk expects an answer somewhere. */
+export function walkWithErrors(walk: Walk, start: WalkStart, tracking: Tracking = NO_CONNECTIONS): CondensedTrace {
+  return withErrors(walk, start, walkFrom(walk, start, tracking));
 }
