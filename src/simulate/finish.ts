@@ -69,7 +69,11 @@ function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address)
   }
   if (owner.state === 'owner') {
     const by = owner.proxy ? 'proxy' : entry?.mac === ownerMac && USABLE.has(state) ? 'entry' : 'owner';
-    return send(ownerMac, tell(by, ownerMac, `${address} is at ${ownerMac ?? 'a MAC that was not seen'}`));
+    const step = tell(by, ownerMac, `${address} is at ${ownerMac ?? 'a MAC that was not seen'}`);
+    if (state !== 'FAILED' || owner.place.node === cursor.place.node) return send(ownerMac, step);
+    // What lies between the nodes is not seen: the holder is there, and yet the last request had no answer.
+    const text = `${address} did not answer on ${link.name} before (FAILED), though ${owner.place.node} holds it`;
+    return send(ownerMac, { ...step, matched: 'unknown', text });
   }
   if (entry?.mac !== undefined && USABLE.has(state)) {
     return send(entry.mac, tell('entry', entry.mac, `${address} is at ${entry.mac}`));

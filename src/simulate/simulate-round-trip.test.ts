@@ -374,6 +374,19 @@ describe('faults die at the right step', () => {
     expect(ends(walk(snapshot))).toEqual(DELIVERED);
   });
 
+  it('a failed entry for a node that holds the address is told, and does not end the walk', () => {
+    const entry = { dst: W2_IP, dev: 'eth0', state: ['FAILED'] };
+    const snapshot = edited(REPLIES, [
+      json('neighbours', W1, (all) => [...all.filter((one) => one.dst !== W2_IP), entry]),
+    ]);
+    const trip = walk(snapshot);
+    expect(ends(trip)).toEqual(DELIVERED);
+    const steps = trip.forward.segments.flatMap((segment) => segment.hops.flatMap((hop) => hop.steps));
+    expect(steps.find((step) => step.kind === 'neighbour' && step.values.state === 'FAILED')).toMatchObject({
+      matched: 'unknown',
+    });
+  });
+
   it('the target’s address is gone from its pod: nobody answers on the bridge', () => {
     const failed = json('neighbours', W2, (all) =>
       all.map((one) => (one.dst === WEB_2_IP ? { dst: WEB_2_IP, dev: 'cni0', state: ['FAILED'] } : one)),
