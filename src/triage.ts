@@ -54,7 +54,7 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
     return { kind: 'problem', problem: collected, replies: run.replies() };
   }
   const question = collected;
-  const probing = options.probe ? run.timed('probing', () => probeUntilDone(run, question)) : Promise.resolve();
+  const probing = options.probe ? probeUntilDone(run, question) : Promise.resolve();
   await walkUntilKnown(run, question);
   await probing;
   if (options.probe) await secondLook(run, question, flowsOf(run.snapshot(), question));

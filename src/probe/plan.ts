@@ -20,7 +20,7 @@ export interface ProbedFlow {
  * one would come only after 3 s, and a whole diagnosis is to take little more than its slowest probe.
  */
 export const PROBE_TIMEOUTS_MS = { tcp: 2_200, udp: 1_000, icmp: 1_000, dns: 2_000 } as const;
-const PING_COUNT = 3;
+const PING_COUNT = 2;
 const PING_PAYLOAD_BYTES = 56;
 /** IP and ICMP header. */
 const PING_HEADER_BYTES: Readonly<Record<Family, number>> = { 4: 28, 6: 48 };
