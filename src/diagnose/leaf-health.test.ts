@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Packet } from '../net/packet.ts';
 import { CLUSTER } from '../net/place.ts';
 import type { Disposition } from '../simulate/trace.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -48,13 +49,15 @@ function healthOf(
   end: Disposition,
   input: {
     readonly source?: string;
+    readonly inner?: Packet;
     readonly destination?: string;
     readonly leg?: 'forward' | 'reply-0';
     readonly snapshot?: Snapshot;
     readonly routable?: 'yes' | 'no' | 'unknown';
   } = {},
 ) {
-  const trace = leafTrace(end, { packet: packet({ source: input.source, destination: input.destination }) });
+  const own = packet({ source: input.source, destination: input.destination });
+  const trace = leafTrace(end, { packet: { ...own, ...(input.inner && { inner: input.inner }) } });
   const [leaf] = leavesOf(trace, 'main', input.leg ?? 'forward');
   return leafHealth(leaf!, clusterAddresses(input.snapshot ?? WHOLE), {
     ...OPEN_GATE,
@@ -89,6 +92,11 @@ describe('left-the-cluster', () => {
       expect(healthOf('left-the-cluster', { source: '10.78.0.11', destination, snapshot })).toBe('dead');
     },
   );
+
+  test('an overlay packet that left is lost, whatever its addresses', () => {
+    const inner = packet({ source: CLIENT, destination: SERVER });
+    expect(healthOf('left-the-cluster', { source: '10.78.0.11', destination: OUTSIDE, inner })).toBe('dead');
+  });
 
   test('with a node’s address it is on its way', () => {
     expect(healthOf('left-the-cluster', { source: '10.78.0.11', destination: OUTSIDE })).toBe('passed');

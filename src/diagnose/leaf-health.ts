@@ -48,6 +48,8 @@ export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: Datapa
   if (end === 'insufficient-information') return 'unknown';
   if (end === 'handed-to-userspace') return 'unknown';
   if (end !== 'left-the-cluster') return 'dead';
+  // What a tunnel carries is for a node of the cluster: out there nobody unwraps it.
+  if (packet.inner) return 'dead';
   if (addresses.isCluster(packet.ip.destination)) return 'dead';
   if (!addresses.isWhole) return 'unknown';
   // The reply to a client outside leaves the cluster by design.

@@ -16,6 +16,7 @@ export const podNotRunning = defineCause({
   at: 'question',
   needs: ['question', 'flows', 'api.pods'],
   optional: ['api.events', 'sandboxes'],
+  explains: ['no-listener', 'endpoints-not-ready'],
   invariant: 'both pods of the question run',
   check(given, _place, ask) {
     const ends = [given.question.source, given.question.destination];
