@@ -41,6 +41,7 @@ export const dnsUpstreamUnreachable = defineCause({
         is: 'unknown',
         because: 'the server that the cluster’s DNS forwards to could not be asked from its namespace',
       };
+    const servers = [...new Set(silent.map((flow) => flow.destination))];
     const from = silent[0]!.from ?? CLUSTER;
     const [, namespace = 'kube-system', name = ''] = from.namespace.split('/');
     const log = ask('api.log', CLUSTER, { namespace, pod: name, container: '' });
@@ -56,9 +57,9 @@ export const dnsUpstreamUnreachable = defineCause({
           ? [stateEvidence('log', from, log, `${from.namespace} logs: ${line.trim()}`)]
           : []),
       ],
-      place: { ...from, object: `upstream ${silent.map((flow) => flow.destination).join(', ')}` },
+      place: { ...from, object: `upstream ${servers.join(', ')}` },
       fix: {
-        summary: `get ${silent.map((flow) => flow.destination).join(', ')} to answer the cluster’s DNS pods (UDP and TCP 53), or forward to a server that does`,
+        summary: `get ${servers.join(', ')} to answer the cluster’s DNS pods (UDP and TCP 53), or forward to a server that does`,
         commands: [
           `kubectl -n ${namespace} get configmap coredns -o jsonpath='{.data.Corefile}'    # the forward line`,
           `podtriage diagnose pod/${namespace}/${name} ${silent[0]!.destination}:53 --protocol udp`,
