@@ -6,6 +6,7 @@ import { decodeBundle } from '../snapshot/bundle.ts';
 import { triage } from '../triage.ts';
 import { UsageError } from './exit-codes.ts';
 import { wantsColor } from './print-report.ts';
+import { wordsOfArguments } from './words-of-arguments.ts';
 
 /** The bundled cases lie beside the source, or beside dist/ in the published package. */
 function scenariosFolder(): string {
@@ -22,7 +23,7 @@ function scenariosFolder(): string {
 }
 
 interface Expectation {
-  readonly question: readonly [string, string];
+  readonly question: readonly string[];
 }
 
 /** Diagnoses the bundled recordings of a real cluster, one report each. */
@@ -50,14 +51,15 @@ async function demoReport(folder: string, name: string): Promise<string> {
   const story = readFileSync(`${folder}/${name}/story.md`, 'utf8')
     .replace(/^#.*\n+/, '')
     .split('\n\n')[0]!;
-  const [source, destination] = expectation.question;
-  const outcome = await triage(
-    createReplayHost(bundle.replies),
-    { source, destination },
-    { probe: true, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} },
-  );
+  const outcome = await triage(createReplayHost(bundle.replies), wordsOfArguments(expectation.question), {
+    probe: true,
+    signal: new AbortController().signal,
+    tell: () => {},
+    notes: [],
+    prepare: () => {},
+  });
   const rule = '─'.repeat(100);
-  const title = `${rule}\n${name}: ${story.replaceAll('\n', ' ')}\n$ podtriage diagnose ${source} ${destination}\n\n`;
+  const title = `${rule}\n${name}: ${story.replaceAll('\n', ' ')}\n$ podtriage diagnose ${expectation.question.join(' ')}\n\n`;
   if (outcome.kind === 'problem') return `${title}${outcome.problem.problem}\n`;
   return `${title}${renderText(outcome.report, { color: wantsColor(), columns: process.stdout.columns ?? 100, verbose: false })}\n`;
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { wordsOfArguments } from '../../src/cli/words-of-arguments.ts';
 import { createReplayHost } from '../../src/host/replay.ts';
 import type { Report, ReportCause } from '../../src/report/report.ts';
 import { decodeBundle } from '../../src/snapshot/bundle.ts';
@@ -24,7 +25,7 @@ async function diagnoseBundle(id: string, probe: boolean): Promise<Report> {
   const { question } = expectationOf(id);
   const bundle = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
   expect(bundle.problems).toEqual([]);
-  const words = { source: question[0]!, destination: question[1]!, ...optionsOf(question.slice(2)) };
+  const words = wordsOfArguments(question);
   const options = { probe, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} };
   const outcome = await triage(createReplayHost(bundle.replies), words, options);
   if (outcome.kind === 'problem') throw new Error(outcome.problem.problem);
@@ -33,12 +34,6 @@ async function diagnoseBundle(id: string, probe: boolean): Promise<Report> {
 
 function expectationOf(id: string): Expectation {
   return JSON.parse(readFileSync(join(FOLDER, id, 'expect.json'), 'utf8')) as Expectation;
-}
-
-function optionsOf(words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.flatMap((word, i) => (word.startsWith('--') ? [[word.slice(2), words[i + 1] ?? '']] : [])),
-  );
 }
 
 function nested(cause: ReportCause): string[] {
@@ -53,6 +48,10 @@ describe.each(ids)('%s', (id) => {
     expect(report.verdict).toBe(expected.verdict ?? 'fault');
     const [first] = report.causes;
     expect(first?.id).toBe(expected.id);
+    expect(report.causes.filter((cause) => cause.gravity === 'fault').map((cause) => cause.id)).toEqual(
+      expected.verdict === 'healthy' || expected.id === undefined ? [] : [expected.id],
+    );
+    expect(report.unexplained).toEqual([]);
     if (expected.node !== undefined) expect(first?.place.node).toBe(expected.node);
     if (expected.object !== undefined)
       expect(JSON.stringify([first?.title, first?.place, first?.evidence])).toContain(expected.object);

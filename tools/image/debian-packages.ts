@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { extract, type Header } from 'tar-stream';
@@ -16,13 +18,25 @@ export interface DebianPackage {
 
 /**
  * `packages` and all that they depend on, resolved by apt against an empty system, so that what happens to be
- * installed here does not change the image. Reads apt's lists; installs nothing.
+ * installed here does not change the image, and an empty folder of fetched packages, since apt prints only what it would
+ * still have to fetch. Reads apt's lists; installs nothing.
  */
 export async function resolvePackages(packages: readonly string[]): Promise<DebianPackage[]> {
-  const options = ['-qq', '-o', 'Dir::State::status=/dev/null', '-o', 'APT::Install-Recommends=false', '--print-uris'];
-  const { stdout } = await run('apt-get', [...options, 'install', ...packages]).catch((error: Error) => {
-    throw new Error(`apt cannot resolve ${packages.join(' ')}: ${error.message.trim()}; try \`apt-get update\` first`);
-  });
+  const archives = await mkdtemp(join(tmpdir(), 'podtriage-apt-'));
+  await mkdir(join(archives, 'partial'));
+  const settings = [
+    'Dir::State::status=/dev/null',
+    `Dir::Cache::archives=${archives}`,
+    'APT::Install-Recommends=false',
+  ];
+  const options = ['-qq', ...settings.flatMap((setting) => ['-o', setting]), '--print-uris'];
+  const { stdout } = await run('apt-get', [...options, 'install', ...packages])
+    .catch((error: Error) => {
+      throw new Error(
+        `apt cannot resolve ${packages.join(' ')}: ${error.message.trim()}; try \`apt-get update\` first`,
+      );
+    })
+    .finally(() => rm(archives, { recursive: true, force: true }));
   return [...stdout.matchAll(/^'[^']*' (?<name>[^_]+)_(?<version>[^_]+)_(?<architecture>[^_]+)\.deb /gm)]
     .map(({ groups }) => ({
       name: groups!.name!,

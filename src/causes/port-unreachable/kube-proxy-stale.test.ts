@@ -87,3 +87,19 @@ test('near miss: the Service is rejected, and rightly so', () => {
   });
   expect(check([slice([])], [refused]).is).toBe('absent');
 });
+
+test('near miss: the walk ends within a tunnel, whose outer packet is for a node', () => {
+  const inner = packet({ destination: '10.244.2.7' });
+  const outer = { ...packet({ source: '10.77.0.11', destination: '10.77.0.12' }), inner };
+  const tunnelled = flow({
+    destination: CLUSTER_IP,
+    port: 80,
+    forward: leafTrace('insufficient-information', {
+      place: hostOf('w2'),
+      before: [hop(w1, [dnat])],
+      packet: outer,
+      steps: [step()],
+    }),
+  });
+  expect(check([slice([{ ip: '10.244.2.7' }])], [tunnelled]).is).not.toBe('present');
+});

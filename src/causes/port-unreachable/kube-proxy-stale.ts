@@ -68,7 +68,9 @@ export const kubeProxyStale = defineCause({
       const listed = backends.map((one) => `${one.address}:${one.port}`);
       const translated = translationOf(end);
       if (translated) {
-        const to = end.leaf.end.packet.ip.destination;
+        // Within a tunnel the outer packet is for the peer's node, and tells nothing of the Service.
+        const { packet } = end.leaf.end;
+        const to = (packet.inner ?? packet).ip.destination;
         if (to === end.flow.destination || backends.some((one) => one.address === to)) return [];
         const statement = `${translated.place.node} sends ${serviceName(of)} to ${to}, which is no endpoint of it (${translated.step.text})`;
         return [
