@@ -26,7 +26,7 @@ interface Expectation {
   readonly question: readonly string[];
 }
 
-/** Diagnoses the bundled recordings of a real cluster, one report each. */
+/** Diagnoses the bundled recordings of a real cluster: a report each, then a line each. */
 export async function runDemo(only: string | undefined): Promise<void> {
   const folder = scenariosFolder();
   const all = readdirSync(folder)
@@ -34,8 +34,16 @@ export async function runDemo(only: string | undefined): Promise<void> {
     .sort();
   const wanted = only === undefined ? all : all.filter((name) => name === only);
   if (wanted.length === 0) throw new UsageError(`no bundled case ${only ?? ''}; there are ${all.join(', ')}`);
-  for (const name of wanted) process.stdout.write(await demoReport(folder, name));
+  const lines: string[] = [];
+  for (const name of wanted) {
+    const { text, line } = await demoReport(folder, name);
+    process.stdout.write(text);
+    lines.push(line);
+  }
+  if (wanted.length > 1) process.stdout.write(`${RULE}\n${lines.join('\n')}\n`);
 }
+
+const RULE = '─'.repeat(100);
 
 function isRecorded(folder: string, name: string): boolean {
   try {
@@ -45,7 +53,7 @@ function isRecorded(folder: string, name: string): boolean {
   }
 }
 
-async function demoReport(folder: string, name: string): Promise<string> {
+async function demoReport(folder: string, name: string): Promise<{ readonly text: string; readonly line: string }> {
   const bundle = await decodeBundle(readFileSync(`${folder}/${name}/bundle.tar.gz`));
   const expectation = JSON.parse(readFileSync(`${folder}/${name}/expect.json`, 'utf8')) as Expectation;
   const story = readFileSync(`${folder}/${name}/story.md`, 'utf8')
@@ -58,8 +66,14 @@ async function demoReport(folder: string, name: string): Promise<string> {
     notes: [],
     prepare: () => {},
   });
-  const rule = '─'.repeat(100);
-  const title = `${rule}\n${name}: ${story.replaceAll('\n', ' ')}\n$ podtriage diagnose ${expectation.question.join(' ')}\n\n`;
-  if (outcome.kind === 'problem') return `${title}${outcome.problem.problem}\n`;
-  return `${title}${renderText(outcome.report, { color: wantsColor(), columns: process.stdout.columns ?? 100, verbose: false })}\n`;
+  const title = `${RULE}\n${name}: ${story.replaceAll('\n', ' ')}\n$ podtriage diagnose ${expectation.question.join(' ')}\n\n`;
+  if (outcome.kind === 'problem')
+    return { text: `${title}${outcome.problem.problem}\n`, line: `${name.padEnd(44)}${outcome.problem.problem}` };
+  const { report } = outcome;
+  const options = { color: wantsColor(), columns: process.stdout.columns ?? 100, verbose: false };
+  const causes = report.causes.map((cause) => `${cause.id} (${cause.confidence})`).join(', ');
+  return {
+    text: `${title}${renderText(report, options)}\n`,
+    line: `${name.padEnd(44)}${report.verdict.padEnd(14)}${causes}`,
+  };
 }

@@ -14,6 +14,7 @@ export interface ReportSeen {
 export interface CauseSeen {
   readonly id: string;
   readonly confidence: string;
+  readonly gravity?: string;
   readonly title: string;
   readonly place: { readonly node: string; readonly namespace: string; readonly object?: string };
   readonly evidence: readonly { readonly statement: string; readonly text?: string }[];

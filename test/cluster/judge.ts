@@ -27,6 +27,8 @@ export const judgeFault = (diagnosis: Diagnosis, expected: Expectation): readonl
   const [first] = report.causes;
   if (!first) return [`${report.verdict}, no cause named, exit ${exit}${unseen(report)}`];
   if (first.id !== expected.id) wrong.push(`names ${report.causes.map(describe).join(', ')}`);
+  const others = report.causes.slice(1).filter(({ gravity }) => gravity === undefined || gravity === 'fault');
+  if (others.length > 0) wrong.push(`also names ${others.map(describe).join(', ')}`);
   if (expected.node !== undefined && first.place.node !== expected.node) {
     wrong.push(`places it at ${first.place.node || 'no node'}, not ${expected.node}`);
   }
