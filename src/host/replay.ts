@@ -19,7 +19,8 @@ export function createReplayHost(recorded: readonly Reply[], nowMs: () => number
       for (const request of requests) {
         if (signal.aborted) return;
         const reply = byKey.get(lookKey(request));
-        yield reply ? { ...reply, request } : notRecorded(request, nowMs());
+        // The arguments as they were: how long and how often it was asked then is part of what was seen.
+        yield reply ? { ...reply, request: { ...request, args: reply.request.args } } : notRecorded(request, nowMs());
       }
     },
   };
