@@ -1,8 +1,12 @@
 import { requestsForNamespace } from '../collect/plan.ts';
+import { answeredBy } from '../diagnose/answered-by.ts';
 import { placesOfFlow } from '../diagnose/check.ts';
 import type { Flow } from '../diagnose/derived.ts';
 import { AFTER_PROBES, type Request } from '../host/host.ts';
-import { type Place, placeKey } from '../net/place.ts';
+import { CLUSTER, type Place, placeKey } from '../net/place.ts';
+import type { Pod } from '../snapshot/objects.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { serviceAskedBy } from '../target/flows.ts';
 import type { Question } from '../target/question.ts';
 import type { Run } from './run.ts';
 
@@ -15,18 +19,57 @@ const COUNTED: ReadonlySet<string> = new Set([
   'iptables.legacy',
   'qdiscs',
 ]);
+/** Pods whose events are read. */
+const PODS_MAX = 4;
 
-/** Where a probe failed, reads the counters of every namespace on its way once more. */
+/**
+ * What is looked at only where something failed: the counters of every namespace on the way once more, the events of
+ * the pods that are concerned, and the log of a DNS server whose upstream is silent.
+ */
 export async function secondLook(run: Run, question: Question, flows: readonly Flow[]): Promise<void> {
-  const failed = flows.filter((flow) => flow.probe?.passed === 'no');
-  if (failed.length === 0) return;
-  const places = [...new Map(failed.flatMap(placesOfFlow).map((place) => [placeKey(place), place])).values()];
-  await run.collect(
-    'reading counters again',
-    places.flatMap((place) => countersOf(place, question)),
-  );
+  const failed = flows.filter((flow) => flow.probe && answeredBy(flow.probe) === 'no');
+  const lost = failed.filter((flow) => flow.probe?.passed === 'no');
+  const places = new Map(lost.flatMap(placesOfFlow).map((place) => [placeKey(place), place]));
+  const counters = [...places.values()].flatMap((place) => countersOf(place, question));
+  const told = [...eventRequests(run.snapshot(), question), ...logRequests(failed)];
+  await Promise.all([run.collect('reading counters again', counters), run.collect('reading events', told)]);
 }
 
 function countersOf(place: Place, question: Question): Request[] {
   return requestsForNamespace(place, question.family, AFTER_PROBES).filter((request) => COUNTED.has(request.action));
+}
+
+/** Events of the question's pods, and of the pods of the Service that was asked for, that are not ready. */
+function eventRequests(snapshot: Snapshot, question: Question): Request[] {
+  const pods = snapshot.fact('api.pods', CLUSTER);
+  if (pods.state === 'unseen') return [];
+  const concerned = pods.value.filter((pod) => !isReady(pod) && isConcerned(pod, snapshot, question));
+  return concerned.slice(0, PODS_MAX).map((pod) => ({
+    action: 'api.events',
+    place: CLUSTER,
+    args: { namespace: pod.metadata.namespace ?? 'default', name: pod.metadata.name },
+    round: 0,
+  }));
+}
+
+function isConcerned(pod: Pod, snapshot: Snapshot, question: Question): boolean {
+  const { name, namespace } = pod.metadata;
+  const ends = [question.source, question.destination];
+  if (ends.some((end) => end.kind === 'pod' && end.name === name && end.namespace === namespace)) return true;
+  const service = serviceAskedBy(snapshot, question)?.service;
+  const selector = Object.entries(service?.spec.selector ?? {});
+  if (!service || selector.length === 0 || service.metadata.namespace !== namespace) return false;
+  return selector.every(([key, value]) => pod.metadata.labels?.[key] === value);
+}
+
+function isReady(pod: Pod): boolean {
+  return pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+}
+
+function logRequests(failed: readonly Flow[]): Request[] {
+  const servers = failed.flatMap((flow) => (flow.purpose === 'dns-upstream' && flow.from ? [flow.from] : []));
+  return [...new Map(servers.map((place) => [placeKey(place), place])).values()].map((place) => {
+    const [, namespace = '', pod = ''] = place.namespace.split('/');
+    return { action: 'api.log', place: CLUSTER, args: { namespace, pod, container: '' }, round: 0 };
+  });
 }
