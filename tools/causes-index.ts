@@ -6,7 +6,7 @@ const folder = resolve(import.meta.dirname, '../src/causes');
 
 function causeFiles(): { id: string; path: string }[] {
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== 'shared')
+    .filter((entry) => entry.isDirectory() && entry.name !== 'shared' && entry.name !== 'testing')
     .flatMap((entry) =>
       readdirSync(join(folder, entry.name))
         .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
