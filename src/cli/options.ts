@@ -38,7 +38,7 @@ export function addCommonOptions(
     .option('--as <user>', 'impersonate this user')
     .option('--image <reference>', 'image of the node side')
     .option('--image-pull-secret <name>', 'pull secret, in the helpers’ namespace, for the image')
-    .option('--helper-namespace <name>', 'namespace for the helper pods (default: podtriage, made and removed)')
+    .option('--helper-namespace <name>', 'namespace for the helper pods (default: podtriage, made where it is missing)')
     .option('--privileged', 'run the helpers privileged instead of with listed capabilities', false)
     .option('--dry-run', 'print what would be created and run; change nothing', false)
     .option('--timeout <seconds>', 'limit of the whole run', positiveNumber, 60)
