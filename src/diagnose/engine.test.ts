@@ -270,6 +270,12 @@ describe('what is not this question’s fault', () => {
     expect(run({ flows: [dyingLive] }, [odd]).causes).toHaveLength(1);
   });
 
+  test('a broken invariant while nothing but ping fails', () => {
+    const odd = cause('one', () => present({ claims: [], change: undefined }), { invariant: 'x is y' });
+    const ping = flow({ id: 'icmp', probe: probe('no', 'silent') });
+    expect(run({ flows: [healthyLive, ping] }, [odd]).causes).toEqual([]);
+  });
+
   test('odd state without claim, invariant or live evidence', () => {
     const odd = cause('one', () => present({ claims: [], change: undefined }));
     expect(run({ flows: [dyingLive] }, [odd]).causes).toEqual([]);

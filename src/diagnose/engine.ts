@@ -261,7 +261,7 @@ function isReportable(named: Named, given: Case): boolean {
   if (hasLiveEvidence(named.finding)) return true;
   // An invariant that is broken while nothing that was probed fails is not this question's fault.
   if (named.cause.invariant === undefined) return false;
-  const probed = given.flows.filter((flow) => flow.probe);
+  const probed = given.flows.filter((flow) => flow.probe && !(isAside(flow) && mainAnswers(given)));
   return probed.length === 0 || probed.some((flow) => flow.probe && answeredBy(flow.probe) === 'no');
 }
 

@@ -48,10 +48,10 @@ export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: Datapa
   if (end === 'insufficient-information') return 'unknown';
   if (end === 'handed-to-userspace') return 'unknown';
   if (end !== 'left-the-cluster') return 'dead';
-  // What a tunnel carries is for a node of the cluster: out there nobody unwraps it.
-  if (packet.inner) return 'dead';
   if (addresses.isCluster(packet.ip.destination)) return 'dead';
   if (!addresses.isWhole) return 'unknown';
+  // What a tunnel carries is for a node of the cluster: out there nobody unwraps it.
+  if (packet.inner) return 'dead';
   // The reply to a client outside leaves the cluster by design.
   if (leaf.ref.leg !== 'forward') return 'passed';
   if (!addresses.isPod(packet.ip.source)) return 'passed';

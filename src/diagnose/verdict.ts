@@ -36,6 +36,8 @@ export function verdictOf(given: Derived, diagnosis: Diagnosis, symptom: Symptom
   const failed = given.flows.find((flow) => !isAside(flow) && flow.probe?.passed === 'no');
   if (asked.passed === 'yes' && failed)
     return couldNotTell(`It answers, but not always: ${failed.probe!.statement}${suspicion(diagnosis)}`);
+  if (asked.passed === 'yes' && !isNameKnown(given))
+    return couldNotTell(`The address answers (${asked.because}), but whether the name leads to it was not seen`);
   if (asked.passed === 'yes') return { verdict: 'healthy', class: null, summary: `${asked.because}${untold(given)}` };
   if (asked.passed === 'no')
     return couldNotTell(
@@ -115,6 +117,12 @@ function untold(given: Derived): string {
     (leaf) => !isCertain(leaf.chance) && leaf.chance.min > 0 && !endpointAnswers(leaf, given),
   );
   return open.length > 0 ? `; ${open.length} other ${open.length === 1 ? 'way' : 'ways'} could not be told` : '';
+}
+
+/** That a Service of that name is there does not tell that its name resolves: only a nameserver that answered does. */
+function isNameKnown({ flows, question }: Derived): boolean {
+  if (question.destination.kind !== 'name') return true;
+  return flows.some((flow) => flow.purpose === 'dns' && flow.probe && answeredBy(flow.probe) === 'yes');
 }
 
 /** The flow that answers the question: main, or the look-up of the name where no nameserver answers it. */

@@ -128,8 +128,12 @@ export function probeOf(
     outcomes.find((one) => one.outcome === 'answered') ??
     outcomes.find((one) => one.passed === 'no') ??
     outcomes.find((one) => one.outcome === 'servfail') ??
-    outcomes.at(-1);
-  return telling && flowProbe(telling, planned);
+    outcomes.find((one) => one.passed === 'unknown');
+  if (telling) return flowProbe(telling, planned);
+  // A name is denied only where every name that the resolver would try is: one that got no answer may be the right one.
+  if (outcomes.length < requestsOf(snapshot, question, planned).length) return undefined;
+  const last = outcomes.find((one) => one.outcome === 'no-data') ?? outcomes.at(-1);
+  return last && flowProbe(last, planned);
 }
 
 function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow): FlowProbe {

@@ -31,6 +31,8 @@ const why = kubeconfig ? '' : ' (skipped: PODTRIAGE_TEST_KUBECONFIG names no clu
 describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, () => {
   let admin: ApiClient;
   let nodes: string[];
+  /** An address of the nodes' own network that nobody has: a connect to it hangs for some seconds, and never leaves it. */
+  let nobody: string;
   let directory: string;
   const hosts: KubernetesHost[] = [];
   const children: ChildProcess[] = [];
@@ -39,6 +41,10 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
     admin = createApiClient(await connect(await loadKubeContext({ kubeconfig })));
     const list = await admin.json<{ items: Node[] }>({ path: '/api/v1/nodes' });
     nodes = list.items.map(({ metadata }) => metadata.name).slice(0, 2);
+    const [own] = list.items
+      .flatMap(({ status }) => status.addresses ?? [])
+      .filter(({ type }) => type === 'InternalIP');
+    nobody = (own?.address ?? '').replace(/\d+$/, '213');
     directory = await mkdtemp(join(tmpdir(), 'podtriage-access-'));
     await applyRoles(admin);
   });
@@ -142,7 +148,7 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
   });
 
   test('Ctrl-C in the middle removes everything', async () => {
-    const run = await startRun(children, [kubeconfig, image, nodes[0]!]);
+    const run = await startRun(children, [kubeconfig, image, nodes[0]!, nobody]);
     run.child.kill('SIGINT');
     expect(await run.exit).toBe(130);
     expect(run.output()).toMatch(/job podtriage\/.*: removed/);
@@ -150,7 +156,7 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
   });
 
   test('after kill -9 the helper ends by itself, and the next run sweeps what is left', async () => {
-    const run = await startRun(children, [kubeconfig, image, nodes[0]!]);
+    const run = await startRun(children, [kubeconfig, image, nodes[0]!, nobody]);
     run.child.kill('SIGKILL');
     await run.exit;
     await expect.poll(async () => goingOn(await left(run.runId)), { timeout: SILENCE_MS, interval: 500 }).toEqual([]);
@@ -166,7 +172,7 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
     const proxy = await startProxy(kubeconfig, directory);
     const host = await createKubernetesHost({ kubeconfig: proxy.kubeconfig, image, version });
     await all(host, [ask('links', nodes[0])]);
-    const slow = all(host, [ask('probe.tcp', nodes[0], { address: '192.0.2.1', port: 9, timeoutMs: 15_000 })]);
+    const slow = all(host, [ask('probe.tcp', nodes[0], { address: nobody, port: 9, timeoutMs: 15_000 })]);
     await sleep(300);
     proxy.cut();
     const cutAtMs = Date.now();

@@ -41,3 +41,7 @@ test('near miss: a nameserver that is not the cluster’s denies it', () => {
 test('near miss: SERVFAIL is no denial', () => {
   expect(check('api.shop', 'servfail').is).toBe('absent');
 });
+
+test('near miss: the API has a Service of that name, so the DNS server is wrong and not the name', () => {
+  expect(check('api.shop', 'nxdomain')).toMatchObject({ is: 'unknown' });
+});

@@ -3,8 +3,10 @@ import { stateEvidence } from '../../diagnose/evidence-of.ts';
 import { CLUSTER } from '../../net/place.ts';
 import type { Service } from '../../snapshot/objects.ts';
 import { nearNames } from '../../target/near-names.ts';
+import { serviceOfHost } from '../../target/service-ports.ts';
 import { isClusterDns } from '../shared/cluster-dns.ts';
 import { present } from '../shared/present.ts';
+import { serviceName } from '../shared/services.ts';
 
 /** NXDOMAIN, and rightly so: the cluster's DNS works, and the name is misspelt, of another namespace, or nobody's (RFC 2308). */
 export const dnsNameNotFound = defineCause({
@@ -25,7 +27,14 @@ export const dnsNameNotFound = defineCause({
     const right = denied.filter((flow) => isClusterDns(flow.destination, services));
     if (right.length === 0)
       return { is: 'absent', because: 'only a nameserver that is not the cluster’s denies the name' };
-    const near = nearServices(destination.host, source.kind === 'pod' ? source.namespace : 'default', services);
+    const namespace = source.kind === 'pod' ? source.namespace : 'default';
+    const existing = serviceOfHost(destination.host, namespace, services);
+    if (existing)
+      return {
+        is: 'unknown',
+        because: `the cluster’s DNS denies ${destination.host}, though the API has the Service ${serviceName(existing)}`,
+      };
+    const near = nearServices(destination.host, namespace, services);
     return present({
       claims: [],
       evidence: [

@@ -16,7 +16,8 @@ export const dnsNoEndpoints = defineCause({
   title: 'The cluster’s DNS has no server that is ready',
   gravity: 'fault',
   at: 'service',
-  needs: ['flows', 'api.services', 'api.pods', 'api.endpointslices', 'api.deployments'],
+  needs: ['flows', 'api.services', 'api.pods', 'api.endpointslices'],
+  optional: ['api.deployments'],
   refines: ['service-selector-mismatch', 'endpoints-not-ready'],
   invariant: 'the cluster’s DNS Service has a usable endpoint',
   check(given, place) {
@@ -31,7 +32,8 @@ export const dnsNoEndpoints = defineCause({
     if (!isComplete(given['api.endpointslices']))
       return { is: 'unknown', because: 'the EndpointSlices were not read wholly' };
     const pods = selectedPods(service, given['api.pods'].value);
-    const deployment = given['api.deployments'].value.find(
+    const deployments = given['api.deployments'];
+    const deployment = (deployments.state === 'seen' ? deployments.value : []).find(
       (one) =>
         one.metadata.namespace === service.metadata.namespace &&
         Object.entries(service.spec.selector ?? {}).every(
@@ -47,12 +49,12 @@ export const dnsNoEndpoints = defineCause({
           given['api.endpointslices'],
           `${serviceName(service)} has no usable endpoint`,
         ),
-        ...(deployment
+        ...(deployment && deployments.state === 'seen'
           ? [
               stateEvidence(
                 'deployment',
                 place,
-                given['api.deployments'],
+                deployments,
                 `deployment ${deployment.metadata.namespace}/${deployment.metadata.name} wants ${deployment.spec.replicas ?? 1} replicas`,
               ),
             ]

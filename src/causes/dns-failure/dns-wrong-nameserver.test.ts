@@ -9,8 +9,10 @@ import {
   NAME_END,
   probe,
   question,
+  SERVICE_END,
 } from '../../diagnose/testing/build-case.ts';
 import { CLUSTER } from '../../net/place.ts';
+import type { Endpoint } from '../../target/question.ts';
 import { DNS_IP, dnsService, pod, presentOf, statements } from '../testing/cause-cases.ts';
 import { dnsWrongNameserver } from './dns-wrong-nameserver.ts';
 
@@ -24,7 +26,7 @@ const lookUp = (destination: string, outcome: string): Flow =>
     probe: { ...probe('yes', outcome), resolved: outcome === 'answered' },
   });
 
-function check(nameserver: string, outcome: string, spec = {}) {
+function check(nameserver: string, outcome: string, spec = {}, destination: Endpoint = NAME_END) {
   const snapshot = fakeSnapshot({
     facts: [
       ['api.services', CLUSTER, {}, [dnsService()]],
@@ -34,7 +36,7 @@ function check(nameserver: string, outcome: string, spec = {}) {
   });
   return checkWith(
     dnsWrongNameserver,
-    buildCase({ snapshot, question: question({ destination: NAME_END }), flows: [lookUp(nameserver, outcome)] }),
+    buildCase({ snapshot, question: question({ destination }), flows: [lookUp(nameserver, outcome)] }),
   );
 }
 
@@ -61,4 +63,13 @@ test('near miss: the cluster’s DNS denies the name', () => {
 
 test('near miss: NodeLocal DNSCache’s address is the cluster’s DNS', () => {
   expect(check('169.254.20.10', 'nxdomain').is).toBe('absent');
+});
+
+test('near miss: a name that is not the cluster’s; the cluster’s DNS need not know it either', () => {
+  const outside = { kind: 'name', host: 'www.example.com' } as const;
+  expect(check('10.77.0.1', 'nxdomain', { dnsPolicy: 'Default' }, outside).is).toBe('absent');
+});
+
+test('near miss: a Service was asked for by its address, which needs no nameserver', () => {
+  expect(check('10.77.0.1', 'nxdomain', { dnsPolicy: 'Default' }, SERVICE_END).is).toBe('absent');
 });

@@ -2,6 +2,8 @@ import { answeredBy } from '../../diagnose/answered-by.ts';
 import { defineCause } from '../../diagnose/cause.ts';
 import { stateEvidence } from '../../diagnose/evidence-of.ts';
 import { CLUSTER, podPlace } from '../../net/place.ts';
+import type { Service } from '../../snapshot/objects.ts';
+import { serviceOfHost } from '../../target/service-ports.ts';
 import { dnsServices, isClusterDns } from '../shared/cluster-dns.ts';
 import { present } from '../shared/present.ts';
 
@@ -19,7 +21,8 @@ export const dnsWrongNameserver = defineCause({
   optional: ['resolv-conf'],
   invariant: 'a pod that looks up cluster names asks the cluster’s DNS',
   check(given, _place, ask) {
-    const { source } = given.question;
+    const { source, destination } = given.question;
+    if (destination.kind !== 'name') return { is: 'absent', because: 'no name was asked for' };
     if (source.kind !== 'pod' || !source.node) return { is: 'absent', because: 'the source is no running pod' };
     const asked = given.flows.filter((flow) => flow.purpose === 'dns' && flow.probe);
     const failed = asked.filter((flow) => flow.probe && answeredBy(flow.probe) === 'no');
@@ -29,6 +32,11 @@ export const dnsWrongNameserver = defineCause({
     const file = ask('resolv-conf', place);
     if (file.state === 'unseen') return { is: 'unknown', because: `resolv.conf of ${place.namespace}: ${file.detail}` };
     const services = given['api.services'].value;
+    if (!isClusterName(destination.host, source.namespace, services))
+      return {
+        is: 'absent',
+        because: `${destination.host} is no name that only the cluster’s DNS knows, as far as was seen`,
+      };
     const servers = file.value.nameservers;
     if (servers.some((server) => isClusterDns(server, services)))
       return { is: 'absent', because: `${place.namespace} asks the cluster’s DNS (${servers.join(', ')})` };
@@ -66,6 +74,11 @@ export const dnsWrongNameserver = defineCause({
     });
   },
 });
+
+/** A Service's name, or one of the cluster's domain; any other name another nameserver may know as well. */
+function isClusterName(host: string, namespace: string, services: readonly Service[]): boolean {
+  return host.split('.')[2] === 'svc' || serviceOfHost(host, namespace, services) !== undefined;
+}
 
 function fixFor(policy: string, hostNetwork: boolean): string {
   if (hostNetwork && policy === 'ClusterFirst')
