@@ -1,0 +1,71 @@
+/** Recorded runs in which one answer is missing: what was not seen must make no other cause, no fault and no "healthy". */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { wordsOfArguments } from '../../src/cli/words-of-arguments.ts';
+import type { Reply, Request } from '../../src/host/host.ts';
+import { createReplayHost } from '../../src/host/replay.ts';
+import type { Report } from '../../src/report/report.ts';
+import { decodeBundle } from '../../src/snapshot/bundle.ts';
+import { triage } from '../../src/triage.ts';
+import { ROOT } from '../tidy/sources.ts';
+
+const FOLDER = join(ROOT, 'scenarios');
+
+/** The recorded run, diagnosed again without the answers to these requests. */
+async function without(id: string, isGone: (request: Request) => boolean, probe = true): Promise<Report> {
+  const { replies } = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
+  expect(replies.some(({ request }) => isGone(request))).toBe(true);
+  const { question } = JSON.parse(readFileSync(join(FOLDER, id, 'expect.json'), 'utf8')) as { question: string[] };
+  const lacking = replies.map((reply) => (isGone(reply.request) ? timedOut(reply.request) : reply));
+  const options = { probe, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} };
+  const outcome = await triage(createReplayHost(lacking), wordsOfArguments(question), options);
+  if (outcome.kind === 'problem') throw new Error(outcome.problem.problem);
+  return outcome.report;
+}
+
+function timedOut(request: Request): Reply {
+  return { request, startedAtMs: 0, tookMs: 15_000, got: 'nothing', gap: 'timed-out', detail: 'no answer' };
+}
+
+const faultsOf = (report: Report): string[] =>
+  report.causes.filter(({ gravity }) => gravity === 'fault').map(({ id }) => id);
+
+test.each([
+  ['healthy-pod-outside-by-name', 'outside.corp.test.'],
+  ['healthy-pod-service-by-name', 'web.demo.svc.cluster.local.'],
+])('%s: the names beside the right one are denied, and the right one got no answer', async (id, name) => {
+  const report = await without(id, ({ action, args }) => action === 'probe.dns' && args['name'] === name);
+  expect(faultsOf(report)).toEqual([]);
+  expect(report.verdict).toBe('inconclusive');
+});
+
+test('a look-up at a DNS server itself that got no answer blames no Service path', async () => {
+  const isAsked = ({ action, args }: Request) =>
+    action === 'probe.dns' && args['server'] === '10.244.0.10' && args['name'] === 'api.corp.test.';
+  expect(faultsOf(await without('dns-upstream-unreachable', isAsked))).toEqual(['dns-upstream-unreachable']);
+});
+
+test.each([
+  ['resolv-conf', true],
+  ['resolv-conf', false],
+  ['probe.dns', true],
+])(
+  'the address of a name’s Service answers; without %s (probes: %s) nobody saw that the name leads there',
+  async (action, probe) => {
+    const report = await without('dns-wrong-nameserver', (request) => request.action === action, probe);
+    expect(report.verdict).toBe('inconclusive');
+    expect(report.summary).toContain('whether the name leads to it was not seen');
+  },
+);
+
+test('the DNS without servers keeps its name where its Deployment was not read', async () => {
+  const report = await without('dns-no-endpoints', ({ action }) => action === 'api.deployments');
+  expect(faultsOf(report)).toEqual(['dns-no-endpoints']);
+});
+
+test('without the list of nodes it is not known for whom a tunnel’s packet is', async () => {
+  const report = await without('healthy-pod-pod-cross-node', ({ action }) => action === 'api.nodes', false);
+  expect(report.unexplained).toEqual([]);
+  expect(report.verdict).not.toBe('fault');
+});
