@@ -1,6 +1,7 @@
 import type { Service } from '../snapshot/objects.ts';
 import type { Flow } from './derived.ts';
 import { type DeadEnd, deadEnds, hopOf, stepOf } from './evidence-of.ts';
+import type { Leaf } from './leaves.ts';
 
 /** The flows that go to the Service itself: to one of its cluster addresses, or to its NodePort or load balancer. */
 export function flowsTo(service: Service, flows: readonly Flow[]): Flow[] {
@@ -9,11 +10,23 @@ export function flowsTo(service: Service, flows: readonly Flow[]): Flow[] {
     ...(service.spec.externalIPs ?? []),
     ...(service.status?.loadBalancer?.ingress ?? []).flatMap((one) => one.ip ?? []),
   ]);
-  const nodePorts = new Set((service.spec.ports ?? []).flatMap((port) => port.nodePort ?? []));
   return flows.filter(
-    (flow) =>
-      flow.protocol !== 'icmp' &&
-      (addresses.has(flow.destination) || (flow.port !== undefined && nodePorts.has(flow.port))),
+    (flow) => flow.protocol !== 'icmp' && (addresses.has(flow.destination) || isToNodePort(flow, service)),
+  );
+}
+
+/** Any port can have a NodePort's number: an endpoint's is its own, and so is one that a pod gets untranslated. */
+function isToNodePort(flow: Flow, service: Service): boolean {
+  if (flow.purpose === 'endpoint') return false;
+  const isOne = (service.spec.ports ?? []).some(
+    (port) => port.nodePort === flow.port && (port.protocol ?? 'TCP').toLowerCase() === flow.protocol,
+  );
+  return isOne && flow.port !== undefined && !flow.leaves.some((leaf) => isUntranslatedInPod(leaf, flow));
+}
+
+function isUntranslatedInPod({ ref, end }: Leaf, flow: Flow): boolean {
+  return (
+    ref.leg === 'forward' && end.place.namespace.startsWith('pod/') && end.packet.ip.destination === flow.destination
   );
 }
 

@@ -9,7 +9,7 @@ const coredns = podPlace('w2', 'kube-system', 'coredns-1');
 const lookUp = (
   purpose: 'dns' | 'dns-control' | 'dns-upstream',
   destination: string,
-  passed: 'yes' | 'no',
+  passed: 'yes' | 'no' | 'unknown',
   outcome: string,
 ): Flow =>
   flow({
@@ -65,4 +65,12 @@ test('near miss: the upstream answers', () => {
 
 test('unknown: the upstream could not be asked', () => {
   expect(check(failing, control).is).toBe('unknown');
+});
+
+test('unknown: of two upstreams of one server only one is silent, and the other would have been asked', () => {
+  expect(check(failing, control, silent, lookUp('dns-upstream', '10.77.0.2', 'yes', 'answered')).is).toBe('unknown');
+});
+
+test('unknown: the probe of the upstream failed by itself', () => {
+  expect(check(failing, control, lookUp('dns-upstream', '10.77.0.1', 'unknown', 'failed')).is).toBe('unknown');
 });

@@ -33,7 +33,15 @@ export const dnsUpstreamUnreachable = defineCause({
       return { is: 'absent', because: 'the cluster’s own names do not resolve either' };
     if (!control.some((flow) => flow.probe && answeredBy(flow.probe) === 'yes'))
       return { is: 'unknown', because: 'no name of the cluster itself was looked up to compare with' };
-    const silent = upstream.filter((flow) => flow.probe?.passed === 'no');
+    // A server of the DNS that still has one that answers would have asked that one.
+    const silent = upstream.filter((flow) =>
+      upstream.every((other) => other.from?.namespace !== flow.from?.namespace || other.probe?.passed === 'no'),
+    );
+    if (silent.length === 0 && upstream.some((flow) => flow.probe?.passed !== 'yes'))
+      return {
+        is: 'unknown',
+        because: 'not every server that the cluster’s DNS forwards to could be asked, or only some of them are silent',
+      };
     if (upstream.length > 0 && silent.length === 0)
       return { is: 'absent', because: 'every server that the cluster’s DNS forwards to answers from its namespace' };
     if (upstream.length === 0)

@@ -10,9 +10,9 @@ import {
   probe,
   step,
 } from '../../diagnose/testing/build-case.ts';
-import { CLUSTER, hostOf } from '../../net/place.ts';
+import { CLUSTER, hostOf, type Place } from '../../net/place.ts';
 import type { IptablesRuleset } from '../../parse/iptables-save.ts';
-import type { Pod } from '../../snapshot/objects.ts';
+import type { Pod, Service } from '../../snapshot/objects.ts';
 import { CLUSTER_IP, pod, presentOf, service, slice, statements } from '../testing/cause-cases.ts';
 import { kubeProxyDown } from './kube-proxy-down.ts';
 
@@ -35,6 +35,7 @@ interface Given {
   readonly complete?: boolean;
   readonly endpoints?: boolean;
   readonly by?: string;
+  readonly services?: readonly Service[];
   readonly flows?: readonly (typeof untranslated)[];
 }
 
@@ -42,7 +43,7 @@ function check(given: Given = {}) {
   const rules = given.rules ?? { tables: [] };
   const snapshot = fakeSnapshot({
     facts: [
-      ['api.services', CLUSTER, {}, [service()]],
+      ['api.services', CLUSTER, {}, given.services ?? [service()]],
       ['api.pods', CLUSTER, {}, given.pods ?? []],
       ['api.endpointslices', CLUSTER, {}, [slice(given.endpoints === false ? [] : [{ ip: '10.244.2.7' }])]],
       ['iptables.nft', w1, { family: 4, table: '' }, rules, { complete: given.complete ?? true }],
@@ -119,4 +120,32 @@ test('near miss: the Service has no such port, which no proxy would program', ()
     snapshot: fakeSnapshot({ facts: [['api.services', CLUSTER, {}, [service()]]] }),
   });
   expect(check({ flows: [other] }).is).toBe('absent');
+});
+
+const exposed = service({ ports: [{ name: 'http', port: 80, targetPort: 8080, nodePort: 30080, protocol: 'TCP' }] });
+const toNodePort = (at: Place, address: string) =>
+  flow({
+    destination: address,
+    port: 30080,
+    forward: leafTrace('no-listener', {
+      place: at,
+      packet: packet({ destination: address, port: 30080 }),
+      steps: [step({ kind: 'socket' })],
+    }),
+  });
+
+test('present: a NodePort of a node that has no Service rules is not just a port without a listener', () => {
+  expect(presentOf(check({ services: [exposed], flows: [toNodePort(w1, '10.77.0.11')] })).claims).toHaveLength(1);
+});
+
+test('near miss: another node’s NodePort is not translated on the way there', () => {
+  const there = toNodePort(hostOf('w2'), '10.77.0.12');
+  expect(check({ services: [exposed], flows: [there] }).is).toBe('absent');
+});
+
+test('near miss: a node that programs Services, and this address by its configuration not for NodePorts', () => {
+  const rules: IptablesRuleset = {
+    tables: [{ name: 'nat', chains: [{ name: 'KUBE-SVC-ABC', policy: undefined, rules: [] }] }],
+  } as never;
+  expect(check({ services: [exposed], rules, flows: [toNodePort(w1, '10.77.0.11')] }).is).toBe('absent');
 });

@@ -1,7 +1,7 @@
 import { defineCause } from '../../diagnose/cause.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
 import { type DeadEnd, probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
-import type { Place } from '../../net/place.ts';
+import { type Place, placeKey } from '../../net/place.ts';
 import { unmodelledAt } from '../../simulate/datapath.ts';
 import type { Pod, Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
@@ -33,6 +33,7 @@ export const kubeProxyDown = defineCause({
     'api.endpointslices',
     'api.pods',
   ],
+  refines: ['no-listener'],
   explains: ['dns-service-unreachable'],
   invariant: 'every Service with usable endpoints is programmed on every node',
   check(given, place) {
@@ -96,21 +97,38 @@ export const kubeProxyDown = defineCause({
     });
 
     /** The very port that was asked for, in its protocol: no proxy programs a port that the Service does not have. */
-    function hasUsableEndpoints(service: Service, { flow }: DeadEnd): boolean {
+    function hasUsableEndpoints(service: Service, end: DeadEnd): boolean {
+      const { flow } = end;
+      const isByClusterIp = (service.spec.clusterIPs ?? []).includes(flow.destination);
+      if (!isByClusterIp && !isUnservedNodePort(end)) return false;
       const port = (service.spec.ports ?? []).find(
-        (one) => one.port === flow.port && (one.protocol ?? 'TCP').toLowerCase() === flow.protocol,
+        (one) =>
+          (isByClusterIp ? one.port : one.nodePort) === flow.port &&
+          (one.protocol ?? 'TCP').toLowerCase() === flow.protocol,
       );
       return (
         port !== undefined && usableBackends(backendsOf(given['api.endpointslices'].value, service, port)).length > 0
       );
     }
 
-    function programmedText(): string {
+    /** A NodePort is translated by the node that has the address, and by some on the addresses of --nodeport-addresses only. */
+    function isUnservedNodePort({ leaf }: DeadEnd): boolean {
+      const { services, table } = programmed();
+      return leaf.end.end === 'no-listener' && placeKey(leaf.end.place) === placeKey(place) && services === 0 && !table;
+    }
+
+    function programmed() {
       const chains = [given['iptables.nft'], given['iptables.legacy']]
         .flatMap((one) => one.value.tables)
         .flatMap((table) => table.chains);
-      const services = chains.filter((chain) => chain.name.startsWith('KUBE-SVC-')).length;
-      const table = given['nft.tables'].value.some((one) => one.name === 'kube-proxy');
+      return {
+        services: chains.filter((chain) => chain.name.startsWith('KUBE-SVC-')).length,
+        table: given['nft.tables'].value.some((one) => one.name === 'kube-proxy'),
+      };
+    }
+
+    function programmedText(): string {
+      const { services, table } = programmed();
       return services === 0 && !table
         ? `${place.node} has no Service rules at all, in either iptables backend or in nftables`
         : `${place.node} has rules for ${table ? 'some Services (nftables table kube-proxy)' : `${services} Service ports`}, not for this one`;

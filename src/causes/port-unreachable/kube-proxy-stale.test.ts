@@ -8,6 +8,7 @@ import {
   leafTrace,
   packet,
   probe,
+  SERVER_PLACE,
   step,
 } from '../../diagnose/testing/build-case.ts';
 import { CLUSTER, hostOf } from '../../net/place.ts';
@@ -48,7 +49,7 @@ function check(slices: readonly EndpointSlice[], flows = [old], of = service()) 
 test('present: the rule sends to an address that is no endpoint; the node is the one that translated', () => {
   const finding = check([slice([{ ip: '10.244.2.7' }])]);
   expect(presentOf(finding).place).toMatchObject({ node: 'w1', object: 'service/shop/api' });
-  expect(statements(finding)).toContain('w1 sends shop/api to 10.244.2.9, which is no endpoint of it');
+  expect(statements(finding)).toContain('w1 sends shop/api to 10.244.2.9:8080, which is no endpoint of it');
   expect(statements(finding)).toContain('list 10.244.2.7:8080');
 });
 
@@ -102,4 +103,20 @@ test('near miss: the walk ends within a tunnel, whose outer packet is for a node
     }),
   });
   expect(check([slice([{ ip: '10.244.2.7' }])], [tunnelled]).is).not.toBe('present');
+});
+
+test('present: the right address and a former port of it', () => {
+  const former = flow({
+    destination: CLUSTER_IP,
+    port: 80,
+    forward: leafTrace('no-listener', {
+      place: SERVER_PLACE,
+      before: [hop(w1, [dnat])],
+      packet: packet({ destination: '10.244.2.7', port: 9999 }),
+    }),
+    probe: probe('no', 'refused'),
+  });
+  expect(statements(check([slice([{ ip: '10.244.2.7' }])], [former]))).toContain(
+    'to 10.244.2.7:9999, which is no endpoint',
+  );
 });

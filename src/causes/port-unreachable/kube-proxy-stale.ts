@@ -21,6 +21,7 @@ export const kubeProxyStale = defineCause({
   gravity: 'fault',
   at: 'service',
   needs: ['flows', 'api.services', 'api.endpointslices'],
+  refines: ['no-listener'],
   invariant: 'a Service’s rules send to endpoints that its EndpointSlices list',
   check(given, place) {
     const service = serviceAt(place, given['api.services'].value);
@@ -61,7 +62,11 @@ export const kubeProxyStale = defineCause({
 
     function staleEnd(end: DeadEnd, of: Service) {
       if (end.leaf.ref.leg !== 'forward') return [];
-      const port = (of.spec.ports ?? []).find((one) => one.port === end.flow.port || one.nodePort === end.flow.port);
+      const port = (of.spec.ports ?? []).find(
+        (one) =>
+          (one.port === end.flow.port || one.nodePort === end.flow.port) &&
+          (one.protocol ?? 'TCP').toLowerCase() === end.flow.protocol,
+      );
       if (!port) return [];
       const backends = backendsOf(given['api.endpointslices'].value, of, port);
       const usable = usableBackends(backends);
@@ -70,8 +75,9 @@ export const kubeProxyStale = defineCause({
       if (translated) {
         // Within a tunnel the outer packet is for the peer's node, and tells nothing of the Service.
         const { packet } = end.leaf.end;
-        const to = (packet.inner ?? packet).ip.destination;
-        if (to === end.flow.destination || backends.some((one) => one.address === to)) return [];
+        const { ip, l4 } = packet.inner ?? packet;
+        const to = 'destinationPort' in l4 ? `${ip.destination}:${l4.destinationPort}` : undefined;
+        if (to === undefined || ip.destination === end.flow.destination || listed.includes(to)) return [];
         const statement = `${translated.place.node} sends ${serviceName(of)} to ${to}, which is no endpoint of it (${translated.step.text})`;
         return [
           { end, node: translated.place.node, place: translated.place, step: translated.step, statement, listed },

@@ -67,3 +67,9 @@ test('near miss: a headless Service translates no port', () => {
     }).is,
   ).toBe('absent');
 });
+
+test('near miss: a Service that is another name of a host outside translates no port', () => {
+  const { clusterIP: _, clusterIPs: __, ...spec } = service().spec;
+  const external = { ...service(), spec: { ...spec, type: 'ExternalName', externalName: 'db.example.com', ports: [] } };
+  expect(check([external], { port: 81 }).is).toBe('absent');
+});

@@ -35,6 +35,11 @@ export const serviceMissingPort = defineCause({
     const same = ports.filter((port) => String(port.port) === wanted || port.name === wanted);
     if (same.some((port) => protocolOf(port) === question.protocol))
       return { is: 'absent', because: `${serviceName(service)} has the port ${wanted}/${question.protocol}` };
+    if (service.spec.type === 'ExternalName')
+      return {
+        is: 'absent',
+        because: `${serviceName(service)} is another name of ${service.spec.externalName}: it has no ports`,
+      };
     const isHeadless = service.spec.clusterIP === 'None';
     if (isHeadless) return { is: 'absent', because: `${serviceName(service)} is headless: it translates no port` };
     return present({

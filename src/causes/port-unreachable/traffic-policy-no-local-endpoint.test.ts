@@ -15,13 +15,21 @@ import { CLUSTER_IP, node, presentOf, service, slice, statements } from '../test
 import { trafficPolicyNoLocalEndpoint } from './traffic-policy-no-local-endpoint.ts';
 
 const at = { ...CLUSTER, object: 'service/shop/api' };
+
+/** kube-proxy's rule as `iptables-save` prints it (pkg/proxy/iptables). */
+function ruleOf(chain: string, match: string) {
+  const ruleText = `-A ${chain} ${match} -m comment --comment "shop/api:http has no local endpoints" -j DROP`;
+  const values = { backend: 'iptables-nft', table: 'filter', chain, ruleNumber: 1, ruleText, verdict: 'drop' };
+  return step({ kind: 'rule', text: '“shop/api:http has no local endpoints” DROP', values });
+}
+
 const dropped = flow({
   destination: CLUSTER_IP,
   port: 80,
   forward: leafTrace('dropped-by-rule', {
     place: hostOf('w1'),
     packet: packet({ destination: CLUSTER_IP, port: 80 }),
-    steps: [step({ kind: 'rule', text: '“shop/api:http has no local endpoints” DROP', values: { verdict: 'drop' } })],
+    steps: [ruleOf('KUBE-SERVICES', `-d ${CLUSTER_IP}/32 -p tcp -m tcp --dport 80`)],
   }),
   probe: probe('no', 'timed-out'),
 });
@@ -58,7 +66,7 @@ test('present: a NodePort with externalTrafficPolicy Local', () => {
       place: hostOf('w1'),
       before: [],
       packet: packet({ destination: '10.77.0.11', port: 30080 }),
-      steps: [step({ kind: 'rule' })],
+      steps: [ruleOf('KUBE-EXTERNAL-SERVICES', '-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 30080')],
     }),
   });
   expect(statements(check(of, [slice([{ ip: '10.244.2.7', node: 'w2' }], of)], [outside]))).toContain(
@@ -78,4 +86,13 @@ test('near miss: the node has an endpoint, and a rule drops it all the same', ()
 
 test('near miss: no node has an endpoint', () => {
   expect(check(service({ internalTrafficPolicy: 'Local' }), [slice([])]).is).toBe('absent');
+});
+
+test.each([
+  ['a firewall’s rule', leafTrace('dropped-by-rule', { place: hostOf('w1'), steps: [ruleOf('INPUT', '-p tcp')] })],
+  ['a route that is missing', leafTrace('no-route', { place: hostOf('w1'), steps: [step({ kind: 'route' })] })],
+])('near miss: %s on a node without an endpoint', (_what, forward) => {
+  const other = flow({ destination: CLUSTER_IP, port: 80, forward });
+  const slices = [slice([{ ip: '10.244.2.7', node: 'w2' }])];
+  expect(check(service({ internalTrafficPolicy: 'Local' }), slices, [other]).is).toBe('absent');
 });

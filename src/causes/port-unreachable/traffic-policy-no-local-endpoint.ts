@@ -6,6 +6,7 @@ import type { Node, Service } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
 import { backendsOf, usableBackends } from '../../target/service-backends.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
+import { isForeign } from '../shared/is-foreign.ts';
 import { present } from '../shared/present.ts';
 import { serviceAt, serviceName, servicePlace } from '../shared/services.ts';
 
@@ -30,7 +31,7 @@ export const trafficPolicyNoLocalEndpoint = defineCause({
       return { is: 'absent', because: `${serviceName(service)} sends to the endpoints of every node` };
     if (!isComplete(given['api.endpointslices']))
       return { is: 'unknown', because: 'the EndpointSlices were not read wholly' };
-    const dead = deadEndsTo(service, given.flows).filter((end) => end.leaf.ref.leg === 'forward');
+    const dead = deadEndsTo(service, given.flows).filter((end) => end.leaf.ref.leg === 'forward' && isByProxy(end));
     const empty = dead.flatMap((end) => {
       const node = proxyNode(end);
       const field = isFromCluster(end, service, given['api.nodes'].value)
@@ -81,6 +82,13 @@ export const trafficPolicyNoLocalEndpoint = defineCause({
     });
   },
 });
+
+/** A rule of the proxy's own refuses it: a firewall, or a way that is broken before the proxy's node, is no policy. */
+function isByProxy({ leaf, step }: DeadEnd): boolean {
+  const { end, place } = leaf.end;
+  if ((end !== 'dropped-by-rule' && end !== 'rejected-by-rule') || place.namespace !== 'host') return false;
+  return step?.kind === 'rule' && !isForeign(step);
+}
 
 /** The node whose proxy rules judged the packet: where it died, or the last host before. */
 function proxyNode(end: DeadEnd): string {

@@ -1,15 +1,15 @@
 import { defineCause } from '../../diagnose/cause.ts';
-import { probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
+import { type DeadEnd, probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
 import { deadEndsTo, flowsTo } from '../../diagnose/service-flows.ts';
 import type { Socket } from '../../parse/ss.ts';
 import type { Pod, Service, ServicePort } from '../../snapshot/objects.ts';
 import { isComplete } from '../../snapshot/snapshot.ts';
-import { slicesOfService } from '../../target/service-backends.ts';
+import { backendsOf, slicesOfService } from '../../target/service-backends.ts';
 import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
 import { askedPort, placeWords, processText, reachableSockets, socketsOn } from '../shared/listeners.ts';
 import { present } from '../shared/present.ts';
-import { selectedPods, serviceAt, serviceName, servicePlace } from '../shared/services.ts';
+import { podName, selectedPods, serviceAt, serviceName, servicePlace } from '../shared/services.ts';
 
 /**
  * The Service's targetPort, a number or the name of a container's port, is none that its pods listen on, and they listen
@@ -29,11 +29,16 @@ export const wrongTargetPort = defineCause({
     const service = serviceAt(place, given['api.services'].value);
     if (!service) return { is: 'absent', because: 'there is no such Service' };
     const unnamed = unknownPortName(service, given['api.pods'].value, given.question.port);
-    if (unnamed && slicesOfService(given['api.endpointslices'].value, service).length > 0) return nameFinding();
+    if (unnamed && slicesOfService(given['api.endpointslices'].value, service).length > 0) {
+      if (isComplete(given['api.pods'])) return nameFinding();
+      return { is: 'unknown', because: `not every pod was read: one may have a port named "${unnamed.targetPort}"` };
+    }
     const dead = deadEndsTo(service, given.flows).flatMap((end) => {
       const asked = askedPort(end);
       const at = { node: end.leaf.end.place.node, namespace: end.leaf.end.place.namespace };
       if (end.leaf.end.end !== 'no-listener' || !asked || at.namespace === 'host') return [];
+      // Where the rules send elsewhere than the EndpointSlices say, they are stale, and the Service may be right.
+      if (!isListed(end, service) || isMeant(at.namespace, asked.port) || isServedBy(service, asked.port)) return [];
       const sockets = ask('sockets', at);
       if (!isComplete(sockets) || socketsOn(sockets.value, asked).length > 0) return [];
       const others = reachableSockets(sockets.value, asked.protocol);
@@ -75,6 +80,33 @@ export const wrongTargetPort = defineCause({
             : [`kubectl -n ${service.metadata.namespace} edit service ${service.metadata.name}`],
       },
     });
+
+    function isListed({ leaf }: DeadEnd, of: Service): boolean {
+      const { ip, l4 } = leaf.end.packet;
+      if (!('destinationPort' in l4)) return false;
+      return (of.spec.ports ?? [])
+        .flatMap((port) => backendsOf(given['api.endpointslices'].value, of, port))
+        .some((backend) => backend.address === ip.destination && backend.port === l4.destinationPort);
+    }
+
+    /** The pod declares the port: its application is to listen there, and does not. */
+    function isMeant(namespace: string, port: number): boolean {
+      const found = given['api.pods'].value.find((one) => `pod/${podName(one)}` === namespace);
+      return (found?.spec.containers ?? []).some((container) =>
+        (container.ports ?? []).some((declared) => declared.containerPort === port),
+      );
+    }
+
+    /** Another pod of the Service listens there: the port is right, and one pod lacks its listener. */
+    function isServedBy(of: Service, port: number): boolean {
+      return flowsTo(of, given.flows)
+        .flatMap((flow) => flow.leaves)
+        .some(({ ref, end }) => {
+          const { l4 } = end.packet;
+          const isThere = ref.leg === 'forward' && end.end === 'delivered' && end.place.namespace.startsWith('pod/');
+          return isThere && 'destinationPort' in l4 && l4.destinationPort === port;
+        });
+    }
 
     function nameFinding() {
       const flows = flowsTo(service!, given.flows);
