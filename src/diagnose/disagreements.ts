@@ -13,6 +13,17 @@ export function isDisproved(flow: Flow, leaf: Leaf): boolean {
   return flow.probe?.passed === 'yes' && leaf.chance.min <= 0;
 }
 
+/** The endpoint that this branch ends at was probed by itself, and it answered: the walk is wrong there. */
+export function endpointAnswers(flows: readonly Flow[], leaf: Leaf): boolean {
+  return flows.some(
+    (flow) =>
+      flow.purpose === 'endpoint' &&
+      flow.probe?.passed === 'yes' &&
+      leaf.ref.leg === 'forward' &&
+      flow.destination === leaf.end.packet.ip.destination,
+  );
+}
+
 /**
  * Where walk and probe contradict each other: a finding by itself, since one of them is wrong. That a probe fails where
  * the walk is delivered counts only while no fault explains it.

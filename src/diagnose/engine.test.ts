@@ -292,6 +292,19 @@ describe('what is not this question’s fault', () => {
     expect(found.ruledOut).toEqual([{ id: 'one', because: 'present, but nothing that was tried fails by it' }]);
   });
 
+  test('a backend that the walk lets die, and that answers when it is asked by itself', () => {
+    const endpoint = flow({
+      id: 'endpoint/10.244.2.7',
+      forward: leafTrace('no-listener'),
+      probe: probe('yes', 'connected'),
+    });
+    const main = { ...halfDead('random', probe('yes', 'connected')) };
+    const claims = [...main.dead, ...endpoint.dead].map((leaf) => leaf.ref);
+    const found = run({ flows: [main, endpoint] }, [cause('one', () => present({ claims, change: undefined }))]);
+    expect(found.causes).toEqual([]);
+    expect(found.disagreements).toHaveLength(1);
+  });
+
   test('what only ping meets while the port answers', () => {
     const ping = flow({ id: 'icmp', forward: leafTrace('dropped-by-rule'), probe: probe('no', 'silent') });
     const filtered = cause('one', () => present({ claims: [{ ...MAIN, flow: 'icmp' }], change: undefined }));
@@ -517,6 +530,19 @@ describe('names', () => {
     expect(ids(run({ flows: [dyingLive] }, [risk, wide]))).toEqual(['network-policy-deny', 'risk']);
     const guess = cause('guess', () => present({ change: [mend('no help')] }), { explains: ['network-policy-deny'] });
     expect(ids(run({ flows: [dyingLive] }, [guess, wide]))).toEqual(['network-policy-deny', 'guess']);
+  });
+
+  test('what keeps the asked flow from being answered stands before what is shown better beside it', () => {
+    const evident = [evidence({ plane: 'probe' })] as const;
+    const large = cause('large', () => present({ claims: [], change: undefined, evidence: evident }), {
+      class: 'large-packet-loss',
+      invariant: 'x is y',
+    });
+    const asked = cause('asked', () => present({ change: undefined }));
+    expect(ids(run({ flows: [dying, flow({ id: 'large', probe: probe('no', 'silent') })] }, [large, asked]))).toEqual([
+      'asked',
+      'large',
+    ]);
   });
 
   test('what to fix first stands first: faults before risks, the better shown before the less', () => {

@@ -4,7 +4,7 @@ import { answeredBy } from './answered-by.ts';
 import type { Cause, Finding } from './cause.ts';
 import { type Case, type Checked, checkCause } from './check.ts';
 import type { Flow } from './derived.ts';
-import { disagreementsOf, isContradicted, isDisproved } from './disagreements.ts';
+import { disagreementsOf, endpointAnswers, isContradicted, isDisproved } from './disagreements.ts';
 import type { Confidence } from './evidence.ts';
 import { isAside } from './is-aside.ts';
 import { type Leaf, leafKey } from './leaves.ts';
@@ -53,7 +53,7 @@ export function diagnose(
   const kept = dropRefined(reportable);
   const isExplained = kept.some((named) => named.cause.gravity === 'fault' && named.confidence !== 'suspected');
   return {
-    causes: nest(rank(kept)),
+    causes: nest(rank(kept, given)),
     unexplained: unexplained(given, reportable),
     disagreements: disagreementsOf(given.flows, isExplained),
     ...verdictsOfTheRest(first, kept, reportable),
@@ -268,7 +268,12 @@ function isReportable(named: Named, given: Case): boolean {
 function suffers(flow: Flow, named: Named, given: Case): boolean {
   if (isAside(flow) && mainAnswers(given)) return false;
   return claimedLeaves(named.finding, given).some(
-    (leaf) => leaf.ref.flow === flow.id && !isContradicted(flow, leaf) && !isDisproved(flow, leaf),
+    (leaf) =>
+      leaf.ref.flow === flow.id &&
+      !isContradicted(flow, leaf) &&
+      !isDisproved(flow, leaf) &&
+      // Where the Service's own flow fails, its way may be the fault, such as a hairpin.
+      (flow.probe?.passed === 'no' || !endpointAnswers(given.flows, leaf)),
   );
 }
 
@@ -294,17 +299,34 @@ function isRefinedBy(wide: Named, narrow: Named): boolean {
 const CONFIDENCE_ORDER: readonly Confidence[] = ['proven', 'observed', 'predicted', 'suspected'];
 const GRAVITY_ORDER: readonly Cause['gravity'][] = ['fault', 'by-design', 'risk'];
 
-function rank(named: readonly Named[]): Named[] {
+function rank(named: readonly Named[], given: Case): Named[] {
+  const isMainClaimed = named.some(
+    (one) => one.cause.gravity === 'fault' && one.confidence !== 'suspected' && !one.behind && claimsMain(one),
+  );
   const key = (one: Named): number[] => [
     GRAVITY_ORDER.indexOf(one.cause.gravity),
     one.behind ? 1 : 0,
+    isMainClaimed && isBeside(one, given) ? 1 : 0,
     one.counterfactual?.holds === false ? 1 : 0,
     CONFIDENCE_ORDER.indexOf(one.confidence),
-    one.finding.claims.some((claim) => claim.flow === 'main') ? 0 : 1,
+    claimsMain(one) ? 0 : 1,
     -one.finding.claims.length,
   ];
   const keys = new Map(named.map((one) => [one, key(one)]));
   return [...named].sort((a, b) => compare(keys.get(a)!, keys.get(b)!));
+}
+
+function claimsMain({ finding }: Named): boolean {
+  return finding.claims.some((claim) => claim.flow === 'main');
+}
+
+/** True, and not what was asked: large packets where even small ones die, names where none was asked for. */
+function isBeside(one: Named, { question }: Case): boolean {
+  if (claimsMain(one)) return false;
+  return (
+    one.cause.class === 'large-packet-loss' ||
+    (one.cause.class === 'dns-failure' && question.destination.kind !== 'name')
+  );
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

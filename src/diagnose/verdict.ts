@@ -1,9 +1,10 @@
 import { answeredBy } from './answered-by.ts';
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
+import { endpointAnswers } from './disagreements.ts';
 import type { Diagnosis, Named } from './engine.ts';
 import { isAside } from './is-aside.ts';
-import { isCertain, type Leaf, leafKey } from './leaves.ts';
+import { isCertain, leafKey } from './leaves.ts';
 import type { Symptom } from './symptom.ts';
 import { type WalkAnswer, walkAnswer } from './walk-answer.ts';
 
@@ -57,18 +58,7 @@ type Death = Diagnosis['unexplained'][number];
 /** Whether a dead end that no cause claims is a fault by itself: not where only an undecided rule may lead to it, nor where only ping dies. */
 function isFinding({ flow, leaf }: Death, given: Derived): boolean {
   if (isAside(flow)) return false;
-  return leaf.chance.min > 0 && !endpointAnswers(leaf, given);
-}
-
-/** The endpoint that this branch ends at was probed by itself, and it answered: the walk is wrong there. */
-function endpointAnswers(leaf: Leaf, given: Derived): boolean {
-  return given.flows.some(
-    (flow) =>
-      flow.purpose === 'endpoint' &&
-      flow.probe?.passed === 'yes' &&
-      leaf.ref.leg === 'forward' &&
-      flow.destination === leaf.end.packet.ip.destination,
-  );
+  return leaf.chance.min > 0 && !endpointAnswers(given.flows, leaf);
 }
 
 function unexplainedFault({ leaf }: Death, symptom: Symptom): Verdict {
@@ -114,7 +104,7 @@ function untold(given: Derived): string {
   const main = given.flows.find((flow) => flow.purpose === 'main');
   if (!main) return '';
   const open = main.unknown.filter(
-    (leaf) => !isCertain(leaf.chance) && leaf.chance.min > 0 && !endpointAnswers(leaf, given),
+    (leaf) => !isCertain(leaf.chance) && leaf.chance.min > 0 && !endpointAnswers(given.flows, leaf),
   );
   return open.length > 0 ? `; ${open.length} other ${open.length === 1 ? 'way' : 'ways'} could not be told` : '';
 }

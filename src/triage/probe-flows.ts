@@ -138,10 +138,12 @@ export function probeOf(
 
 function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow): FlowProbe {
   const isLookUp = outcome.request.action === 'probe.dns';
+  // A name without an address of the asked family leads nowhere; of a name that only tests a server it is an answer.
+  const resolved = outcome.outcome === 'answered' || (outcome.outcome === 'no-data' && planned.purpose !== 'dns');
   return {
     outcome: outcome.outcome,
     passed: outcome.passed,
-    ...(isLookUp && { resolved: outcome.outcome === 'answered' || outcome.outcome === 'no-data' }),
+    ...(isLookUp && { resolved }),
     statement: `${outcome.request.place.namespace === 'host' ? outcome.request.place.node : outcome.request.place.namespace}: ${outcome.statement}`,
     ...(outcome.latencyMs !== undefined && { latencyMs: outcome.latencyMs }),
     evidence: {

@@ -14,18 +14,38 @@ const FOLDER = join(ROOT, 'scenarios');
 
 /** The recorded run, diagnosed again without the answers to these requests. */
 async function without(id: string, isGone: (request: Request) => boolean, probe = true): Promise<Report> {
+  const lacking = (replies: readonly Reply[]): Reply[] => {
+    expect(replies.some(({ request }) => isGone(request))).toBe(true);
+    return replies.map((reply) => (isGone(reply.request) ? timedOut(reply.request) : reply));
+  };
+  return diagnosed(id, lacking, probe);
+}
+
+async function diagnosed(
+  id: string,
+  change: (replies: readonly Reply[]) => readonly Reply[],
+  probe: boolean,
+): Promise<Report> {
   const { replies } = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
-  expect(replies.some(({ request }) => isGone(request))).toBe(true);
   const { question } = JSON.parse(readFileSync(join(FOLDER, id, 'expect.json'), 'utf8')) as { question: string[] };
-  const lacking = replies.map((reply) => (isGone(reply.request) ? timedOut(reply.request) : reply));
   const options = { probe, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} };
-  const outcome = await triage(createReplayHost(lacking), wordsOfArguments(question), options);
+  const outcome = await triage(createReplayHost(change(replies)), wordsOfArguments(question), options);
   if (outcome.kind === 'problem') throw new Error(outcome.problem.problem);
   return outcome.report;
 }
 
 function timedOut(request: Request): Reply {
   return { request, startedAtMs: 0, tookMs: 15_000, got: 'nothing', gap: 'timed-out', detail: 'no answer' };
+}
+
+/** The recorded run, with other answers to its look-ups. */
+async function withLookUps(id: string, answer: Readonly<Record<string, unknown>>): Promise<Report> {
+  const change = (reply: Reply): Reply => {
+    if (reply.got !== 'raw' || reply.request.action !== 'probe.dns') return reply;
+    const recorded = JSON.parse(new TextDecoder().decode(reply.raw)) as Record<string, unknown>;
+    return { ...reply, raw: new TextEncoder().encode(JSON.stringify({ ...recorded, ...answer })) };
+  };
+  return diagnosed(id, (replies) => replies.map(change), true);
 }
 
 const faultsOf = (report: Report): string[] =>
@@ -68,4 +88,14 @@ test('without the list of nodes it is not known for whom a tunnel’s packet is'
   const report = await without('healthy-pod-pod-cross-node', ({ action }) => action === 'api.nodes', false);
   expect(report.unexplained).toEqual([]);
   expect(report.verdict).not.toBe('fault');
+});
+
+test('a name that exists without an address of the family leads nowhere, though its Service answers', async () => {
+  const report = await withLookUps('healthy-pod-service-by-name', {
+    outcome: 'no-data',
+    rcode: 'NOERROR',
+    addresses: [],
+  });
+  expect(report.verdict).toBe('inconclusive');
+  expect(report.class).toBe('dns-failure');
 });
