@@ -3,7 +3,7 @@ import type { Link } from '../parse/ip-link.ts';
 import { type Cursor, go, type Move, stop, unknownEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { linkNamed } from './hook-input.ts';
-import { linkDown } from './link-state.ts';
+import { isUp, linkDown, noCarrier } from './link-state.ts';
 import { fitOutput } from './mtu.ts';
 import { entryFor, type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
 import { makeStep, sourceOf } from './steps.ts';
@@ -23,6 +23,7 @@ function resolved(walk: Walk, cursor: Cursor): Move {
   if (!link) return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
   // A device that is down has lost its neighbours: its state is what to tell.
   if (!link.flags.includes('UP')) return linkDown(snapshot, cursor, link);
+  if (!isUp(link) && needsNeighbour(link)) return noCarrier(snapshot, cursor, link);
   if (!needsNeighbour(link)) return go({ ...cursor, stage: { name: 'transmit', device } });
   const address = cursor.path.route?.hop?.via ?? cursor.packet.ip.destination;
   return withNeighbour(walk, cursor, link, address);

@@ -3,6 +3,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { type Cursor, type Move, stop } from './cursor.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
+import { withError } from './with-error.ts';
 
 /** Set up by its administrator and with a carrier (IFF_UP, IFF_LOWER_UP of netdevice(7)). */
 export function isUp(link: Link): boolean {
@@ -25,6 +26,19 @@ export function linkStep(snapshot: Snapshot, cursor: Cursor, link: Link, reason:
     },
     text,
   });
+}
+
+/**
+ * A device without a carrier has lost its neighbours and finds none, which a sender of IP is told; one that is set down,
+ * or a frame on its way through, goes in silence.
+ */
+export function noCarrier(snapshot: Snapshot, cursor: Cursor, link: Link): Move {
+  const step = linkStep(snapshot, cursor, link, 'no-carrier', noCarrierText(link));
+  return stop(withError(cursor, 'link-down', 'host'), [step]);
+}
+
+function noCarrierText(link: Link): string {
+  return `${link.name} has no carrier: its other end is gone or down`;
 }
 
 export function linkDown(snapshot: Snapshot, cursor: Cursor, link: Link): Move {

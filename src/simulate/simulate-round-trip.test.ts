@@ -407,6 +407,18 @@ describe('faults die at the right step', () => {
     expect(step.values).toMatchObject({ device, up: false, reason: 'down' });
   });
 
+  it('a device without a carrier: the sender is told in the end', () => {
+    const pulled = (one: Json): Json => ({
+      ...one,
+      flags: ['NO-CARRIER', 'BROADCAST', 'MULTICAST', 'UP'],
+      operstate: 'DOWN',
+    });
+    const { leaf, step } = dies([link(W1, 'eth0', pulled)], { from: W1, source: W1_IP, to: W2_IP, l4: tcpSyn(10250) });
+    expect(leaf).toMatchObject({ end: 'link-down', senderSees: 'icmp 3/1' });
+    expect(step.values).toMatchObject({ device: 'eth0', carrier: false, reason: 'no-carrier' });
+    expect(dies([link(W1, 'eth0', pulled)]).leaf.senderSees).toBe('nothing');
+  });
+
   it('the pod’s own end, or the host’s end of its veth, down', () => {
     expect(dies([link(WEB_2, 'eth0', down)]).leaf).toMatchObject({ end: 'link-down', place: WEB_2 });
     expect(dies([link(W1, 'vethb8e68d63', down)]).leaf).toMatchObject({ end: 'link-down', place: W1 });
