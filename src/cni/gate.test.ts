@@ -56,7 +56,7 @@ describe('who implements what, by evidence', () => {
   });
 
   test('flannel host-gw, and direct routing', () => {
-    expect(parts(daemonsets(flannel), netConf({ Type: 'host-gw' })).gate.podAddressesRoutable).toBe('yes');
+    expect(parts(daemonsets(flannel), netConf({ Type: 'host-gw' })).gate.podAddressesRoutable).toBe('no');
     const direct = parts(daemonsets(flannel), netConf({ Type: 'vxlan', DirectRouting: true })).gate;
     expect(direct.podAddressesRoutable).toBe('unknown');
     expect(parts(daemonsets(flannel)).gate.podAddressesRoutable).toBe('unknown');

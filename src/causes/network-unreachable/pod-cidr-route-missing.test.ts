@@ -92,20 +92,19 @@ const hostGateway: RecordedInput = {
   ],
 };
 
-test('present: host-gw: the network might carry pod addresses, but flannel means to have a route, and nothing is heard', () => {
+test('present: host-gw: no router is told of pods, so that the default route leads nowhere', () => {
   const changes = [...hostGateway.changes!, removeRoute(W1, '10.244.1.0/24 via 10.79.0.12 dev eth0')];
   const given = recordedCase({ ...hostGateway, changes, probes });
-  expect(given.gate.podAddressesRoutable).toBe('yes');
-  expect(given.flows[0]!.dead).toEqual([]);
+  expect(given.gate.podAddressesRoutable).toBe('no');
+  expect(given.flows[0]!.dead.map((leaf) => leaf.end.end)).toEqual(['left-the-cluster']);
   const finding = checkWith(podCidrRouteMissing, given, W1);
-  expect(presentOf(finding).claims).toEqual([]);
+  expect(presentOf(finding).claims).toHaveLength(1);
   expect(presentOf(finding).change?.map((change) => 'line' in change && change.line)).toEqual([
     '10.244.1.0/24 via 10.79.0.12 dev eth0',
   ]);
   expect(namedOn(given)).toEqual(['pod-cidr-route-missing']);
-  expect(diagnosisOf(given).causes[0]!.confidence).toBe('observed');
-  // Nothing was tried, or it works by the router's grace: not a word.
-  expect(namedOn(recordedCase({ ...hostGateway, changes }))).toEqual([]);
+  expect(diagnosisOf(given).causes[0]!.confidence).toBe('proven');
+  // It works by the router's grace: not a word.
   expect(namedOn(recordedCase({ ...hostGateway, changes, probes: { main: probe('yes', 'connected') } }))).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 import type { Truth } from '../../simulate/trace.ts';
 import { truth } from '../../simulate/truth.ts';
 import type { Node } from '../../snapshot/objects.ts';
-import { type Agent, agentsNamed, flagOf } from '../agents.ts';
+import { type Agent, agentsNamed, containerNamed, flagOf, NO_IMAGE } from '../agents.ts';
 import { type ClusterLook, nodesCalling } from '../cluster-look.ts';
 import { type CniFinding, makePart, runsAs, sourcesOf } from '../cni-finding.ts';
 import { isK3s, k3sArguments } from '../k3s/is-k3s.ts';
@@ -41,7 +41,7 @@ export function detectFlannel(look: ClusterLook): CniFinding | undefined {
   return {
     by: 'flannel',
     parts: [part],
-    podAddressesRoutable: routable(backend, directRoutingOf(look, network, builtIn)),
+    podAddressesRoutable: routable(backend, directRoutingOf(look, network, builtIn), agents.some(masquerades)),
     seenBy,
     configIn: agents.map((one) => one.namespace),
   };
@@ -75,10 +75,21 @@ function whereOf(agents: readonly Agent[], builtIn: boolean, annotated: number):
  * An encapsulating back end is there because the network is not expected to know pod addresses. With direct routing the
  * own segment sees them bare, and nothing tells whether a router beyond it knows them.
  */
-function routable(backend: string | undefined, directRouting: Truth): Truth {
+/**
+ * host-gw needs the nodes to be neighbours: each is the other's next hop, and no router between or outside is told of
+ * pods (flannel's Documentation/backends.md). Where flannel does not masquerade, somebody else has to know them.
+ */
+function routable(backend: string | undefined, directRouting: Truth, masquerading: boolean): Truth {
   if (backend === undefined || backend === 'extension') return 'unknown';
-  if (backend === 'host-gw' || backend === 'alloc') return 'yes';
+  if (backend === 'alloc') return 'yes';
+  if (backend === 'host-gw') return masquerading ? 'no' : 'unknown';
   return directRouting === 'no' ? 'no' : 'unknown';
+}
+
+function masquerades(agent: Agent): boolean {
+  const container = containerNamed(agent, ['kube-flannel', 'flanneld'], NO_IMAGE);
+  const flag = container && flagOf(container.words, 'ip-masq');
+  return flag !== undefined && flag !== 'false';
 }
 
 /** k3s writes flannel's configuration itself, without direct routing, unless it is given a file. */
