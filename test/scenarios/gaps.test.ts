@@ -85,7 +85,7 @@ test('the DNS without servers keeps its name where its Deployment was not read',
 });
 
 test('without the list of nodes it is not known for whom a tunnel’s packet is', async () => {
-  const report = await without('healthy-pod-pod-cross-node', ({ action }) => action === 'api.nodes', false);
+  const report = await without('healthy-pod-outside-by-name', ({ action }) => action === 'api.nodes', false);
   expect(report.unexplained).toEqual([]);
   expect(report.verdict).not.toBe('fault');
 });
