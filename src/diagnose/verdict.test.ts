@@ -103,6 +103,16 @@ describe('healthy', () => {
     expect(verdict({ flows: [flow(), icmp] })).toMatchObject({ verdict: 'healthy' });
   });
 
+  test('the port answers, and of large packets nothing was seen: healthy, and that is said', () => {
+    for (const seen of [{}, { probe: probe('unknown', 'silent') }])
+      expect(verdict({ flows: [flow({ probe: connected }), flow({ id: 'large', ...seen })] })).toMatchObject({
+        verdict: 'healthy',
+        summary: expect.stringContaining('whether large packets get through was not seen'),
+      });
+    const told = flow({ id: 'large', probe: probe('unknown', 'too-big') });
+    expect(verdict({ flows: [flow({ probe: connected }), told] }).summary).not.toContain('large');
+  });
+
   test('a large packet that is too big, with the sender told so', () => {
     const large = flow({ id: 'large', forward: leafTrace('packet-too-big', { senderSees: 'icmp 3/4' }) });
     expect(verdict({ flows: [flow({ probe: connected }), large] })).toMatchObject({ verdict: 'healthy' });

@@ -39,7 +39,8 @@ export function verdictOf(given: Derived, diagnosis: Diagnosis, symptom: Symptom
     return couldNotTell(`It answers, but not always: ${failed.probe!.statement}${suspicion(diagnosis)}`);
   if (asked.passed === 'yes' && !isNameKnown(given))
     return couldNotTell(`The address answers (${asked.because}), but whether the name leads to it was not seen`);
-  if (asked.passed === 'yes') return { verdict: 'healthy', class: null, summary: `${asked.because}${untold(given)}` };
+  if (asked.passed === 'yes')
+    return { verdict: 'healthy', class: null, summary: `${asked.because}${untold(given)}${sizesUntold(given)}` };
   if (asked.passed === 'no')
     return couldNotTell(
       `It fails (${asked.because})${suspicion(diagnosis) || ', and nothing that was seen tells why'}`,
@@ -107,6 +108,15 @@ function untold(given: Derived): string {
     (leaf) => !isCertain(leaf.chance) && leaf.chance.min > 0 && !endpointAnswers(given.flows, leaf),
   );
   return open.length > 0 ? `; ${open.length} other ${open.length === 1 ? 'way' : 'ways'} could not be told` : '';
+}
+
+/** Small packets got through, and the large one was not sent, or is lost where small pings are not answered either. */
+function sizesUntold({ flows }: Derived): string {
+  const main = flows.find((flow) => flow.purpose === 'main');
+  const large = flows.find((flow) => flow.purpose === 'large');
+  if (!main?.probe || !large) return '';
+  const isTold = large.probe && (large.probe.passed !== 'unknown' || large.probe.outcome === 'too-big');
+  return isTold ? '' : '; whether large packets get through was not seen';
 }
 
 /** That a Service of that name is there does not tell that its name resolves: only a nameserver that answered does. */
