@@ -123,7 +123,11 @@ function toPort(walk: Walk, cursor: AtBridge, master: Link, mac: string, by: 'br
       'not-for-this-mac',
     );
   }
-  const port = linkNamed(walk.world.snapshot, cursor.place, choice.port)!;
+  const port = linkNamed(walk.world.snapshot, cursor.place, choice.port);
+  if (port?.master !== master.name) {
+    const because = `the FDB of ${master.name} names ${choice.port}, which the list of devices does not show as a port of it`;
+    return stop(unknownEnd(cursor, because));
+  }
   const refusal = portRefusal(walk, cursor, master, port, mac);
   if (refusal) return refusal;
   const step = makeStep({

@@ -8,7 +8,7 @@ import type { DatapathGate } from './datapath.ts';
 import type { HookName } from './hook.ts';
 import type { RouteFound } from './routes.ts';
 import type { Chance, Disposition, Fork, SenderSees, Step } from './trace.ts';
-import { CERTAIN } from './truth.ts';
+import { both, CERTAIN, UNDECIDED } from './truth.ts';
 import type { Tuple } from './tuple.ts';
 
 export interface World {
@@ -116,6 +116,14 @@ export function unknownEnd(cursor: Cursor, because: string, wants: readonly Requ
 export function unseenEnd(cursor: Cursor, unseen: Unseen): End {
   const wants = unseen.gap === 'not-asked' ? [unseen.want] : [];
   return unknownEnd(cursor, `${unseen.want.action}: ${unseen.detail} (${unseen.gap})`, wants);
+}
+
+/** The routes were not read wholly: what was found may not be what the kernel finds. */
+export function perhapsOtherwise(move: Move, cursor: Cursor, cut: string | undefined): Move {
+  if (cut === undefined) return move;
+  const ways = move.ways.map((way): Way => ({ ...way, chance: both(way.chance, UNDECIDED) }));
+  const because = `the routes of ${cursor.place.namespace === 'host' ? cursor.place.node : cursor.place.namespace} were not read wholly: ${cut}`;
+  return { fork: 'undecided', ways: [...ways, { chance: UNDECIDED, steps: [], to: unknownEnd(cursor, because) }] };
 }
 
 /** Puts `steps` before those of every way. */

@@ -1,6 +1,7 @@
 import type { Address } from '../net/address.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { type Cursor, go, type Move, stop, unknownEnd, type Walk } from './cursor.ts';
+import { isComplete } from '../snapshot/snapshot.ts';
+import { type Cursor, go, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp, linkDown, noCarrier } from './link-state.ts';
@@ -78,6 +79,12 @@ function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address)
   }
   if (entry?.mac !== undefined && USABLE.has(state)) {
     return send(entry.mac, tell('entry', entry.mac, `${address} is at ${entry.mac}`));
+  }
+  const table = snapshot.fact('neighbours', cursor.place);
+  if (owner.state === 'nobody' && !isComplete(table)) {
+    // An entry that was not read may name the MAC: tunnels live of such.
+    if (table.state === 'unseen') return stop(unseenEnd(cursor, table));
+    return stop(unknownEnd(cursor, `the neighbours of ${cursor.place.node} were not read wholly`));
   }
   if (owner.state === 'nobody') {
     const step = tell('owner', undefined, `nobody on ${link.name} holds ${address}: it can't be resolved`, 'no-owner');

@@ -35,7 +35,7 @@ export function segmentOwner(snapshot: Snapshot, place: Place, link: Link, addre
 
 function unseenPodAt(snapshot: Snapshot, place: Place, address: Address): Place | undefined {
   const pod = topologyOf(snapshot).podAt(address);
-  if (!pod || pod.node !== place.node || snapshot.fact('links', pod).state === 'seen') return undefined;
+  if (!pod || pod.node !== place.node || isComplete(snapshot.fact('links', pod))) return undefined;
   return pod;
 }
 

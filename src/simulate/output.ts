@@ -1,7 +1,16 @@
 import type { Address } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
-import { type Cursor, type Move, stop, unknownEnd, unseenEnd, type Walk, type Way } from './cursor.ts';
+import {
+  type Cursor,
+  type Move,
+  perhapsOtherwise,
+  stop,
+  unknownEnd,
+  unseenEnd,
+  type Walk,
+  type Way,
+} from './cursor.ts';
 import { refusedEntry } from './enter-namespace.ts';
 import { unreachableCode } from './error-packet.ts';
 import { linkNamed, preferredAddress } from './hook-input.ts';
@@ -95,7 +104,7 @@ function routed(walk: Walk, cursor: Cursor, key: RouteKey, onward: (found: Route
     return { chance, steps: [step], to: end ?? onward(found) };
   });
   const fork = lookup.ways.some((way) => way.fork === 'undecided') ? 'undecided' : 'multipath';
-  return ways.length > 1 ? { fork, ways } : { ways };
+  return perhapsOtherwise(ways.length > 1 ? { fork, ways } : { ways }, cursor, lookup.cut);
 }
 
 /** What a socket's owner is told by connect(2) or send(2) stands here as the ICMP error of the same errno. */

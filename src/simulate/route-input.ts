@@ -4,6 +4,7 @@ import {
   type End,
   go,
   type Move,
+  perhapsOtherwise,
   prefixed,
   stop,
   unknownEnd,
@@ -34,9 +35,10 @@ export function routeInput(walk: Walk, cursor: Cursor): Move {
   const lookup = lookupRoute(snapshot, cursor.place, key);
   if (lookup.state === 'unseen') return stop(unseenEnd(cursor, lookup.unseen));
   const moves = lookup.ways.map((way) => ({ way, move: onRoute(walk, cursor, input, way) }));
-  if (moves.length === 1) return moves[0]!.move;
+  if (moves.length === 1) return perhapsOtherwise(moves[0]!.move, cursor, lookup.cut);
   const ways = moves.flatMap(({ way, move }) => move.ways.map((one): Way => ({ ...one, chance: way.chance })));
-  return { fork: lookup.ways.some((way) => way.fork === 'undecided') ? 'undecided' : 'multipath', ways };
+  const fork = lookup.ways.some((way) => way.fork === 'undecided') ? 'undecided' : 'multipath';
+  return perhapsOtherwise({ fork, ways }, cursor, lookup.cut);
 }
 
 function toInput(cursor: Cursor): Cursor {

@@ -30,7 +30,12 @@ export interface RouteWay {
 }
 
 export type Lookup =
-  | { readonly state: 'found'; readonly ways: readonly RouteWay[] }
+  | {
+      readonly state: 'found';
+      readonly ways: readonly RouteWay[];
+      /** Why a narrower route may be there that was not read; undefined where all were, or none can be narrower. */
+      readonly cut?: string;
+    }
   | { readonly state: 'unseen'; readonly unseen: Unseen };
 
 const NOTHING: RouteFound = { type: 'none' };
@@ -49,8 +54,11 @@ export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lo
   const context: Context = { snapshot, place, family, key, routes: tablesOf(routes.value), rules: rules.value };
   const ways = mergeWays(tryRules(context, 0, CERTAIN), CERTAIN, keyOf, (a) => a);
   const doubt = doubtOf(routes) ?? doubtOf(rules);
+  const full = family === 4 ? 32 : 128;
+  const isNarrowest = ways.every(({ found }) => found.route?.destination.length === full);
   return {
     state: 'found',
+    ...(doubt !== undefined && !isNarrowest && { cut: doubt }),
     ways: doubt === undefined ? ways : ways.map((way) => ({ ...way, doubt: way.doubt ?? doubt })),
   };
 }

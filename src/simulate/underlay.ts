@@ -117,6 +117,8 @@ function barePodAddress(walk: Walk, cursor: Cursor, pod: Place, hop: Address): M
   const destination = cursor.packet.ip.destination;
   switch (gate.podAddressesRoutable) {
     case 'no': {
+      if (!topologyOf(snapshot).complete)
+        return stop(unknownEnd(cursor, `whether ${hop} is a node is not known: not all were listed`));
       const text = `${destination} is a pod's address, which the network behind ${hop} does not carry`;
       const step = assumedStep(walk, cursor, text, hop, 'yes');
       return stop({ end: 'left-the-cluster', cursor, senderSees: 'nothing' }, [step]);

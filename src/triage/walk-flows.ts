@@ -1,9 +1,10 @@
 import type { Flow } from '../diagnose/derived.ts';
 import { clusterAddresses, leafHealth } from '../diagnose/leaf-health.ts';
 import { type Leaf, tripLeaves } from '../diagnose/leaves.ts';
-import { placeKey } from '../net/place.ts';
+import { CLUSTER, placeKey } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import { simulateRoundTrip } from '../simulate/simulate-round-trip.ts';
+import type { RoundTrip } from '../simulate/trace.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { PlannedFlow } from '../target/flows.ts';
 import type { Question } from '../target/question.ts';
@@ -37,7 +38,7 @@ function walkFlow(
   gate: DatapathGate,
   addresses: ReturnType<typeof clusterAddresses>,
 ): Flow {
-  const trip = simulateRoundTrip({ snapshot, gate }, { from: planned.from, packet: planned.packet });
+  const trip = walkOf(planned, snapshot, gate);
   const leaves = tripLeaves(trip, planned.id);
   const withHealth = leaves.map((leaf) => ({ leaf, health: leafHealth(leaf, addresses, gate) }));
   const { packet } = planned;
@@ -55,4 +56,27 @@ function walkFlow(
     dead: withHealth.filter((one) => one.health === 'dead').map((one) => one.leaf),
     unknown: withHealth.filter((one) => one.health === 'unknown').map((one) => one.leaf),
   };
+}
+
+/** A walk that fails is a walk that could not tell: one bad flow must not take the others' report along. */
+function walkOf(planned: PlannedFlow, snapshot: Snapshot, gate: DatapathGate): RoundTrip {
+  const { from, packet } = planned;
+  try {
+    return simulateRoundTrip({ snapshot, gate }, { from, packet });
+  } catch (error) {
+    const because = `the walk failed: ${error instanceof Error ? error.message : String(error)}`;
+    const place = 'node' in from ? from : CLUSTER;
+    const meta = { mark: 0, connmark: 0, conntrack: 'none', zone: 0, nat: [] } as const;
+    const then = {
+      end: 'insufficient-information',
+      senderSees: 'nothing',
+      because,
+      wants: [],
+      packet,
+      meta,
+      place,
+      at: { segment: 0, hop: 0, step: 0 },
+    } as const;
+    return { forward: { packet, from: place, segments: [{ hops: [], then }], unwalked: 0 }, replies: [] };
+  }
 }

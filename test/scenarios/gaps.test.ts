@@ -99,3 +99,41 @@ test('a name that exists without an address of the family leads nowhere, though 
   expect(report.verdict).toBe('inconclusive');
   expect(report.class).toBe('dns-failure');
 });
+
+/** What became of one answer; the reply's first half stands for a tool that was cut short. */
+const SPOILT = {
+  'timed out': (reply: Reply): Reply => timedOut(reply.request),
+  'cut short': (reply: Reply): Reply =>
+    reply.got === 'raw' ? { ...reply, raw: reply.raw.slice(0, reply.raw.length >> 1), truncated: true } : reply,
+} as const;
+
+test.each([
+  ['healthy-pod-pod-cross-node', 'timed out', []],
+  ['healthy-pod-pod-cross-node', 'cut short', []],
+  ['no-listener', 'timed out', ['no-listener']],
+  ['no-listener', 'cut short', ['no-listener']],
+  ['pod-cidr-route-missing-back', 'cut short', ['pod-cidr-route-missing']],
+] as const)(
+  '%s: whichever one fact of a node is %s, no other cause is named, and no fault where there is none',
+  { timeout: 120_000 },
+  async (id, how, allowed) => {
+    const { replies } = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
+    const facts = replies.flatMap(({ got, request }, index) =>
+      got === 'raw' && request.place.node !== '' && !request.action.startsWith('probe.') ? [index] : [],
+    );
+    expect(facts.length).toBeGreaterThan(40);
+    const wrong: string[] = [];
+    for (const spoilt of facts) {
+      const change = (all: readonly Reply[]) => all.map((reply, at) => (at === spoilt ? SPOILT[how](reply) : reply));
+      const report = await diagnosed(id, change, false);
+      const named = faultsOf(report).filter((cause) => !(allowed as readonly string[]).includes(cause));
+      const isFault = allowed.length === 0 && report.verdict === 'fault';
+      const { request } = replies[spoilt]!;
+      if (named.length > 0 || isFault)
+        wrong.push(
+          `${request.action} of ${request.place.node} ${request.place.namespace}: ${report.verdict} ${named.join()}`,
+        );
+    }
+    expect(wrong).toEqual([]);
+  },
+);
