@@ -39,7 +39,16 @@ describe('judgeFault', () => {
 
   test('the right cause behind another one is wrong', () => {
     const before = { ...cause, id: 'link-down' };
-    expect(judgeFault({ ...diagnosis, report: { ...report, causes: [before, cause] } }, expected)).toHaveLength(1);
+    const wrong = judgeFault({ ...diagnosis, report: { ...report, causes: [before, cause] } }, expected);
+    expect(wrong.join('\n')).toContain('names link-down');
+  });
+
+  test('another fault behind the right cause is wrong, what is so by design is not', () => {
+    const after = { ...cause, id: 'link-down', gravity: 'fault' };
+    const both = { ...report, causes: [cause, after] };
+    expect(judgeFault({ ...diagnosis, report: both }, expected).join('\n')).toContain('also names link-down');
+    const note = { ...report, causes: [cause, { ...after, gravity: 'by-design' }] };
+    expect(judgeFault({ ...diagnosis, report: note }, expected)).toEqual([]);
   });
 
   test('an inconclusive report says what it could not see', () => {
