@@ -20,6 +20,7 @@ can be made, the walk through the kernel's rules and routes answers, and the rep
    ├ yes           sizes: do packets of the pod's MTU get through as well?
    │                 └ no                                                      → large-packet-loss
    │                 └ yes                                                     → healthy
+   ├ a proxy's     past-proxy: does it answer past the mesh's proxy that accepted it?  (no verdict by that)
    ├ refused       somebody answered: nobody listens, or a rule rejects        → port-unreachable
    └ no answer     endpoint-direct: does each endpoint answer past the Service?
                      ├ yes, one does                                           → port-unreachable

@@ -1,6 +1,12 @@
 import type { Flow } from './derived.ts';
 
-const ASIDE: ReadonlySet<string> = new Set<Flow['purpose']>(['icmp', 'size', 'underlay', 'underlay-large']);
+const ASIDE: ReadonlySet<string> = new Set<Flow['purpose']>([
+  'icmp',
+  'past-proxy',
+  'size',
+  'underlay',
+  'underlay-large',
+]);
 
 /**
  * Flows that explain and do not decide: ping beside a port that was asked for, and what goes from node to node. Both are

@@ -53,7 +53,11 @@ export function symptomOf(given: Derived): Symptom {
   if (!main || main.protocol === 'icmp') return finishPing(given, steps, pinged, say);
   const connected = say('port-open', `does ${main.protocol}/${main.port ?? ''} of ${main.destination} answer?`, main);
   if (connected === 'yes') return finishOpen(given, steps, say);
-  if (connected === 'unknown') return { class: null, steps };
+  if (connected === 'unknown') {
+    const past = flowOf(given, 'past-proxy');
+    if (past) say('past-proxy', 'does it answer past the proxy that takes the pod’s connections?', past);
+    return { class: null, steps };
+  }
   return finishClosed(given, steps, pinged, main, say);
 }
 

@@ -25,6 +25,7 @@ export type FlowPurpose =
   | 'dns-upstream' // the server that the cluster's DNS forwards to, from its own namespace
   | 'underlay' // from node to node, small
   | 'underlay-large' // and at the NIC's own MTU
+  | 'past-proxy' // main as the user of the mesh's proxy, whom nobody intercepts
   | 'size'; // sizes between the smallest and the largest, where only large ones are lost
 
 /** One packet that the question makes us look at, before it is walked. */
@@ -36,6 +37,8 @@ export interface PlannedFlow {
   readonly from: Place | { readonly outside: Address };
   readonly packet: Packet;
   readonly protocol: Protocol;
+  /** The user as whom it is probed; undefined: podtriage's own. */
+  readonly asUser?: number;
 }
 
 /** What is known of names: addresses that the source's resolver answered, by the name asked. */

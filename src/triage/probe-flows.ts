@@ -7,6 +7,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { nameserversOf, type PlannedFlow, plannedFlows, type ResolvedNames } from '../target/flows.ts';
 import type { Question } from '../target/question.ts';
 import { followUps } from './follow-ups.ts';
+import { meshFlows } from './mesh-flows.ts';
 import { type ProbeOutcome, probeOutcomes, requestsOf } from './probe-outcomes.ts';
 import type { Run } from './run.ts';
 
@@ -21,7 +22,7 @@ export function allPlannedFlows(snapshot: Snapshot, question: Question) {
     .map((flow) => pastTheService(flow, all, snapshot, question))
     .filter((flow) => isWorthALook(flow, snapshot, question));
   const more = followUps(snapshot, question, planned);
-  return { flows: [...planned, ...more.flows], wants: more.wants };
+  return { flows: [...meshFlows(snapshot, question, planned), ...more.flows], wants: more.wants };
 }
 
 /**
@@ -144,7 +145,7 @@ function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow): FlowProbe {
     outcome: outcome.outcome,
     passed: outcome.passed,
     ...(isLookUp && { resolved }),
-    statement: `${outcome.request.place.namespace === 'host' ? outcome.request.place.node : outcome.request.place.namespace}: ${outcome.statement}`,
+    statement: `${outcome.request.place.namespace === 'host' ? outcome.request.place.node : outcome.request.place.namespace}${userWords(planned)}: ${outcome.statement}`,
     ...(outcome.latencyMs !== undefined && { latencyMs: outcome.latencyMs }),
     evidence: {
       kind: outcome.request.action,
@@ -155,4 +156,10 @@ function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow): FlowProbe {
       statement: outcome.statement,
     },
   };
+}
+
+/** As whom a probe was made, where it was not as podtriage itself. */
+function userWords({ purpose, asUser }: PlannedFlow): string {
+  if (asUser === undefined) return '';
+  return purpose === 'past-proxy' ? ` as user ${asUser}, past the proxy` : ` as the application’s user ${asUser}`;
 }

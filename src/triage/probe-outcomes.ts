@@ -31,12 +31,15 @@ export function requestsOf(snapshot: Snapshot, question: Question, flow: Planned
     ...(port !== undefined && { port }),
     trip: { forward: { packet: flow.packet } },
   };
-  return probesOf(probed, question.family, namesFor(snapshot, question, flow));
+  const requests = probesOf(probed, question.family, namesFor(snapshot, question, flow));
+  if (flow.asUser === undefined) return requests;
+  return requests.map((request) => ({ ...request, args: { ...request.args, uid: flow.asUser! } }));
 }
 
 function probePurpose(purpose: PlannedFlow['purpose']) {
   if (purpose === 'dns-control' || purpose === 'dns-upstream') return 'dns';
   if (purpose === 'underlay') return 'icmp';
+  if (purpose === 'past-proxy') return 'main';
   return purpose === 'underlay-large' || purpose === 'size' ? 'large' : purpose;
 }
 
@@ -69,7 +72,12 @@ export function probeOutcomes(
     const { args } = observed.source.request;
     const reading = LARGE.has(flow.purpose)
       ? interpretLarge(args, observed.value as IcmpAnswer, smallAnswer(snapshot, request))
-      : interpretProbe(action, args, observed.value, circumstances(gate, question));
+      : interpretProbe(
+          action,
+          args,
+          observed.value,
+          flow.purpose === 'past-proxy' ? {} : circumstances(gate, question),
+        );
     return [{ ...reading, request, source: observed.source }];
   });
 }
