@@ -18,6 +18,9 @@ export interface OpenedHost {
   readonly isLive: boolean;
 }
 
+const HELPER_LIFETIME_MIN_S = 300;
+const HELPER_GRACE_S = 60;
+
 /** The door to the world that the options name: a bundle's recorded replies, or a live cluster. */
 export async function openHost(options: CommonOptions, notice: (line: string) => void): Promise<OpenedHost> {
   if (options.bundle !== undefined) return openBundle(options.bundle);
@@ -31,10 +34,13 @@ export async function openHost(options: CommonOptions, notice: (line: string) =>
       image: options.image ?? DEFAULT_IMAGE,
       version: podtriageVersion(),
       privileged: options.privileged,
+      // The cluster must not end a helper while the run that it serves may still go on.
+      lifetimeSeconds: Math.ceil(Math.max(HELPER_LIFETIME_MIN_S, options.timeout + HELPER_GRACE_S)),
       notice,
       ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
       ...(options.context !== undefined && { context: options.context }),
       ...(options.as !== undefined && { as: { user: options.as, groups: [] } }),
+      ...(options.namespace !== undefined && { namespaces: [options.namespace] }),
       ...(options.helperNamespace !== undefined && { helperNamespace: options.helperNamespace }),
       ...(options.imagePullSecret !== undefined && { imagePullSecret: options.imagePullSecret }),
     });

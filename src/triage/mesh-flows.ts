@@ -37,7 +37,7 @@ function applicationUser(snapshot: Snapshot, { source }: Question): number | und
   );
   const sandbox = sandboxes.value.pods.find((one) => one.uid === pod?.metadata.uid);
   const wanted = pod && containerId(pod, source.container);
-  const container = sandbox?.containers.find((one) => wanted?.endsWith(one.id));
+  const container = sandbox?.containers.find((one) => one.id !== '' && wanted?.endsWith(one.id));
   return container?.uid === 0 ? undefined : container?.uid;
 }
 

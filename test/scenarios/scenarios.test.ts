@@ -58,7 +58,7 @@ describe.each(ids)('%s', (id) => {
     if (expected.explains !== undefined) expect(nested(first!)).toContain(expected.explains);
   });
 
-  test('what it cannot see without probes it does not call healthy, and names no other cause', async () => {
+  test('by the state alone no other fault is named, and the right one if any', async () => {
     const report = await diagnoseBundle(id, false);
     const named = report.causes.filter((cause) => cause.gravity === 'fault').map((cause) => cause.id);
     if (expected.id === undefined) expect(named).toEqual([]);
