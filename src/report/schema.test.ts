@@ -3,8 +3,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { renderJson } from './json.ts';
 import type { Report } from './report.ts';
-import { dispositions, reportSchema } from './schema.ts';
+import { reportSchema } from './schema.ts';
 import { faultReport, forkedReport, healthyReport, inconclusiveReport } from './testing/sample-reports.ts';
+import { dispositions } from './trip-schema.ts';
 
 const validate = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }).compile(reportSchema);
 
