@@ -14,6 +14,8 @@ import type { Tuple } from './tuple.ts';
 export interface World {
   readonly snapshot: Snapshot;
   readonly gate: DatapathGate;
+  /** 'all': rules that were passed over become steps as well (`matched: 'no'`); it changes nothing else of the walk. */
+  readonly record?: 'all';
 }
 
 /** What stays the same through a walk. */

@@ -73,7 +73,7 @@ export function explore(walk: Walk, start: Cursor): Graph {
       continue;
     }
     const move = STAGES[node.cursor.stage.name](walk, node.cursor);
-    steps += 1 + move.ways.reduce((sum, way) => sum + way.steps.length, 0);
+    steps += 1 + move.ways.reduce((sum, way) => sum + countOf(way.steps), 0);
     const only = move.ways.length === 1 ? move.ways[0]! : undefined;
     if (only) {
       node.steps.push(...only.steps);
@@ -84,6 +84,11 @@ export function explore(walk: Walk, start: Cursor): Graph {
     node.out = { kind: 'fork', fork: move.fork ?? 'undecided', to };
   }
   return { nodes, unwalked };
+}
+
+/** What was passed over (World.record) costs nothing: telling of it must not cut the walk short. */
+function countOf(steps: readonly Step[]): number {
+  return steps.reduce((sum, step) => (step.matched === 'no' ? sum : sum + 1), 0);
 }
 
 function nodeOf(cursor: Cursor): GraphNode {

@@ -4,13 +4,13 @@ import type { Place } from '../net/place.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { type Cursor, familyAt } from './cursor.ts';
+import { type Cursor, familyAt, type World } from './cursor.ts';
 import type { HookInput, HookName } from './hook.ts';
 import { addressTypeOf } from './routes.ts';
 import { reversed, tupleOf } from './tuple.ts';
 
 /** What a rule set sees of a packet at a hook. */
-export function hookInputOf(snapshot: Snapshot, cursor: Cursor, hook: HookName): HookInput {
+export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: HookName): HookInput {
   const { place, packet, meta, path, tracking } = cursor;
   const isIncoming = hook === 'prerouting' || hook === 'input' || hook === 'forward';
   const isOutgoing = hook === 'forward' || hook === 'output' || hook === 'postrouting';
@@ -35,6 +35,7 @@ export function hookInputOf(snapshot: Snapshot, cursor: Cursor, hook: HookName):
     },
     ...(path.local && !isIncoming ? { socket: {} } : {}),
     masqueradeAddress: () => masqueradeAddress(snapshot, cursor),
+    ...(record === undefined ? {} : { record }),
   };
 }
 

@@ -55,6 +55,8 @@ export interface HookInput {
   readonly socket?: { readonly uid?: number; readonly gid?: number };
   /** The first address of the output device that a MASQUERADE would take; undefined: not known. */
   readonly masqueradeAddress: () => string | undefined;
+  /** 'all': a rule set also tells of each rule that it passed over, with the match that failed (World.record). */
+  readonly record?: 'all';
 }
 
 export type NatRange = {

@@ -67,7 +67,7 @@ function tracked(cursor: AtHook, hook: HookName): Move {
 }
 
 function runRules(walk: Walk, cursor: AtHook, entries: readonly HookEntry[]): Move {
-  const input = hookInputOf(walk.world.snapshot, cursor, cursor.stage.hook);
+  const input = hookInputOf(walk.world, cursor, cursor.stage.hook);
   const outcomes = inEveryOrder(entries, (order) => runInOrder(order, input));
   return moveOf(outcomes.map((outcome) => ({ outcome, way: wayOf(cursor, outcome) })));
 }
@@ -169,7 +169,7 @@ function runNat(walk: Walk, cursor: AtHook, entries: readonly HookEntry[], hook:
   const kind = natKindAt(hook);
   const isFirst = cursor.meta.conntrack === 'new' && !current.reply && !isDecided(current.connection, kind);
   if (!isFirst) return rewritten(cursor, hook);
-  const input = hookInputOf(walk.world.snapshot, cursor, hook);
+  const input = hookInputOf(walk.world, cursor, hook);
   const outcomes = inEveryOrder(entries, (order) => runNatChains(order, input));
   return moveOf(outcomes.map((outcome) => ({ outcome, way: natWay(walk, cursor, outcome, hook) })));
 }
@@ -210,7 +210,7 @@ function rewritten(cursor: AtHook, hook: HookName, outcome?: HookOutcome): Move 
   if (packet === cursor.packet) return go({ ...cursor, meta });
   const { changes, text } = natChanges(cursor.packet, packet);
   if (changes.length === 0) return go({ ...cursor, meta });
-  const last = outcome?.steps.findLast((step) => step.kind === 'rule');
+  const last = outcome?.steps.findLast((step) => step.kind === 'rule' && step.matched !== 'no');
   const step = makeStep({
     kind: 'nat',
     at: `${hook} nat`,

@@ -57,7 +57,8 @@ export function compileMatches(matches: readonly IptablesMatch[]): CompiledMatch
   };
 }
 
-function compileOne(match: IptablesMatch): Evaluator | undefined {
+/** Undefined where the module, or an option of it, is not modelled. */
+export function compileOne(match: IptablesMatch): Evaluator | undefined {
   return Object.hasOwn(MODULES, match.module) ? MODULES[match.module]!(match) : undefined;
 }
 

@@ -27,6 +27,7 @@ export function ruleStep(
   const verdict = verdictName(effect);
   if (verdict) values.verdict = verdict;
   if (rule.packets !== undefined) values.packets = rule.packets;
+  if (rule.bytes !== undefined) values.bytes = rule.bytes;
   if (match.undecided.length > 0) values.undecided = match.undecided.join(', ');
   if (match.probability !== undefined) values.probability = match.probability;
   return {
@@ -70,7 +71,7 @@ export function unparsedStep(context: TableContext, chain: CompiledChain, line: 
   };
 }
 
-function tableValues(context: TableContext, chain: CompiledChain, input: HookInput): Record<string, Scalar> {
+export function tableValues(context: TableContext, chain: CompiledChain, input: HookInput): Record<string, Scalar> {
   return {
     backend: context.backend,
     family: input.family,
@@ -80,7 +81,7 @@ function tableValues(context: TableContext, chain: CompiledChain, input: HookInp
   };
 }
 
-function sourceOf(context: TableContext, line: number | undefined, text: string): Source {
+export function sourceOf(context: TableContext, line: number | undefined, text: string): Source {
   return { ...context.observed.source, ...(line === undefined ? {} : { line }), text };
 }
 

@@ -5,6 +5,7 @@ import type { HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import type { Backend } from './iptables.ts';
 import type { CompiledChain, CompiledRule, CompiledTable } from './iptables-compile.ts';
 import type { MatchOutcome } from './iptables-match.ts';
+import { passedOverStep } from './iptables-passed-over.ts';
 import { policyStep, ruleStep, unparsedStep } from './iptables-steps.ts';
 import type { TargetEffect } from './iptables-target.ts';
 import type { Chance, Step } from './trace.ts';
@@ -112,7 +113,7 @@ function unknownEnd(way: Way, because: string): Way {
 /** What becomes of one way at one rule: matched, passed over, or both. */
 function applyRule(context: TableContext, chain: CompiledChain, rule: CompiledRule, way: Way, depth: number): Way[] {
   const match = rule.matches().evaluate(way.input);
-  if (isImpossible(match.chance)) return [way];
+  if (isImpossible(match.chance)) return [passedOver(context, chain, rule, way)];
   const effect = rule.target()(way.input);
   const undecided = effect.kind === 'unmodelled' ? [...match.undecided, rule.rule.target!.name] : match.undecided;
   const step = ruleStep(context, chain, rule.rule, { ...match, undecided }, effect, way.input);
@@ -123,6 +124,12 @@ function applyRule(context: TableContext, chain: CompiledChain, rule: CompiledRu
   const steps = match.undecided.length > 0 ? hit.steps : way.steps;
   const missed: Way = { ...way, ...fork, chance: both(way.chance, opposite(match.chance)), steps };
   return mergeWays([...hits, missed], way.chance, keyOf, join);
+}
+
+/** A rule that does not match leaves no trace, unless the walk is to tell of every rule. */
+function passedOver(context: TableContext, chain: CompiledChain, rule: CompiledRule, way: Way): Way {
+  if (way.input.record !== 'all') return way;
+  return { ...way, steps: [...way.steps, passedOverStep(context, chain, rule.rule, way.input)] };
 }
 
 function forkOf(way: Way, match: MatchOutcome, undecided: boolean): Pick<Way, 'fork'> {

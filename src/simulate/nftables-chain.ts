@@ -1,6 +1,7 @@
 import type { NftChain, NftRule, NftTable } from '../parse/nft-json.ts';
 import type { HookOutcome } from './hook.ts';
 import { together } from './nftables-datum.ts';
+import { passedOverStep } from './nftables-passed-over.ts';
 import { type NftWalkPlace, policyStep, ruleStep, runRule } from './nftables-rule.ts';
 import { type NftState, stateKey } from './nftables-state.ts';
 import type { NftBranch, NftTurn } from './nftables-statement.ts';
@@ -50,6 +51,7 @@ function chainsOf(table: NftTable): ReadonlyMap<string, NftChain> {
 
 function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): readonly HookOutcome[] {
   const steps: Step[] = [];
+  let matched = 0;
   let frames = start;
   let state = startState;
   for (;;) {
@@ -61,19 +63,26 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
       continue;
     }
     walk.rules++;
-    if (walk.rules > RULES_MAX || steps.length > STEPS_MAX)
+    if (walk.rules > RULES_MAX || matched > STEPS_MAX)
       return notWalked(walk, steps, state, 'more rules than are walked');
     const at: RuleAt = { rule, chain: frame.chain, frames, state };
     const branches = runRule(rule, { ...walk.place.scope, state });
     if (branches.length !== 1) return withSteps(steps, forked(walk, at, branches));
     const branch = branches[0]!;
     steps.push(...stepsOf(walk, at, branch));
+    if (branch.turn.kind !== 'break') matched++;
     state = branch.state;
     const following = follow(walk, frames, branch.turn);
     if (following === 'verdict') return [finished(branch, steps, state)];
     if (following === 'lost') return notWalked(walk, steps, state, lostText(branch.turn));
     frames = following;
   }
+}
+
+/** A rule that does not match leaves no trace, unless the walk is to tell of every rule. */
+function passedOver(walk: Walk, at: RuleAt, branch: NftBranch): Step | undefined {
+  if (walk.place.scope.input.record !== 'all' || branch.turn.kind !== 'break') return undefined;
+  return passedOverStep(at.rule, at.chain, at.state, walk.place);
 }
 
 interface RuleAt {
@@ -85,7 +94,7 @@ interface RuleAt {
 }
 
 function stepsOf(walk: Walk, at: RuleAt, branch: NftBranch): readonly Step[] {
-  const step = ruleStep(at.rule, at.chain, branch, at.state, walk.place);
+  const step = ruleStep(at.rule, at.chain, branch, at.state, walk.place) ?? passedOver(walk, at, branch);
   return step ? [step] : [];
 }
 

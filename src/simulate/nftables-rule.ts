@@ -113,7 +113,7 @@ export function policyStep(place: NftWalkPlace): Step {
   };
 }
 
-function placeValues(place: NftWalkPlace): Record<string, Scalar> {
+export function placeValues(place: NftWalkPlace): Record<string, Scalar> {
   const { input, table } = place.scope;
   return {
     backend: 'nft',

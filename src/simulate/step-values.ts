@@ -6,7 +6,7 @@ import type { Scalar } from '../host/host.ts';
  *
  * | kind      | values |
  * | --------- | ------ |
- * | rule      | backend (iptables-nft, iptables-legacy, nft) · family · hook · table · chain · ruleNumber · handle (nft) · ruleText · target · verdict (drop, reject, accept, queue …, where it ends the walk through the table) · packets · undecided (names of the matches or target that were not decided) · probability |
+ * | rule      | backend (iptables-nft, iptables-legacy, nft) · family · hook · table · chain · ruleNumber · handle (nft) · ruleText · target · verdict (drop, reject, accept, queue …, where it ends the walk through the table) · packets · bytes · undecided (names of the matches or target that were not decided) · probability · failed (of a rule that was passed over: the first test that said no) |
  * | policy    | backend · family · hook · table · chain · policy (ACCEPT, DROP) · packets |
  * | filter    | backend · table · chain · reason (unparsed, tc, xdp) · device · program |
  * | route     | table (number) · type · destination (prefix) · via · device · metric · preferredSource · protocol · rulePriority · ruleText · routeText · mtu · reason (no-match) · address (what was looked up) · purpose (forward, output, input, reverse) |
