@@ -30,7 +30,7 @@ describe('iptables', () => {
     ':A - [0:0]',
     '-A FORWARD -s 10.99.0.0/16 -d 10.244.1.7/32 -j DROP',
     '[7:420] -A FORWARD ! -i cni0 -j DROP',
-    '-A FORWARD -p tcp -m tcp --sport 40000 --dport 9090 -j DROP',
+    '-A FORWARD -p tcp -m tcp --dport 1024:65535 --tcp-flags FIN FIN -j DROP',
     '-A FORWARD -p tcp -m multiport --dports 80,443 -j DROP',
     '-A FORWARD -j A',
     '-A A -p udp -j DROP',
@@ -44,7 +44,7 @@ describe('iptables', () => {
       [
         ['filter FORWARD#1', 'no', '-s 10.99.0.0/16'],
         ['filter FORWARD#2', 'no', '! -i cni0'],
-        ['filter FORWARD#3', 'no', '-m tcp --dport 9090'],
+        ['filter FORWARD#3', 'no', '-m tcp --tcp-flags FIN FIN'],
         ['filter FORWARD#4', 'no', '-m multiport --dports 80,443'],
         ['filter FORWARD#5', 'yes', ''],
         ['filter A#1', 'no', '-p udp'],
