@@ -178,8 +178,9 @@ const hop = objectOf<Hop>(
     packet: ref('packet'),
     meta: ref('meta'),
     steps: listOf(ref('step')),
+    continues: { const: true },
   },
-  { input: 'optional', output: 'optional' },
+  { input: 'optional', output: 'optional', continues: 'optional' },
 );
 
 const stepRef = objectOf<StepRef>({ segment: INTEGER, hop: INTEGER, step: INTEGER }, {});

@@ -53,7 +53,8 @@ type OpenHop = { -readonly [K in keyof Hop]: Hop[K] } & { steps: Step[] };
 function hopsOf(chain: readonly GraphNode[]): Hop[] {
   const hops: OpenHop[] = [];
   for (const node of chain) {
-    if (node.entersHop || hops.length === 0) hops.push(hopOf(node.cursor));
+    if (node.entersHop) hops.push(hopOf(node.cursor));
+    else if (hops.length === 0) hops.push({ ...hopOf(node.cursor), continues: true });
     const hop = hops.at(-1)!;
     hop.steps.push(...node.steps);
     if (node.output !== undefined) hop.output = node.output;

@@ -75,6 +75,8 @@ export interface Hop {
   readonly packet: Packet;
   readonly meta: Meta;
   readonly steps: readonly Step[];
+  /** The stay began in a segment before: ways forked or met in the middle of it. */
+  readonly continues?: true;
 }
 
 export interface StepRef {
