@@ -1,0 +1,64 @@
+/**
+ * Writes what podtriage's own collectors read of one network namespace into a folder, one file a fact:
+ *   node capture.ts --pid PID --out FOLDER
+ * The node's namespaces are those of PID. An empty answer makes no file; `index.json` lists every question that was
+ * answered, so that an empty answer and one that was never had are told apart.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Reply, Request } from '../../../src/host/host.ts';
+import { createLocalHost } from '../../../src/host/local.ts';
+import { hostOf } from '../../../src/net/place.ts';
+import { factsForNamespace } from '../../../src/simulate/facts-for-namespace.ts';
+import { nftHookEntries } from '../../../src/simulate/nftables.ts';
+import { createSnapshot } from '../../../src/snapshot/create-snapshot.ts';
+import { fileOf, HERE } from '../fixture.ts';
+
+const { values } = parseArgs({ options: { pid: { type: 'string' }, out: { type: 'string' } } });
+if (values.pid === undefined || values.out === undefined) throw new Error('--pid PID --out FOLDER');
+const out = values.out;
+
+const host = createLocalHost({ nodes: { [HERE.node]: { initPid: Number(values.pid) } } });
+const replies: Reply[] = [];
+
+await ask(requests());
+for (const family of [4, 6] as const) {
+  await ask(nftHookEntries(createSnapshot(replies), hostOf(HERE.node), family).wants);
+}
+await host.close();
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const index = [];
+for (const reply of replies) {
+  const { action, args } = reply.request;
+  const whole = reply.got === 'raw' ? new TextDecoder().decode(reply.raw) : undefined;
+  if (whole === undefined) throw new Error(`${action} ${JSON.stringify(args)}: ${JSON.stringify(reply)}`);
+  const text = action === 'sysctls' ? onlyRead(whole) : whole;
+  const file = fileOf(action, args);
+  index.push({ action, args, ...(text.trim() === '' ? {} : { file }) });
+  if (text.trim() !== '') writeFileSync(join(out, file), text.endsWith('\n') ? text : `${text}\n`);
+}
+const lines = index.map((one) => JSON.stringify(one)).toSorted();
+writeFileSync(join(out, 'index.json'), `[\n${lines.join(',\n')}\n]\n`);
+
+/** The settings that the walk reads; hundreds of others would only make the fixtures big. */
+function onlyRead(text: string): string {
+  const { files } = JSON.parse(text) as { files: { path: string }[] };
+  const read = /\/(?:ip_forward|forwarding|rp_filter|route_localnet|accept_local|bridge-nf-call-\w+|src_valid_mark)$/;
+  const kept = files.filter(({ path }) => read.test(path)).map((file) => JSON.stringify(file));
+  return `{"files":[\n${kept.join(',\n')}\n]}`;
+}
+
+function requests(): Request[] {
+  const all = ([4, 6] as const).flatMap((family) => factsForNamespace(HERE, family));
+  return [...new Map(all.map((request) => [JSON.stringify(request), request])).values()];
+}
+
+async function ask(some: readonly Request[]): Promise<void> {
+  const known = new Set(replies.map(({ request }) => JSON.stringify([request.action, request.args])));
+  const fresh = some.filter((request) => !known.has(JSON.stringify([request.action, request.args])));
+  if (fresh.length === 0) return;
+  const limits = { deadlineMs: Date.now() + 60_000, maxBytes: 1 << 26 };
+  for await (const reply of host.perform(fresh, limits, AbortSignal.timeout(60_000))) replies.push(reply);
+}

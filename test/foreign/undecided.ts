@@ -1,0 +1,85 @@
+/** Which matches, statements and targets of a fixture the walk cannot decide, or does not model. */
+import type { IptablesRuleset } from '../../src/parse/iptables-save.ts';
+import type { NftRuleset } from '../../src/parse/nft-json.ts';
+import type { HookInput, HookName } from '../../src/simulate/hook.ts';
+import { compileMatches, isModelled } from '../../src/simulate/iptables-match.ts';
+import { compileTarget } from '../../src/simulate/iptables-target.ts';
+import { runStatement } from '../../src/simulate/nftables-statement.ts';
+import { buildHookInput, ECHO } from '../../src/simulate/testing/build-hook-input.ts';
+import { type Fixture, HERE } from './fixture.ts';
+
+const HOOKS: readonly HookName[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
+
+/** Packets of which everything is known: what is undecided with them is so for want of state. */
+function inputs(fixture: Fixture): HookInput[] {
+  const ports = { sourcePort: 40_000, destinationPort: 80 };
+  const l4s = [
+    { protocol: 'tcp', ...ports, flags: ['syn'], mss: 1460 },
+    { protocol: 'udp', ...ports },
+    ECHO,
+    { protocol: 'icmpv6', type: 128, code: 0, id: 7 },
+  ] as const;
+  const ends = [
+    { source: '10.244.0.4', destination: '10.80.0.11' },
+    { source: 'fd44::4', destination: 'fd80::11' },
+  ];
+  return HOOKS.flatMap((hook) =>
+    ends.flatMap((end) =>
+      l4s.map((l4) =>
+        buildHookInput(fixture.snapshot, {
+          hook,
+          place: HERE,
+          packet: { ...end, l4, macs: { source: '02:00:00:00:00:01', destination: '02:00:00:00:00:02' } },
+          ...(hook === 'output' || hook === 'postrouting' ? { socket: { uid: 1000, gid: 1000 } } : {}),
+        }),
+      ),
+    ),
+  );
+}
+
+export function undecidedOf(fixture: Fixture): readonly string[] {
+  const found = new Set<string>();
+  const packets = inputs(fixture);
+  for (const { action, args } of fixture.answers) {
+    const observed = fixture.snapshot.fact(action, HERE, args);
+    if (observed.state !== 'seen') continue;
+    if (action === 'iptables.nft' || action === 'iptables.legacy')
+      ofIptables(observed.value as IptablesRuleset, packets, found);
+    if (action === 'nft.table') ofNft(observed.value as NftRuleset, packets, found);
+  }
+  return [...found].toSorted();
+}
+
+function ofIptables({ tables }: IptablesRuleset, packets: readonly HookInput[], found: Set<string>): void {
+  for (const table of tables) {
+    const chains = new Set(table.chains.map((chain) => chain.name));
+    for (const rule of table.chains.flatMap((chain) => chain.rules)) {
+      for (const match of rule.matches) {
+        if (!isModelled(match)) found.add(`not modelled: ${rule.text}`);
+        const compiled = compileMatches([match]);
+        if (packets.some((packet) => compiled.evaluate(packet).undecided.length > 0)) found.add(`-m ${match.module}`);
+      }
+      const target = compileTarget(rule.target, (name) => chains.has(name));
+      for (const packet of packets) {
+        const effect = target(packet);
+        if (effect.kind === 'unmodelled') found.add(`not modelled: ${rule.text}`);
+        if (effect.kind === 'either') found.add(`-j ${rule.target!.name}`);
+      }
+    }
+  }
+}
+
+function ofNft({ tables }: NftRuleset, packets: readonly HookInput[], found: Set<string>): void {
+  for (const table of tables.filter((one) => !one.hasXt)) {
+    for (const rule of table.chains.flatMap((chain) => chain.rules)) {
+      for (const statement of rule.statements) {
+        for (const input of packets) {
+          const state = { packet: input.packet, meta: input.meta, doubtfulMarks: [], touched: [] };
+          for (const branch of runStatement(statement, { input, table, state } as never)) {
+            for (const doubt of [...branch.doubts, ...branch.features]) found.add(doubt);
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/** Holds the walk of a packet through a fixture against what the kernel did with the same packet. */
+import type { L4 } from '../../src/net/packet.ts';
+import type { DatapathGate } from '../../src/simulate/datapath.ts';
+import { buildPacket } from '../../src/simulate/testing/build-hook-input.ts';
+import type { LeafEnd, Segment, Step, Trace } from '../../src/simulate/trace.ts';
+import { simulateTrace } from '../../src/simulate/walk.ts';
+import { type Fixture, HERE } from './fixture.ts';
+import type { Probe, Probed } from './probe.ts';
+
+const GATE: DatapathGate = { parts: [], podAddressesRoutable: 'unknown' };
+
+/** The devices and addresses of make/scene.sh. */
+const ENTRANCES = {
+  client: { device: 'veth-client', four: '10.244.0.4', six: 'fd44::4' },
+  web: { device: 'veth-web', four: '10.244.0.10', six: 'fd44::10' },
+  outside: { device: 'eth0', four: '10.80.0.1', six: 'fd80::1' },
+  node: { device: undefined, four: '10.80.0.11', six: 'fd80::11' },
+} as const;
+
+/** One way through the trace: the rules that it met on the node, and its end. */
+export interface WalkedWay {
+  /** As probe.ts names them; `unsure` are those that the walk could not decide. */
+  readonly rules: ReadonlySet<string>;
+  readonly unsure: ReadonlySet<string>;
+  readonly leaf: LeafEnd;
+  readonly chance: number;
+}
+
+export function walkProbe(fixture: Fixture, probe: Probe & { readonly sourcePort?: number }): readonly WalkedWay[] {
+  const entrance = ENTRANCES[probe.from];
+  const isSix = probe.to.includes(':');
+  const source = probe.source ?? (isSix ? entrance.six : entrance.four);
+  const packet = buildPacket({
+    source,
+    destination: probe.to,
+    l4: l4Of(probe),
+    lengthBytes: probe.protocol === 'udp' ? 29 : 60,
+    df: probe.protocol !== 'icmp',
+    ...macsOf(fixture, probe, source),
+  });
+  const start = { from: HERE, packet, ...(entrance.device === undefined ? {} : { arrivesBy: entrance.device }) };
+  return waysOf(simulateTrace({ snapshot: fixture.snapshot, gate: GATE }, start));
+}
+
+/** The frame that a pod, or the host outside, puts on the wire: to its gateway, or to a neighbour of its own network. */
+function macsOf(
+  fixture: Fixture,
+  { from, to }: Probe,
+  source: string,
+): { macs?: { source: string; destination: string } } {
+  if (from === 'node') return {};
+  const links = fixture.snapshot.fact('links', HERE);
+  const neighbours = fixture.snapshot.fact('neighbours', HERE);
+  if (links.state !== 'seen' || neighbours.state !== 'seen') return {};
+  const entrance = links.value.find((link) => link.name === ENTRANCES[from].device);
+  const gateway = links.value.find((link) => link.name === entrance?.master) ?? entrance;
+  const macOf = (address: string) => neighbours.value.find((one) => one.address === address)?.mac;
+  const own = macOf(source) ?? '02:00:00:00:00:01';
+  const destination = (from === 'outside' ? undefined : macOf(to)) ?? gateway?.mac;
+  return destination === undefined ? {} : { macs: { source: own, destination } };
+}
+
+function l4Of({ protocol = 'tcp', port = 0, sourcePort = 40_000, to }: Probe): L4 {
+  if (protocol === 'icmp')
+    return { protocol: to.includes(':') ? 'icmpv6' : 'icmp', type: to.includes(':') ? 128 : 8, code: 0, id: 7 };
+  const ports = { protocol, sourcePort, destinationPort: port };
+  return protocol === 'tcp' ? { ...ports, flags: ['syn'], mss: 1460 } : ports;
+}
+
+export function waysOf(trace: Trace): readonly WalkedWay[] {
+  const ways: WalkedWay[] = [];
+  const follow = (index: number, before: readonly Step[], chance: number): void => {
+    const segment = trace.segments[index]!;
+    const steps = [...before, ...stepsHere(segment)];
+    const { then } = segment;
+    if ('fork' in then) {
+      for (const to of then.to) follow(to.segment, steps, chance * to.chance.max);
+      return;
+    }
+    const errors = then.errorTrace ? waysOf(then.errorTrace) : [undefined];
+    for (const error of errors) {
+      const own = named(steps.filter((step) => step.matched === 'yes'));
+      const unsure = named(steps.filter((step) => step.matched === 'unknown'));
+      ways.push({
+        rules: new Set([...own, ...(error?.rules ?? [])]),
+        unsure: new Set([...unsure, ...(error?.unsure ?? [])]),
+        leaf: then,
+        chance,
+      });
+    }
+  };
+  follow(0, [], 1);
+  return ways;
+}
+
+function stepsHere(segment: Segment): Step[] {
+  return segment.hops
+    .filter((hop) => hop.place.node === HERE.node && hop.place.namespace === HERE.namespace)
+    .flatMap((hop) => hop.steps);
+}
+
+function named(steps: readonly Step[]): string[] {
+  return steps
+    .filter((step) => step.kind === 'rule' && String(step.values.backend).startsWith('iptables'))
+    .map(({ values }) => `${values.table}-${String(values.backend).slice(9)} ${values.chain}#${values.ruleNumber}`);
+}
+
+const LET_NOT_THROUGH = new Set(['dropped-by-rule', 'rejected-by-rule', 'bridge-blocked', 'no-route', 'martian']);
+
+/** What of a way is not as the kernel did it; undefined where all is. */
+export function difference(way: WalkedWay, probed: Probed): string | undefined {
+  const missing = probed.rose.filter((rule) => !way.rules.has(rule) && !way.unsure.has(rule));
+  // Ways that stand alike behind an undecided rule are one, with the rules of both.
+  const extra = way.unsure.size > 0 ? [] : [...way.rules].filter((rule) => !probed.rose.includes(rule));
+  if (missing.length > 0 || extra.length > 0)
+    return `kernel only: ${missing.join(', ')}; walk only: ${extra.join(', ')}`;
+  const { end, packet } = way.leaf;
+  if (probed.entry === undefined) {
+    return LET_NOT_THROUGH.has(end) || probed.protocol === 'icmp'
+      ? undefined
+      : `the kernel let it not through, the walk: ${end}`;
+  }
+  if (LET_NOT_THROUGH.has(end)) return `the kernel let it through, the walk: ${end}`;
+  const port = 'destinationPort' in packet.l4 ? packet.l4.destinationPort : undefined;
+  const walked = `${packet.ip.source} to ${packet.ip.destination}:${port}`;
+  const real = `${probed.entry.source} to ${probed.entry.to}:${probed.entry.port}`;
+  return walked === real ? undefined : `kernel: ${real}; walk: ${walked}`;
+}
