@@ -1,12 +1,13 @@
-import { asNumber, asRecord, asStrings, asText, nftNode } from './nft-node.ts';
-import { renderNftRule } from './nft-rule-text.ts';
+import { NftTableReader } from './nft-json-table.ts';
+import { asRecord, asStrings, asText, nftNode } from './nft-node.ts';
 import type { Parsed, UnparsedLine } from './parsed.ts';
 
 /**
  * `nft -j list ruleset` / `nft -j list table FAMILY NAME` / `nft -j list tables` (libnftables-json(5)).
- * Statements and expressions stay in libnftables' own JSON shape; simulate/nftables.ts models them.
- * Seen: nft 1.0.6 (whose JSON leaves out a set's `dynamic` flag). Not kept: named counters, quotas and limits, helpers,
- * flowtables; statements that use them say so themselves. An item of a kind not known here is unparsed.
+ * Statements, expressions and elements stay in libnftables' own JSON shape, uncopied; simulate/nftables.ts models them.
+ * Rules are made into NftRule when their chain is first looked at: of 170,000 a walk meets ten.
+ * Seen: nft 1.0.6 (whose JSON leaves out a set's `dynamic` flag, and prints other memory in place of a table's single
+ * flag). Not kept: what a named counter counts, tunnels, secmarks. An item of a kind not known here is unparsed.
  */
 export interface NftRuleset {
   readonly tables: readonly NftTable[];
@@ -16,10 +17,13 @@ export interface NftTable {
   readonly family: 'ip' | 'ip6' | 'inet' | 'arp' | 'bridge' | 'netdev';
   readonly name: string;
   readonly handle?: number;
-  /** `dormant` tables are not evaluated. */
+  /** `dormant` tables are not evaluated. A flag that is none of dormant, owner and persist may be any of them (see above). */
   readonly flags: readonly string[];
   readonly chains: readonly NftChain[];
   readonly sets: readonly NftSet[];
+  /** Named limits, quotas, helpers …, in the listing's order. */
+  readonly objects: readonly NftObject[];
+  readonly flowtables: readonly NftFlowtable[];
   /** Carries xt expressions, so it was written by iptables-nft: simulated from iptables-nft-save, not from here. */
   readonly hasXt: boolean;
 }
@@ -54,60 +58,32 @@ export interface NftSet {
   readonly type: unknown;
   readonly map?: unknown;
   readonly flags: readonly string[];
+  /** How many elements it takes at most; undefined: not said. */
+  readonly size?: number;
   readonly elements: readonly unknown[];
   /** Elements were not listed (terse): absence must not be claimed. */
   readonly terse: boolean;
 }
 
+/** A named stateful object; `body` as nft prints it. */
+export interface NftObject {
+  readonly kind: string; // limit, quota, counter, ct helper, ct timeout, ct expectation, secmark, synproxy, tunnel
+  readonly name: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** A fast path at the ingress hook of its devices, for connections that a `flow add` statement put into it. */
+export interface NftFlowtable {
+  readonly name: string;
+  readonly priority: number;
+  readonly devices: readonly string[];
+}
+
 export type NftFamily = NftTable['family'];
-
-const FAMILIES: readonly NftFamily[] = ['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev'];
-const HOOKS = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress', 'egress'] as const;
-const TYPES = ['filter', 'nat', 'route'] as const;
-
-/** Items that carry nothing which the ruleset keeps. */
-const PASSED_OVER: ReadonlySet<string> = new Set([
-  'metainfo',
-  'counter',
-  'quota',
-  'limit',
-  'ct helper',
-  'ct timeout',
-  'ct expectation',
-  'secmark',
-  'synproxy',
-  'flowtable',
-  'tunnel',
-]);
-
-/** NF_IP_PRI_* by nft's names, nft(8) "Standard priority names"; the bridge family has numbers of its own. */
-const PRIORITIES: Readonly<Record<string, number>> = {
-  raw: -300,
-  mangle: -150,
-  dstnat: -100,
-  filter: 0,
-  security: 50,
-  srcnat: 100,
-};
-const BRIDGE_PRIORITIES: Readonly<Record<string, number>> = { dstnat: -300, filter: -200, out: 100, srcnat: 300 };
 
 interface Listing {
   readonly items: readonly unknown[];
   readonly unparsed: UnparsedLine[];
-}
-
-interface ChainDraft extends Omit<NftChain, 'rules'> {
-  readonly rules: NftRule[];
-}
-
-interface TableDraft {
-  readonly family: NftFamily;
-  readonly name: string;
-  handle?: number;
-  flags: readonly string[];
-  readonly chains: Map<string, ChainDraft>;
-  readonly sets: Map<string, NftSet & { readonly elements: unknown[] }>;
-  hasXt: boolean;
 }
 
 /**
@@ -116,17 +92,24 @@ interface TableDraft {
  */
 export function parseNftJson(text: string, options: { readonly terse?: boolean } = {}): Parsed<NftRuleset> {
   const { items, unparsed } = listingOf(text);
-  const tables = new Map<string, TableDraft>();
+  const reader = new NftTableReader(options.terse === true);
   for (const item of items) {
-    if (!readItem(item, tables, options.terse === true)) unparsed.push(notUnderstood(item));
+    if (!reader.read(item)) unparsed.push(notUnderstood(item));
   }
-  return { value: { tables: [...tables.values()].map(finished) }, unparsed };
+  return { value: { tables: reader.tables() }, unparsed };
+}
+
+export interface NftTableName {
+  readonly family: string;
+  readonly name: string;
+  /** Absent where the table has none; see NftTable. */
+  readonly flags?: readonly string[];
 }
 
 /** Names of the tables, from `nft -j list tables` or any longer listing. */
-export function parseNftTables(text: string): Parsed<readonly { readonly family: string; readonly name: string }[]> {
+export function parseNftTables(text: string): Parsed<readonly NftTableName[]> {
   const { items, unparsed } = listingOf(text);
-  const value: { family: string; name: string }[] = [];
+  const value: NftTableName[] = [];
   for (const item of items) {
     const node = nftNode(item);
     if (!node) unparsed.push(notUnderstood(item));
@@ -135,7 +118,7 @@ export function parseNftTables(text: string): Parsed<readonly { readonly family:
     const family = asText(table?.family);
     const name = asText(table?.name);
     if (family === undefined || name === undefined) unparsed.push(notUnderstood(item));
-    else value.push({ family, name });
+    else value.push({ family, name, ...(table?.flags === undefined ? {} : { flags: asStrings(table.flags) }) });
   }
   return { value, unparsed };
 }
@@ -154,161 +137,4 @@ function listingOf(text: string): Listing {
 
 function notUnderstood(item: unknown): UnparsedLine {
   return { line: 0, text: JSON.stringify(item).slice(0, 1000) };
-}
-
-function readItem(item: unknown, tables: Map<string, TableDraft>, terse: boolean): boolean {
-  const node = nftNode(item);
-  if (!node) return false;
-  if (PASSED_OVER.has(node.kind)) return true;
-  const body = asRecord(node.body);
-  if (!body) return false;
-  switch (node.kind) {
-    case 'table':
-      return readTable(body, tables);
-    case 'chain':
-      return readChain(body, tables);
-    case 'rule':
-      return readRule(body, tables);
-    case 'set':
-    case 'map':
-      return readSet(node.kind, body, tables, terse);
-    case 'element':
-      return readElements(body, tables);
-    default:
-      return false;
-  }
-}
-
-function readTable(body: Readonly<Record<string, unknown>>, tables: Map<string, TableDraft>): boolean {
-  const table = tableOf(body, 'name', tables);
-  if (!table) return false;
-  const handle = asNumber(body.handle);
-  if (handle !== undefined) table.handle = handle;
-  table.flags = asStrings(body.flags);
-  return true;
-}
-
-/** `nft list chain` and `list map` print no table object, so a table is also made by what it contains. */
-function tableOf(
-  body: Readonly<Record<string, unknown>>,
-  nameKey: 'name' | 'table',
-  tables: Map<string, TableDraft>,
-): TableDraft | undefined {
-  const family = FAMILIES.find((known) => known === body.family);
-  const name = asText(body[nameKey]);
-  if (family === undefined || name === undefined) return undefined;
-  const key = `${family} ${name}`;
-  const known = tables.get(key);
-  if (known) return known;
-  const table: TableDraft = { family, name, flags: [], chains: new Map(), sets: new Map(), hasXt: false };
-  tables.set(key, table);
-  return table;
-}
-
-function readChain(body: Readonly<Record<string, unknown>>, tables: Map<string, TableDraft>): boolean {
-  const table = tableOf(body, 'table', tables);
-  const name = asText(body.name);
-  if (!table || name === undefined) return false;
-  const base = body.hook === undefined ? undefined : baseOf(body, table.family);
-  if (body.hook !== undefined && !base) return false;
-  const handle = asNumber(body.handle);
-  table.chains.set(name, {
-    name,
-    ...(handle === undefined ? {} : { handle }),
-    ...(base ? { base } : {}),
-    rules: [],
-  });
-  return true;
-}
-
-function baseOf(body: Readonly<Record<string, unknown>>, family: NftFamily): NftChain['base'] | undefined {
-  const hook = HOOKS.find((known) => known === body.hook);
-  const type = TYPES.find((known) => known === body.type);
-  const priority = priorityOf(body.prio, family);
-  if (hook === undefined || type === undefined || priority === undefined) return undefined;
-  const policy = body.policy === undefined ? 'accept' : body.policy;
-  if (policy !== 'accept' && policy !== 'drop') return undefined;
-  const device = asStrings(body.dev ?? body.devices);
-  return { type, hook, priority, policy, ...(device.length > 0 ? { device } : {}) };
-}
-
-/** A number, a standard name, or a name with an offset (`dstnat - 10`). */
-function priorityOf(value: unknown, family: NftFamily): number | undefined {
-  if (typeof value === 'number') return value;
-  if (typeof value !== 'string') return undefined;
-  const match = /^(?<name>[a-z]+)?\s*(?<offset>[+-]?\s*\d+)?$/.exec(value.trim());
-  const { name, offset } = match?.groups ?? {};
-  if (name === undefined && offset === undefined) return undefined;
-  const base = name === undefined ? 0 : (family === 'bridge' ? BRIDGE_PRIORITIES : PRIORITIES)[name];
-  return base === undefined ? undefined : base + Number((offset ?? '0').replaceAll(/\s/g, ''));
-}
-
-function readRule(body: Readonly<Record<string, unknown>>, tables: Map<string, TableDraft>): boolean {
-  const table = tableOf(body, 'table', tables);
-  const chain = table?.chains.get(asText(body.chain) ?? '');
-  const handle = asNumber(body.handle);
-  if (!table || !chain || handle === undefined || !Array.isArray(body.expr)) return false;
-  const comment = asText(body.comment);
-  const packets = packetsOf(body.expr);
-  chain.rules.push({
-    handle,
-    number: chain.rules.length + 1,
-    ...(comment === undefined ? {} : { comment }),
-    statements: body.expr,
-    ...(packets === undefined ? {} : { packets }),
-    text: renderNftRule(body.expr, comment),
-  });
-  if (body.expr.some((statement) => statement === null || nftNode(statement)?.kind === 'xt')) table.hasXt = true;
-  return true;
-}
-
-function packetsOf(statements: readonly unknown[]): number | undefined {
-  for (const statement of statements) {
-    const node = nftNode(statement);
-    if (node?.kind === 'counter') return asNumber(asRecord(node.body)?.packets);
-  }
-  return undefined;
-}
-
-function readSet(
-  kind: 'set' | 'map',
-  body: Readonly<Record<string, unknown>>,
-  tables: Map<string, TableDraft>,
-  terse: boolean,
-): boolean {
-  const table = tableOf(body, 'table', tables);
-  const name = asText(body.name);
-  if (!table || name === undefined || body.type === undefined) return false;
-  const elements = body.elem === undefined ? [] : body.elem;
-  if (!Array.isArray(elements)) return false;
-  table.sets.set(name, {
-    name,
-    kind,
-    type: body.type,
-    ...(body.map === undefined ? {} : { map: body.map }),
-    flags: asStrings(body.flags),
-    elements: [...elements],
-    terse: terse && body.elem === undefined,
-  });
-  return true;
-}
-
-/** Large sets may be continued in `element` items. */
-function readElements(body: Readonly<Record<string, unknown>>, tables: Map<string, TableDraft>): boolean {
-  const set = tableOf(body, 'table', tables)?.sets.get(asText(body.name) ?? '');
-  if (!set || !Array.isArray(body.elem)) return false;
-  set.elements.push(...body.elem);
-  return true;
-}
-
-function finished(draft: TableDraft): NftTable {
-  return {
-    family: draft.family,
-    name: draft.name,
-    ...(draft.handle === undefined ? {} : { handle: draft.handle }),
-    flags: draft.flags,
-    chains: [...draft.chains.values()],
-    sets: [...draft.sets.values()],
-    hasXt: draft.hasXt,
-  };
 }

@@ -1,6 +1,7 @@
 import { asRecord, nftNode } from '../parse/nft-node.ts';
 import type { NftDatum, NftType } from './nftables-datum.ts';
 import { matchesPattern, type NftPattern, readConcatLiteral, readLiteral } from './nftables-literal.ts';
+import { exactKeyOf, exactKeyOfLiteral } from './nftables-set-key.ts';
 
 /** What a lookup in a set or map can find. A miss is possible too unless `certain`. */
 export interface NftLookup {
@@ -11,83 +12,128 @@ export interface NftLookup {
 }
 
 interface Element {
-  readonly pattern: NftPattern | undefined;
+  readonly literal: unknown;
   readonly data: unknown;
   /** The element carries an expression that can refuse (a limit, a quota), by name. */
   readonly doubts: readonly string[];
 }
 
-interface Compiled {
-  readonly exact: ReadonlyMap<string, Element>;
-  readonly ranged: readonly Element[];
-  readonly all: readonly Element[];
-  readonly catchAll?: Element;
+/**
+ * The index of one set for keys of one type: the items themselves, so that a set of 10,000 elements costs no object for
+ * each. Elements that are no single value (ranges, prefixes, wildcards, literals that are not understood) stand apart.
+ */
+interface Index {
+  readonly types: readonly NftType[];
+  readonly concat: boolean;
+  readonly exact: ReadonlyMap<string, unknown>;
+  readonly ranged: readonly unknown[];
+  readonly catchAll?: unknown;
+  /** Spans of `ranged` in rising order, where the key is one number; made at first use. */
+  spans?: readonly Span[];
+}
+
+interface Span {
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly item: unknown;
 }
 
 /** Big sets are read once for each type of key, not once for each packet. */
-const compiledSets = new WeakMap<readonly unknown[], Map<string, Compiled>>();
+const indexes = new WeakMap<readonly unknown[], Map<string, Index>>();
+const NOTHING: NftLookup = { found: [], certain: true };
 
 /** Looks the key up in a set's or map's elements (nft(8) "Sets", "Maps"): elements exclude each other, `*` is the rest. */
 export function lookupElement(elements: readonly unknown[], key: NftDatum): NftLookup {
-  const compiled = compiledFor(elements, key);
+  if (elements.length === 0) return NOTHING;
+  const index = indexFor(elements, key);
   const exactKey = exactKeyOf(key);
-  if (exactKey !== undefined) {
-    const hit = compiled.exact.get(exactKey);
-    if (hit) return hitOf(hit);
-  }
+  const hit = exactKey === undefined ? undefined : index.exact.get(exactKey);
+  if (hit !== undefined) return hitOf(hit);
   const possible: Element[] = [];
-  for (const element of exactKey === undefined ? compiled.all : compiled.ranged) {
-    const match = matchesPattern(key, element.pattern);
-    if (match === 'yes') return hitOf(element);
+  for (const item of exactKey === undefined ? elements : candidates(index, key)) {
+    const element = elementOf(item);
+    if (element.literal === '*') continue;
+    const match = matchesPattern(key, patternOf(element.literal, index));
+    if (match === 'yes') return hitOf(item);
     if (match === 'unknown') possible.push(element);
   }
-  if (compiled.catchAll) {
-    return possible.length === 0
-      ? hitOf(compiled.catchAll)
-      : { found: [...possible, compiled.catchAll], certain: false };
-  }
-  return { found: possible, certain: possible.length === 0 };
+  if (index.catchAll === undefined) return { found: possible, certain: possible.length === 0 };
+  if (possible.length === 0) return hitOf(index.catchAll);
+  return { found: [...possible, elementOf(index.catchAll)], certain: false };
 }
 
-function hitOf(element: Element): NftLookup {
+function hitOf(item: unknown): NftLookup {
+  const element = elementOf(item);
   return { found: [element], certain: element.doubts.length === 0 };
 }
 
-function compiledFor(elements: readonly unknown[], key: NftDatum): Compiled {
+function indexFor(elements: readonly unknown[], key: NftDatum): Index {
   const types = typesOf(key);
   const signature = types.join(' . ');
-  const known = compiledSets.get(elements) ?? new Map<string, Compiled>();
-  compiledSets.set(elements, known);
-  const compiled = known.get(signature) ?? compile(elements, types, key.kind === 'concat');
-  known.set(signature, compiled);
-  return compiled;
+  const known = indexes.get(elements) ?? new Map<string, Index>();
+  const index = known.get(signature) ?? makeIndex(elements, types, key.kind === 'concat');
+  if (known.size === 0) indexes.set(elements, known);
+  known.set(signature, index);
+  return index;
 }
 
-function compile(elements: readonly unknown[], types: readonly NftType[], concat: boolean): Compiled {
-  const exact = new Map<string, Element>();
-  const ranged: Element[] = [];
-  const all: Element[] = [];
-  let catchAll: Element | undefined;
+function makeIndex(elements: readonly unknown[], types: readonly NftType[], concat: boolean): Index {
+  const exact = new Map<string, unknown>();
+  const ranged: unknown[] = [];
+  let catchAll: unknown;
   for (const item of elements) {
-    const { literal, data, doubts } = elementOf(item);
-    if (literal === '*') {
-      catchAll = { pattern: undefined, data, doubts };
-      continue;
-    }
-    const element = {
-      pattern: concat ? readConcatLiteral(literal, types) : readLiteral(literal, types[0]!),
-      data,
-      doubts,
-    };
-    all.push(element);
-    const exactKey = exactKeyOfPattern(element.pattern);
-    if (exactKey === undefined) ranged.push(element);
-    else exact.set(exactKey, element);
+    const literal = literalOf(item);
+    const key = literal === '*' ? undefined : exactKeyOfLiteral(literal, types, concat);
+    if (literal === '*') catchAll = item;
+    else if (key === undefined) ranged.push(item);
+    else exact.set(key, item);
   }
-  return { exact, ranged, all, ...(catchAll ? { catchAll } : {}) };
+  return { types, concat, exact, ranged, ...(catchAll === undefined ? {} : { catchAll }) };
 }
 
-function elementOf(item: unknown): { literal: unknown; data: unknown; doubts: readonly string[] } {
+/** Those of the elements without a single value that can hold this single value. */
+function candidates(index: Index, key: NftDatum): readonly unknown[] {
+  if (key.kind !== 'number' || index.ranged.length < 8) return index.ranged;
+  index.spans ??= spansOf(index);
+  if (index.spans.length !== index.ranged.length) return index.ranged;
+  const span = spanAt(index.spans, key.value);
+  return span ? [span.item] : [];
+}
+
+/** Shorter than `ranged` where some element was not understood: it may be anywhere. */
+function spansOf(index: Index): readonly Span[] {
+  const spans: Span[] = [];
+  for (const item of index.ranged) {
+    const pattern = patternOf(literalOf(item), index);
+    if (pattern?.kind === 'span') spans.push({ from: pattern.from, to: pattern.to, item });
+  }
+  return spans.sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : 0));
+}
+
+function spanAt(spans: readonly Span[], value: bigint): Span | undefined {
+  let low = 0;
+  let high = spans.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (spans[middle]!.from <= value) low = middle + 1;
+    else high = middle;
+  }
+  const span = spans[low - 1];
+  return span && value <= span.to ? span : undefined;
+}
+
+function patternOf(literal: unknown, index: Index): NftPattern | undefined {
+  return index.concat ? readConcatLiteral(literal, index.types) : readLiteral(literal, index.types[0]!);
+}
+
+/** The element's key as nft prints it: bare, or in `elem` beside a timeout, a comment, an expression. */
+function literalOf(item: unknown): unknown {
+  const key = Array.isArray(item) ? item[0] : item;
+  if (typeof key !== 'object' || key === null || !('elem' in key)) return key;
+  return asRecord(key.elem)?.val;
+}
+
+function elementOf(item: unknown): Element {
   const [key, data] = Array.isArray(item) ? [item[0], item[1]] : [item, undefined];
   const node = nftNode(key);
   if (node?.kind !== 'elem') return { literal: key, data, doubts: [] };
@@ -101,20 +147,4 @@ function elementOf(item: unknown): { literal: unknown; data: unknown; doubts: re
 function typesOf(key: NftDatum): readonly NftType[] {
   if (key.kind === 'concat') return key.parts.flatMap(typesOf);
   return ['type' in key ? key.type : 'integer'];
-}
-
-function exactKeyOf(key: NftDatum): string | undefined {
-  if (key.kind === 'number') return key.undecided ? undefined : String(key.value);
-  if (key.kind === 'text') return `"${key.text}`;
-  if (key.kind !== 'concat') return undefined;
-  const parts = key.parts.map(exactKeyOf);
-  return parts.includes(undefined) ? undefined : parts.join('|');
-}
-
-function exactKeyOfPattern(pattern: NftPattern | undefined): string | undefined {
-  if (pattern?.kind === 'span') return pattern.from === pattern.to ? String(pattern.from) : undefined;
-  if (pattern?.kind === 'text') return pattern.prefix ? undefined : `"${pattern.text}`;
-  if (pattern?.kind !== 'concat') return undefined;
-  const parts = pattern.parts.map(exactKeyOfPattern);
-  return parts.includes(undefined) ? undefined : parts.join('|');
 }
