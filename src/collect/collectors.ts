@@ -18,7 +18,7 @@ import {
 } from './api.ts';
 import type { Collector } from './collector.ts';
 import { counters } from './counters.ts';
-import { fdb, links, neighbours, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
+import { fdb, links, neighbours, nexthops, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
 import { conntrackStatistics, ipsets, iptablesLegacy, iptablesNft, nftTable, nftTables } from './netfilter.ts';
 import { cniConfiguration, cniFiles, flannelSubnet, kernel, kernelLog, sandboxes, softnet } from './node-wide.ts';
 import { hostsFile, resolvConf } from './pod-files.ts';
@@ -51,6 +51,7 @@ const COLLECTOR_OF = {
   links,
   routes,
   rules,
+  nexthops,
   neighbours,
   fdb,
   sysctls,

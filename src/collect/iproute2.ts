@@ -32,6 +32,14 @@ export const rules: Collector = {
   limits: LIMITS.common,
 };
 
+/** Nexthop objects of both families; wanted only where a route names one (`nhid`). */
+export const nexthops: Collector = {
+  fact: 'nexthops',
+  scope: 'namespace',
+  how: () => ({ via: 'command', argv: ['ip', '-d', '-N', '-j', 'nexthop', 'show'] }),
+  limits: LIMITS.common,
+};
+
 /** Both families, and the proxy entries, which a plain `show` leaves out. */
 export const neighbours: Collector = {
   fact: 'neighbours',

@@ -29,6 +29,10 @@ export interface Link {
   readonly kind?: string;
   /** Name of the master (bridge, bond, VRF). */
   readonly master?: string;
+  /** The device's group (`ip link set group`), 0 unless set; a name where the node's own tables give one. */
+  readonly group?: string;
+  /** The routing table of a VRF (`linkinfo.info_data.table`). */
+  readonly vrf?: { readonly table: number };
   /** Index of the peer or lower device (`link_index`, or `link`'s own index), and the namespace id it lives in when it is another one. */
   readonly peerIndex?: number;
   readonly peerNamespaceId?: number;
@@ -128,10 +132,12 @@ function linkOf(item: JsonObject, unparsed: UnparsedLine[]): Link | undefined {
 function optionalParts(
   item: JsonObject,
   info: JsonObject,
-): Pick<Link, 'mac' | 'kind' | 'master' | 'peerIndex' | 'peerNamespaceId' | 'lower' | 'xdp'> {
+): Pick<Link, 'mac' | 'kind' | 'master' | 'group' | 'vrf' | 'peerIndex' | 'peerNamespaceId' | 'lower' | 'xdp'> {
   const mac = stringOf(item.address)?.toLowerCase();
   const kind = stringOf(info.info_kind);
   const master = stringOf(item.master);
+  const group = item.group === undefined ? undefined : String(item.group);
+  const vrfTable = kind === 'vrf' && isObject(info.info_data) ? numberOf(info.info_data.table) : undefined;
   const peerIndex = numberOf(item.link_index);
   const peerNamespaceId = numberOf(item.link_netnsid);
   const lower = stringOf(item.link);
@@ -140,6 +146,8 @@ function optionalParts(
     ...(mac !== undefined && { mac }),
     ...(kind !== undefined && { kind }),
     ...(master !== undefined && { master }),
+    ...(group !== undefined && group !== 'default' && group !== '0' && { group }),
+    ...(vrfTable !== undefined && { vrf: { table: vrfTable } }),
     ...(peerIndex !== undefined && { peerIndex }),
     ...(peerNamespaceId !== undefined && { peerNamespaceId }),
     ...(lower !== undefined && { lower }),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseIpRoute, parseIpRouteLine } from './ip-route.ts';
+import { parseIpRoute } from './ip-route.ts';
+import { parseIpRouteLine } from './ip-route-line.ts';
 import {
   expectEveryTruncationParses,
   expectFuzzParses,

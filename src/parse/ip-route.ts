@@ -1,9 +1,12 @@
 import type { Address, Family } from '../net/address.ts';
 import { parseAddress } from '../net/address.ts';
-import { formatPrefix, type Prefix, parsePrefix, prefixFamily } from '../net/prefix.ts';
-import { isRouteType, protocolName, routeTypeName, scopeName, tableName, tableNumber } from './iproute2-names.ts';
+import type { Prefix } from '../net/prefix.ts';
+import { parseRouteText } from './ip-route-line.ts';
+import { renderRoute } from './ip-route-text.ts';
+import { protocolName, routeTypeName, scopeName, tableNumber } from './iproute2-names.ts';
 import { isObject, type JsonObject, numberOf, parseItems, stringOf, stringsOf } from './json-items.ts';
-import type { Parsed, UnparsedLine } from './parsed.ts';
+import type { Parsed } from './parsed.ts';
+import { routePrefix } from './route-prefix.ts';
 import { looksLikeJson } from './text-lines.ts';
 
 /*
@@ -37,6 +40,12 @@ export interface Route {
   /** onlink, linkdown, dead, pervasive … */
   readonly flags: readonly string[];
   readonly mtu?: number;
+  /** The nexthop object that the route goes through (`nhid`, ip-nexthop(8)). */
+  readonly nextHopId?: number;
+  /** Router preference of IPv6 (RFC 4191); absent means medium. */
+  readonly preference?: 'low' | 'high';
+  /** IPv6: seconds until the route is gone; not above 0 where it is kept and no longer used. */
+  readonly expiresS?: number;
   /** The route again in iproute2's own words, for reports. */
   readonly text: string;
 }
@@ -56,24 +65,22 @@ export function parseIpRoute(text: string, family: Family): Parsed<readonly Rout
   return parseRouteText(text, family);
 }
 
-/** One route in `ip route`'s text syntax, `nexthop` parts in the same line or not. */
-export function parseIpRouteLine(line: string, family: Family): Route | undefined {
-  return routeOfWords(line.trim().split(/\s+/), family);
-}
-
 function routeOfJson(item: JsonObject, family: Family): Route | undefined {
-  const destination = prefixOf(stringOf(item.dst), family);
+  const destination = routePrefix(stringOf(item.dst), family);
   const table = tableNumber(String(item.table ?? 'main'));
   const nextHops = nextHopsOfJson(item);
   if (!destination || table === undefined || !nextHops) return undefined;
-  const source = item.from === undefined ? undefined : prefixOf(stringOf(item.from), family);
+  const source = item.from === undefined ? undefined : routePrefix(stringOf(item.from), family);
   const tos = item.tos === undefined ? undefined : numberOf(item.tos);
   if ((item.from !== undefined && !source) || (item.tos !== undefined && tos === undefined)) return undefined;
   const preferredSource = addressOf(item.prefsrc);
   const protocol = item.protocol === undefined ? undefined : protocolName(String(item.protocol));
   const scope = item.scope === undefined ? undefined : scopeName(String(item.scope));
   const mtu = mtuOf(item.metrics);
-  return withText({
+  const nextHopId = numberOf(item.nhid);
+  const preference = stringOf(item.pref);
+  const expiresS = numberOf(item.expires);
+  const route = {
     table,
     type: routeTypeName(String(item.type ?? 'unicast')),
     destination,
@@ -86,13 +93,23 @@ function routeOfJson(item: JsonObject, family: Family): Route | undefined {
     ...(protocol !== undefined && { protocol }),
     flags: stringsOf(item.flags),
     ...(mtu !== undefined && { mtu }),
-  });
+    ...(nextHopId !== undefined && { nextHopId }),
+    ...(preference !== undefined && isPreference(preference) && preference !== 'medium' && { preference }),
+    ...(expiresS !== undefined && { expiresS }),
+  };
+  return { ...route, text: renderRoute(route) };
+}
+
+export function isPreference(text: string): text is 'low' | 'medium' | 'high' {
+  return text === 'low' || text === 'medium' || text === 'high';
 }
 
 /** Undefined where a next hop has a gateway that is no address. */
 function nextHopsOfJson(item: JsonObject): readonly NextHop[] | undefined {
   const several = item.nexthops;
-  const hops = (Array.isArray(several) && several.length > 0 ? several : [item]).map((hop) =>
+  // With net.ipv4.nexthop_compat_mode off the object's own particulars alone tell the next hop.
+  const single = item.dev === undefined && isObject(item.nh_info) ? item.nh_info : item;
+  const hops = (Array.isArray(several) && several.length > 0 ? several : [single]).map((hop) =>
     isObject(hop) ? nextHopOfJson(hop) : undefined,
   );
   if (hops.some((hop) => hop === undefined)) return undefined;
@@ -125,243 +142,4 @@ function mtuOf(metrics: unknown): number | undefined {
 
 function addressOf(value: unknown): Address | undefined {
   return typeof value === 'string' ? parseAddress(value) : undefined;
-}
-
-function prefixOf(text: string | undefined, family: Family): Prefix | undefined {
-  if (text === undefined) return undefined;
-  if (text === 'default' || text === 'all') return { address: family === 4 ? '0.0.0.0' : '::', length: 0 };
-  const prefix = parsePrefix(text);
-  return prefix && prefixFamily(prefix) === family ? prefix : undefined;
-}
-
-// Text form
-
-function parseRouteText(text: string, family: Family): Parsed<readonly Route[]> {
-  const value: Route[] = [];
-  const unparsed: UnparsedLine[] = [];
-  for (const group of routeLines(text)) {
-    const route = parseIpRouteLine(group.text, family);
-    if (route) value.push(route);
-    else unparsed.push(group);
-  }
-  return { value, unparsed };
-}
-
-/** An indented line belongs to the route before it. */
-function routeLines(text: string): readonly UnparsedLine[] {
-  const groups: { line: number; text: string }[] = [];
-  text.split('\n').forEach((line, index) => {
-    if (line.trim() === '') return;
-    const last = groups.at(-1);
-    if (/^\s/.test(line) && last) last.text += ` ${line.trim()}`;
-    else groups.push({ line: index + 1, text: line.trim() });
-  });
-  return groups;
-}
-
-const ROUTE_FLAGS = new Set(['onlink', 'linkdown', 'dead', 'pervasive', 'offload', 'trap', 'notify', 'offload_failed']);
-/** Words with one value that no decision of ours depends on. */
-const IGNORED_WITH_VALUE = new Set([
-  'pref',
-  'nhid',
-  'expires',
-  'error',
-  'advmss',
-  'window',
-  'rtt',
-  'rttvar',
-  'hoplimit',
-  'initcwnd',
-  'initrwnd',
-  'cwnd',
-  'ssthresh',
-  'realm',
-  'realms',
-  'quickack',
-  'congctl',
-  'rto_min',
-  'reordering',
-  'features',
-  'ttl-propagate',
-  'uid',
-  'users',
-  'age',
-  'used',
-]);
-
-interface RouteDraft {
-  type: string;
-  destination?: Prefix;
-  source?: Prefix;
-  tos?: number;
-  table: number;
-  protocol?: string;
-  scope?: string;
-  preferredSource?: Address;
-  metric: number;
-  mtu?: number;
-  flags: string[];
-  hops: { via?: Address; device?: string; weight: number; flags: string[] }[];
-}
-
-function routeOfWords(words: readonly string[], family: Family): Route | undefined {
-  const queue = [...words];
-  const type = queue[0] !== undefined && isRouteType(queue[0]) ? queue.shift()! : 'unicast';
-  const destination = prefixOf(queue.shift(), family);
-  if (!destination) return undefined;
-  const draft: RouteDraft = { type, destination, table: 254, metric: 0, flags: [], hops: [] };
-  let hop: RouteDraft['hops'][number] | undefined;
-  let inNextHopInfo = false;
-  while (queue.length > 0) {
-    const word = queue.shift()!;
-    if (word === 'nexthop' || (!hop && (word === 'via' || word === 'dev') && !inNextHopInfo)) {
-      inNextHopInfo = false;
-      hop = { weight: 1, flags: [] };
-      draft.hops.push(hop);
-      if (word === 'nexthop') continue;
-    }
-    if (word === 'nh_info') inNextHopInfo = true;
-    if (inNextHopInfo) continue;
-    if (!takeWord(word, queue, draft, hop, family)) return undefined;
-  }
-  return finish(draft);
-}
-
-/** False where the word is unknown or its value is malformed. */
-function takeWord(
-  word: string,
-  queue: string[],
-  draft: RouteDraft,
-  hop: RouteDraft['hops'][number] | undefined,
-  family: Family,
-): boolean {
-  if (ROUTE_FLAGS.has(word)) {
-    (hop ?? draft).flags.push(word);
-    return true;
-  }
-  if (word === 'mtu' && queue[0] === 'lock') queue.shift();
-  if (word === 'via' && (queue[0] === 'inet' || queue[0] === 'inet6')) queue.shift();
-  const value = queue.shift();
-  if (value === undefined) return false;
-  switch (word) {
-    case 'via': {
-      const via = parseAddress(value);
-      if (!hop || !via) return false;
-      hop.via = via;
-      return true;
-    }
-    case 'dev':
-      if (!hop) return false;
-      hop.device = value;
-      return true;
-    case 'weight':
-      return hop !== undefined && setNumber(value, (weight) => (hop.weight = weight));
-    case 'table': {
-      const table = tableNumber(value);
-      if (table === undefined) return false;
-      draft.table = table;
-      return true;
-    }
-    case 'proto':
-    case 'protocol':
-      draft.protocol = protocolName(value);
-      return true;
-    case 'scope':
-      draft.scope = scopeName(value);
-      return true;
-    case 'src': {
-      const source = parseAddress(value);
-      draft.preferredSource = source;
-      return source !== undefined;
-    }
-    case 'from':
-      draft.source = prefixOf(value, family);
-      return draft.source !== undefined;
-    case 'metric':
-    case 'priority':
-    case 'preference':
-      return setNumber(value, (metric) => (draft.metric = metric));
-    case 'mtu':
-      return setNumber(value, (mtu) => (draft.mtu = mtu));
-    case 'tos':
-    case 'dsfield':
-      return setNumber(value, (tos) => (draft.tos = tos));
-    default:
-      return IGNORED_WITH_VALUE.has(word);
-  }
-}
-
-function setNumber(text: string, set: (value: number) => void): boolean {
-  const value = numberOf(text);
-  if (value === undefined) return false;
-  set(value);
-  return true;
-}
-
-function finish(draft: RouteDraft): Route {
-  const [only] = draft.hops;
-  const flags = [...draft.flags, ...(draft.hops.length === 1 && only ? only.flags : [])];
-  const { type, destination, source, tos, table, protocol, scope, preferredSource, metric, mtu } = draft;
-  return withText({
-    table,
-    type,
-    destination: destination!,
-    ...(source && { source }),
-    ...(tos !== undefined && tos !== 0 && { tos }),
-    nextHops: draft.hops,
-    ...(preferredSource && { preferredSource }),
-    metric,
-    ...(scope !== undefined && { scope }),
-    ...(protocol !== undefined && { protocol }),
-    flags,
-    ...(mtu !== undefined && { mtu }),
-  });
-}
-
-// Rendering
-
-function withText(route: Omit<Route, 'text'>): Route {
-  return { ...route, text: renderRoute(route) };
-}
-
-/** In the words and order of `ip route show`, without what says nothing: type unicast, table main, protocol boot, scope global. */
-function renderRoute(route: Omit<Route, 'text'>): string {
-  const words: string[] = [];
-  if (route.type !== 'unicast') words.push(route.type);
-  words.push(renderDestination(route.destination));
-  if (route.source) words.push('from', formatPrefix(route.source));
-  if (route.tos !== undefined) words.push('tos', `0x${route.tos.toString(16)}`);
-  const single = route.nextHops.length === 1 ? route.nextHops[0] : undefined;
-  if (single) words.push(...renderHop(single, prefixFamily(route.destination)));
-  if (route.table !== 254) words.push('table', tableName(route.table));
-  if (route.protocol !== undefined && route.protocol !== 'boot') words.push('proto', route.protocol);
-  if (route.scope !== undefined && route.scope !== 'global') words.push('scope', route.scope);
-  if (route.preferredSource) words.push('src', route.preferredSource);
-  if (route.metric !== 0) words.push('metric', String(route.metric));
-  words.push(...route.flags);
-  if (route.mtu !== undefined) words.push('mtu', String(route.mtu));
-  if (single) return words.join(' ');
-  for (const hop of route.nextHops) {
-    words.push(
-      'nexthop',
-      ...renderHop(hop, prefixFamily(route.destination)),
-      'weight',
-      String(hop.weight),
-      ...hop.flags,
-    );
-  }
-  return words.join(' ');
-}
-
-function renderDestination(prefix: Prefix): string {
-  if (prefix.length === 0) return 'default';
-  return prefix.length === (prefixFamily(prefix) === 4 ? 32 : 128) ? prefix.address : formatPrefix(prefix);
-}
-
-function renderHop(hop: NextHop, family: Family): string[] {
-  const words: string[] = [];
-  if (hop.encap !== undefined) words.push('encap', hop.encap);
-  if (hop.via) words.push('via', ...(family === 4 && hop.via.includes(':') ? ['inet6'] : []), hop.via);
-  if (hop.device !== undefined) words.push('dev', hop.device);
-  return words;
 }

@@ -52,10 +52,21 @@ describe('parseIpRule', () => {
     expect(rule(114)?.action).toEqual({ kind: 'nop' });
   });
 
+  test('users, tunnels, VRFs, and a device that is gone', () => {
+    expect(rule(106)?.users).toBeDefined();
+    expect(rule(106)?.text).toContain('uidrange');
+    expect(rule(109)).toMatchObject({ l3mdev: true, action: { kind: 'lookup', table: 0 }, undecidable: [] });
+    expect(rule(110)?.tunnelId).toBeDefined();
+    const gone = '[{"priority":15,"src":"all","iif":"gone","iif_detached":null,"table":"7","protocol":"0"}]';
+    expect(parseIpRule(gone, 4).value[0]).toMatchObject({ input: 'gone', detached: true });
+  });
+
+  test('route NAT is no more: the kernel takes its action for a black hole', () => {
+    const nat = '[{"priority":18,"src":"all","table":"8","masquerade":null,"protocol":"0"}]';
+    expect(parseIpRule(nat, 4).value[0]).toMatchObject({ action: { kind: 'blackhole' }, undecidable: [] });
+  });
+
   test('a selector that is not modelled makes the rule undecidable by its name', () => {
-    expect(rule(106)?.undecidable).toEqual(['uidrange']);
-    expect(rule(109)).toMatchObject({ undecidable: ['l3mdev'], action: { kind: 'lookup', table: 0 } });
-    expect(rule(110)?.undecidable).toEqual(['tun_id']);
     expect(parseIpRule('[{"priority":5,"src":"all","dscp":"CS1","table":"main"}]', 4).value[0]?.undecidable).toEqual([
       'dscp',
     ]);

@@ -8,6 +8,7 @@ import type { Parsed } from './parsed.ts';
  * Format: `ip -4|-6 -N -d -j rule show`, and the same without -N or -d.
  * Source of truth: ip-rule(8), iproute2's ip/iprule.c (print_rule), include/uapi/linux/fib_rules.h.
  * Versions seen: iproute2 6.1; 4.17 (the first with -j) and 5.x by their source.
+ * Realms (flow_from, flow_to) do not choose a route and are left out.
  * Not understood: a key that is not in KNOWN_KEYS makes the rule undecidable by that key's name; a table named in the
  * machine's own rt_tables (printed only without -N) makes it unparsed.
  */
@@ -21,18 +22,26 @@ export interface RoutingRule {
   readonly mark?: { readonly value: number; readonly mask: number };
   readonly input?: string;
   readonly output?: string;
+  /** `iif` or `oif` names a device that is not there now: nothing matches it (`[detached]`). */
+  readonly detached?: boolean;
   readonly tos?: number;
+  /** Users of local sockets (`uidrange`); the kernel's own and forwarded packets are user 0's. */
+  readonly users?: { readonly from: number; readonly to: number };
+  /** The id that a collecting tunnel device wrote beside the packet (`tun_id`). */
+  readonly tunnelId?: number;
+  /** Looks into the table of the VRF that the packet came by or leaves by, and matches such packets alone. */
+  readonly l3mdev?: boolean;
   /** The packet's own protocol (`ipproto`): tcp, udp, icmp, or a number. */
   readonly protocol?: string;
   readonly sourcePorts?: { readonly from: number; readonly to: number };
   readonly destinationPorts?: { readonly from: number; readonly to: number };
   readonly suppressPrefixLength?: number;
   readonly suppressGroup?: string;
-  readonly action: /** Table 0: which table is not known (a rule `l3mdev` looks into the VRF's own, see `undecidable`). */
+  readonly action: /** Table 0: that of the VRF (`l3mdev`). */
     | { readonly kind: 'lookup'; readonly table: number }
     | { readonly kind: 'goto'; readonly priority: number }
     | { readonly kind: 'nop' | 'blackhole' | 'unreachable' | 'prohibit' };
-  /** Selectors that are not modelled (uidrange, tun_id, l3mdev …): the rule is undecided, by these names. */
+  /** Selectors that are not modelled (`dscp` and others of later kernels): the rule is undecided, by these names. */
   readonly undecidable: readonly string[];
   readonly text: string;
 }
@@ -58,6 +67,14 @@ const KNOWN_KEYS = new Set([
   'dport',
   'dport_start',
   'dport_end',
+  'uid_start',
+  'uid_end',
+  'tun_id',
+  'l3mdev',
+  'flow_from',
+  'flow_to',
+  'nat_gateway',
+  'masquerade',
   'suppress_prefixlen',
   'suppress_ifgroup',
   'table',
@@ -104,8 +121,7 @@ function ruleOf(item: JsonObject, family: Family): RoutingRule | undefined {
 }
 
 function undecidableOf(item: JsonObject): readonly string[] {
-  const names = Object.keys(item).filter((key) => !KNOWN_KEYS.has(key));
-  const unique = new Set(names.map((key) => (key === 'uid_start' || key === 'uid_end' ? 'uidrange' : key)));
+  const unique = new Set(Object.keys(item).filter((key) => !KNOWN_KEYS.has(key)));
   if (item.tos !== undefined && numberOf(item.tos) === undefined) unique.add('tos');
   return [...unique];
 }
@@ -115,7 +131,11 @@ type Selectors = Pick<
   | 'mark'
   | 'input'
   | 'output'
+  | 'detached'
   | 'tos'
+  | 'users'
+  | 'tunnelId'
+  | 'l3mdev'
   | 'protocol'
   | 'sourcePorts'
   | 'destinationPorts'
@@ -131,6 +151,9 @@ function selectorsOf(item: JsonObject): Selectors | undefined {
   const suppress = item.suppress_prefixlen === undefined ? undefined : numberOf(item.suppress_prefixlen);
   if (mark === null || sourcePorts === null || destinationPorts === null) return undefined;
   if (item.suppress_prefixlen !== undefined && suppress === undefined) return undefined;
+  const users = usersOf(item);
+  const tunnelId = item.tun_id === undefined ? undefined : numberOf(item.tun_id);
+  if (users === null || (item.tun_id !== undefined && tunnelId === undefined)) return undefined;
   const input = stringOf(item.iif);
   const output = stringOf(item.oif);
   const tos = numberOf(item.tos);
@@ -139,7 +162,11 @@ function selectorsOf(item: JsonObject): Selectors | undefined {
     ...(mark && { mark }),
     ...(input !== undefined && { input }),
     ...(output !== undefined && { output }),
+    ...(('iif_detached' in item || 'oif_detached' in item) && { detached: true }),
     ...(tos !== undefined && { tos }),
+    ...(users && { users }),
+    ...(tunnelId !== undefined && { tunnelId }),
+    ...('l3mdev' in item && { l3mdev: true }),
     ...(protocol !== undefined && { protocol }),
     ...(sourcePorts && { sourcePorts }),
     ...(destinationPorts && { destinationPorts }),
@@ -170,6 +197,13 @@ function portsOf(item: JsonObject, name: 'sport' | 'dport'): RoutingRule['source
   return range.from === undefined || range.to === undefined ? null : { from: range.from, to: range.to };
 }
 
+function usersOf(item: JsonObject): RoutingRule['users'] | null {
+  if (item.uid_start === undefined && item.uid_end === undefined) return undefined;
+  const from = numberOf(item.uid_start);
+  const to = numberOf(item.uid_end);
+  return from === undefined || to === undefined ? null : { from, to };
+}
+
 /** undefined: any; null: malformed. */
 function selectorPrefix(address: unknown, length: unknown, family: Family): Prefix | undefined | null {
   if (address === undefined || address === 'all' || address === 'default') return undefined;
@@ -193,6 +227,8 @@ const ACTIONS: Readonly<Record<string, 'blackhole' | 'unreachable' | 'prohibit' 
 function actionOf(item: JsonObject): RoutingRule['action'] | undefined {
   if ('nop' in item) return { kind: 'nop' };
   if ('l3mdev' in item) return { kind: 'lookup', table: 0 };
+  // Route NAT is no more: the kernel keeps its action number and takes it for a black hole (fib4_rule_action's default).
+  if ('nat_gateway' in item || 'masquerade' in item) return { kind: 'blackhole' };
   if (item.goto !== undefined) {
     const priority = numberOf(item.goto);
     return priority === undefined ? undefined : { kind: 'goto', priority };
@@ -213,9 +249,12 @@ function renderRule(rule: Omit<RoutingRule, 'text'>): string {
   if (rule.mark) words.push('fwmark', renderMark(rule.mark));
   if (rule.input !== undefined) words.push('iif', rule.input);
   if (rule.output !== undefined) words.push('oif', rule.output);
+  if (rule.detached) words.push('[detached]');
+  if (rule.users) words.push('uidrange', `${rule.users.from}-${rule.users.to}`);
   if (rule.protocol !== undefined) words.push('ipproto', rule.protocol);
   if (rule.sourcePorts) words.push('sport', renderPorts(rule.sourcePorts));
   if (rule.destinationPorts) words.push('dport', renderPorts(rule.destinationPorts));
+  if (rule.tunnelId !== undefined) words.push('tun_id', String(rule.tunnelId));
   words.push(...rule.undecidable, ...renderAction(rule.action));
   if (rule.suppressPrefixLength !== undefined) words.push('suppress_prefixlength', String(rule.suppressPrefixLength));
   if (rule.suppressGroup !== undefined) words.push('suppress_ifgroup', rule.suppressGroup);

@@ -1,7 +1,8 @@
 import { type Family, familyOf } from '../net/address.ts';
 import { networkOf, type Prefix, parsePrefix, prefixFamily } from '../net/prefix.ts';
 import type { LinkAddress } from '../parse/ip-link.ts';
-import { parseIpRouteLine, type Route } from '../parse/ip-route.ts';
+import type { Route } from '../parse/ip-route.ts';
+import { parseIpRouteLine } from '../parse/ip-route-line.ts';
 import { parseAddressLine } from './address-line.ts';
 import { replaced } from './apply-table-change.ts';
 import type { Outcome } from './overlay-snapshot.ts';

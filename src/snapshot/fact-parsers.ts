@@ -7,10 +7,11 @@ import { parseFlannelSubnet } from '../parse/flannel-subnet.ts';
 import { parseHostsFile } from '../parse/hosts-file.ts';
 import { parseIpLink } from '../parse/ip-link.ts';
 import { parseIpNeigh } from '../parse/ip-neigh.ts';
+import { parseIpNexthop } from '../parse/ip-nexthop.ts';
 import { parseIpRoute } from '../parse/ip-route.ts';
 import { parseIpRule } from '../parse/ip-rule.ts';
 import { parseIpset } from '../parse/ipset.ts';
-import { parseIptablesSave } from '../parse/iptables-save.ts';
+import { parseIptablesSave, parseIptablesSaveBytes } from '../parse/iptables-save.ts';
 import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
 import { parseNftJson, parseNftTables } from '../parse/nft-json.ts';
 import type { Parsed } from '../parse/parsed.ts';
@@ -60,6 +61,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   links: parseIpLink,
   routes: (text, args) => parseIpRoute(text, familyArg(args)),
   rules: (text, args) => parseIpRule(text, familyArg(args)),
+  nexthops: parseIpNexthop,
   neighbours: parseIpNeigh,
   fdb: parseBridgeFdb,
   sysctls: parseSysctls,
@@ -79,6 +81,12 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'probe.udp': probe('probe.udp'),
   'probe.icmp': probe('probe.icmp'),
   'probe.dns': probe('probe.dns'),
+};
+
+/** Facts that may be many megabytes are read from their bytes: as one string they would be held twice. */
+export const BYTES_PARSERS: { readonly [K in FactName]?: (raw: Uint8Array) => Parsed<Facts[K]> } = {
+  'iptables.legacy': parseIptablesSaveBytes,
+  'iptables.nft': parseIptablesSaveBytes,
 };
 
 export function isFactName(action: string): action is FactName {

@@ -6,6 +6,7 @@ import type { FlannelSubnet } from '../parse/flannel-subnet.ts';
 import type { HostsEntry } from '../parse/hosts-file.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Neighbour } from '../parse/ip-neigh.ts';
+import type { NexthopObject } from '../parse/ip-nexthop.ts';
 import type { Route } from '../parse/ip-route.ts';
 import type { RoutingRule } from '../parse/ip-rule.ts';
 import type { Ipset } from '../parse/ipset.ts';
@@ -67,6 +68,7 @@ export interface Facts extends ProbeFacts {
   links: readonly Link[]; // with addresses, bridge ports and statistics
   routes: readonly Route[]; // args family; all tables
   rules: readonly RoutingRule[]; // args family
+  nexthops: readonly NexthopObject[]; // both families; asked where a route goes through one
   neighbours: readonly Neighbour[];
   fdb: readonly FdbEntry[];
   /** Keys with dots, an interface's own dots as slashes: `net.ipv4.conf.eth0/100.rp_filter` (sysctl(8)). */
