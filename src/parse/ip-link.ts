@@ -1,19 +1,29 @@
 import { type Address, parseAddress } from '../net/address.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { parsePrefix } from '../net/prefix.ts';
+import { type LinkKinds, linkKindsOf } from './ip-link-kinds.ts';
+import {
+  type GeneveInfo,
+  geneveOf,
+  IP_TUNNEL_KINDS,
+  type IpTunnelInfo,
+  ipTunnelOf,
+  type VxlanInfo,
+  vxlanOf,
+} from './ip-link-tunnel.ts';
 import { flagOf, isObject, type JsonObject, numberOf, parseItems, stringOf, stringsOf } from './json-items.ts';
 import type { Parsed, UnparsedLine } from './parsed.ts';
 
 /*
  * Format: `ip -d -s -j addr show`.
- * Source of truth: ip-link(8), ip-address(8), iproute2's ip/ipaddress.c, ip/iplink_vxlan.c, ip/iplink_bridge.c,
- * ip/iplink_bridge_slave.c.
+ * Source of truth: ip-link(8), ip-address(8), iproute2's ip/ipaddress.c; for the kinds see ip-link-kinds.ts and
+ * ip-link-tunnel.ts.
  * Versions seen: iproute2 6.1; 4.18 and 5.x by their source (statistics as `stats` where there is no `stats64`).
- * Not understood: VLAN, bond, VRF, IPIP, GRE and WireGuard particulars; of VXLAN the port range, ageing, df and GBP.
+ * Not understood: particulars of netkit, team, VRF (its table is in its rule); of VXLAN the port range and ageing.
  */
 
 /** One network device: `ip -d -s -j addr show` (ip-link(8), ip-address(8)). */
-export interface Link {
+export interface Link extends LinkKinds {
   readonly index: number;
   readonly name: string;
   /** IFF_* as iproute2 prints them: UP, LOWER_UP, NO-CARRIER, BROADCAST, LOOPBACK, PROMISC … */
@@ -39,32 +49,10 @@ export interface Link {
   /** The lower device's name, when in the same namespace (`link`). */
   readonly lower?: string;
   readonly addresses: readonly LinkAddress[];
-  readonly bridge?: {
-    readonly vlanFiltering: boolean;
-    readonly stpState: number;
-    readonly nfCallIptables?: boolean;
-    readonly nfCallIp6tables?: boolean;
-  };
-  /** Set where the link is a bridge's port. */
-  readonly bridgePort?: {
-    readonly state: string; // disabled, listening, learning, forwarding, blocking
-    readonly hairpin: boolean;
-    readonly isolated: boolean;
-    readonly learning: boolean;
-    readonly flood: boolean;
-  };
-  readonly vxlan?: {
-    readonly id: number;
-    readonly local?: Address;
-    readonly remote?: Address;
-    readonly group?: Address;
-    readonly lower?: string;
-    readonly port: number;
-    readonly learning: boolean;
-    readonly external: boolean;
-    readonly udpChecksum: boolean;
-    readonly ttl?: number;
-  };
+  readonly vxlan?: VxlanInfo;
+  readonly geneve?: GeneveInfo;
+  /** Where `kind` is one of IP_TUNNEL_KINDS. */
+  readonly ipTunnel?: IpTunnelInfo;
   /** `xdp` or an attached program seen by iproute2, by name or id. */
   readonly xdp?: string;
   readonly statistics?: LinkStatistics;
@@ -124,7 +112,8 @@ function linkOf(item: JsonObject, unparsed: UnparsedLine[]): Link | undefined {
     type,
     ...optionalParts(item, info),
     addresses: addressesOf(name, item.addr_info, unparsed),
-    ...kindParts(info),
+    ...linkKindsOf(info),
+    ...tunnelParts(info),
     ...(statistics && { statistics }),
   };
 }
@@ -161,59 +150,14 @@ function xdpOf(xdp: unknown): string | undefined {
   return stringOf(program.name) ?? (program.id === undefined ? 'attached' : `id ${String(program.id)}`);
 }
 
-function kindParts(info: JsonObject): Pick<Link, 'bridge' | 'bridgePort' | 'vxlan'> {
+function tunnelParts(info: JsonObject): Pick<Link, 'vxlan' | 'geneve' | 'ipTunnel'> {
   const data = isObject(info.info_data) ? info.info_data : {};
-  const port = isObject(info.info_slave_data) ? info.info_slave_data : {};
   const vxlan = info.info_kind === 'vxlan' ? vxlanOf(data) : undefined;
+  const geneve = info.info_kind === 'geneve' ? geneveOf(data) : undefined;
   return {
-    ...(info.info_kind === 'bridge' && { bridge: bridgeOf(data) }),
-    ...(info.info_slave_kind === 'bridge' && { bridgePort: bridgePortOf(port) }),
     ...(vxlan && { vxlan }),
-  };
-}
-
-function bridgeOf(data: JsonObject): NonNullable<Link['bridge']> {
-  const nfCallIptables = flagOf(data, 'nf_call_iptables');
-  const nfCallIp6tables = flagOf(data, 'nf_call_ip6tables');
-  return {
-    vlanFiltering: flagOf(data, 'vlan_filtering') ?? false,
-    stpState: numberOf(data.stp_state) ?? 0,
-    ...(nfCallIptables !== undefined && { nfCallIptables }),
-    ...(nfCallIp6tables !== undefined && { nfCallIp6tables }),
-  };
-}
-
-/** What an older iproute2 does not print has the kernel's default (net/bridge/br_if.c, new_nbp). */
-function bridgePortOf(data: JsonObject): NonNullable<Link['bridgePort']> {
-  return {
-    state: stringOf(data.state) ?? 'unknown',
-    hairpin: flagOf(data, 'hairpin') ?? false,
-    isolated: flagOf(data, 'isolated') ?? false,
-    learning: flagOf(data, 'learning') ?? true,
-    flood: flagOf(data, 'flood') ?? true,
-  };
-}
-
-function vxlanOf(data: JsonObject): Link['vxlan'] {
-  const id = numberOf(data.id);
-  const port = numberOf(data.port);
-  if (id === undefined || port === undefined) return undefined;
-  const local = addressOf(data.local ?? data.local6);
-  const remote = addressOf(data.remote ?? data.remote6);
-  const group = addressOf(data.group ?? data.group6);
-  const lower = stringOf(data.link);
-  const ttl = numberOf(data.ttl);
-  return {
-    id,
-    ...(local && { local }),
-    ...(remote && { remote }),
-    ...(group && { group }),
-    ...(lower !== undefined && { lower }),
-    port,
-    learning: flagOf(data, 'learning') ?? true,
-    external: flagOf(data, 'external') ?? false,
-    udpChecksum: flagOf(data, 'udp_csum') ?? true,
-    ...(ttl !== undefined && ttl !== 0 && { ttl }), // 0 is `ttl auto`
+    ...(geneve && { geneve }),
+    ...(IP_TUNNEL_KINDS.has(String(info.info_kind)) && { ipTunnel: ipTunnelOf(data) }),
   };
 }
 
