@@ -73,7 +73,7 @@ function ofNft({ tables }: NftRuleset, packets: readonly HookInput[], found: Set
   for (const table of tables.filter((one) => !one.hasXt)) {
     for (const rule of table.chains.flatMap((chain) => chain.rules)) {
       for (const statement of rule.statements) {
-        for (const input of packets) {
+        for (const input of packets.filter((packet) => isMeant(packet, table.family, statement))) {
           const state = { packet: input.packet, meta: input.meta, doubtfulMarks: [], touched: [] };
           for (const branch of runStatement(statement, { input, table, state } as never)) {
             for (const doubt of [...branch.doubts, ...branch.features]) found.add(doubt);
@@ -82,4 +82,11 @@ function ofNft({ tables }: NftRuleset, packets: readonly HookInput[], found: Set
       }
     }
   }
+}
+
+/** A translation of ports is behind a match of the protocol: by itself it says nothing about other packets. */
+function isMeant({ family, packet }: HookInput, table: string, statement: unknown): boolean {
+  if ((table === 'ip' && family === 6) || (table === 'ip6' && family === 4)) return false;
+  const kind = Object.keys(statement as object)[0]!;
+  return !['dnat', 'snat', 'redirect', 'masquerade', 'tproxy'].includes(kind) || 'sourcePort' in packet.l4;
 }

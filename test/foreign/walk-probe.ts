@@ -116,7 +116,8 @@ export function difference(way: WalkedWay, probed: Probed): string | undefined {
     return `kernel only: ${missing.join(', ')}; walk only: ${extra.join(', ')}`;
   const { end, packet } = way.leaf;
   if (probed.entry === undefined) {
-    return LET_NOT_THROUGH.has(end) || probed.protocol === 'icmp'
+    // A reset ends the entry at once.
+    return LET_NOT_THROUGH.has(end) || end === 'no-listener' || probed.protocol === 'icmp'
       ? undefined
       : `the kernel let it not through, the walk: ${end}`;
   }

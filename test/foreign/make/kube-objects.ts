@@ -1,6 +1,7 @@
 /** A node, its pods and Services of every kind, as an API server would list them. Addresses as in scene.sh. */
 
 type Json = Readonly<Record<string, unknown>>;
+type Family = 4 | 6;
 type Protocol = 'TCP' | 'UDP' | 'SCTP';
 
 interface Port {
@@ -147,26 +148,29 @@ export const SERVICES: readonly ServiceSketch[] = [
 /** Few of them, where only an option of the program is to be seen. */
 const SOME = new Set(['cluster', 'node-port', 'node-port-local', 'balancer']);
 
+/** `all`, `some`; of IPv4 alone with `-4` behind it. */
 export function objects(variant = 'all'): Json[] {
-  const sketches = variant === 'some' ? SERVICES.filter(({ name }) => SOME.has(name)) : SERVICES;
+  const sketches = variant.startsWith('some') ? SERVICES.filter(({ name }) => SOME.has(name)) : SERVICES;
+  const families: readonly Family[] = variant.endsWith('-4') ? [4] : [4, 6];
   return [
-    node('w1', '10.80.0.11', 'fd80::11', 0),
-    node('w2', '10.80.0.12', 'fd80::12', 1),
+    node('w1', 0, families),
+    node('w2', 1, families),
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'demo' } },
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'ServiceCIDR',
       metadata: { name: 'kubernetes' },
-      spec: { cidrs: ['10.96.0.0/16', 'fd96::/112'] },
+      spec: { cidrs: families.map((family) => (family === 4 ? '10.96.0.0/16' : 'fd96::/112')) },
       status: { conditions: [{ type: 'Ready', status: 'True' }] },
     },
-    ...sketches.map(service),
-    ...sketches.filter(({ headless }) => !headless).flatMap((sketch) => [slice(sketch, 4), slice(sketch, 6)]),
+    ...sketches.map((sketch) => service(sketch, families)),
+    ...sketches.filter(({ headless }) => !headless).flatMap((sketch) => families.map((one) => slice(sketch, one))),
   ];
 }
 
-function node(name: string, four: string, six: string, number: number): Json {
+function node(name: string, number: number, families: readonly Family[]): Json {
   const cidrs = [`10.244.${number}.0/24`, number === 0 ? 'fd44::/64' : `fd44:0:0:${number}::/64`];
+  const addresses = [`10.80.0.1${number + 1}`, `fd80::1${number + 1}`];
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -178,11 +182,10 @@ function node(name: string, four: string, six: string, number: number): Json {
       },
       annotations: {},
     },
-    spec: { podCIDR: cidrs[0], podCIDRs: cidrs },
+    spec: { podCIDR: cidrs[0], podCIDRs: cidrs.slice(0, families.length) },
     status: {
       addresses: [
-        { type: 'InternalIP', address: four },
-        { type: 'InternalIP', address: six },
+        ...addresses.slice(0, families.length).map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: name },
       ],
       conditions: [{ type: 'Ready', status: 'True' }],
@@ -190,9 +193,9 @@ function node(name: string, four: string, six: string, number: number): Json {
   };
 }
 
-function service(sketch: ServiceSketch): Json {
+function service(sketch: ServiceSketch, families: readonly Family[]): Json {
   const { name, number, spec = {}, ingress, labels, headless, ports = [HTTP] } = sketch;
-  const clusterIPs = headless ? ['None'] : [`10.96.0.${number}`, `fd96::${number}`];
+  const clusterIPs = headless ? ['None'] : [`10.96.0.${number}`, `fd96::${number}`].slice(0, families.length);
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -201,8 +204,8 @@ function service(sketch: ServiceSketch): Json {
       type: 'ClusterIP',
       clusterIP: clusterIPs[0],
       clusterIPs,
-      ipFamilies: ['IPv4', 'IPv6'],
-      ipFamilyPolicy: 'PreferDualStack',
+      ipFamilies: families.map((family) => `IPv${family}`),
+      ipFamilyPolicy: families.length === 1 ? 'SingleStack' : 'PreferDualStack',
       internalTrafficPolicy: 'Cluster',
       sessionAffinity: 'None',
       ...('type' in spec ? { externalTrafficPolicy: 'Cluster' } : {}),
@@ -219,7 +222,7 @@ function service(sketch: ServiceSketch): Json {
   };
 }
 
-function slice({ name, ports = [HTTP], endpoints = [] }: ServiceSketch, family: 4 | 6): Json {
+function slice({ name, ports = [HTTP], endpoints = [] }: ServiceSketch, family: Family): Json {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -236,7 +239,7 @@ function slice({ name, ports = [HTTP], endpoints = [] }: ServiceSketch, family: 
   };
 }
 
-function addressOf(node: 'w1' | 'w2', number: number, family: 4 | 6): string {
+function addressOf(node: 'w1' | 'w2', number: number, family: Family): string {
   if (family === 4) return `10.244.${node === 'w1' ? 0 : 1}.${number}`;
   return node === 'w1' ? `fd44::${number}` : `fd44:0:0:1::${number}`;
 }

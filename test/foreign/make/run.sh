@@ -3,7 +3,7 @@
 # BACKEND: nft or legacy. Programs are taken from $PROGRAMS, fixtures are written to test/foreign/<program>/.
 set -eu
 MAKE=$(cd "$(dirname "$0")" && pwd)
-OUT=$(dirname "$MAKE")
+OUT=${OUT:-$(dirname "$MAKE")}
 NODE=${NODE:-node}
 PROGRAMS=${PROGRAMS:?the folder of the programs that were built}
 SCRATCH=$(mktemp -d)

@@ -85,6 +85,7 @@ capture() { # capture FOLDER: what our own collectors read of this namespace
 fake_api() {
   "$NODE" "$MAKE/api-server.ts" "$@" > "$SCRATCH/api.log" 2>&1 &
   API=$!
+  sleep 0.3
   for _ in $(seq 100); do grep -q listening "$SCRATCH/api.log" && return; sleep 0.1; done
   cat "$SCRATCH/api.log"; exit 1
 }

@@ -1,0 +1,23 @@
+#!/bin/bash
+# Makes every fixture anew: all.sh [MAKER …]. Needs root, the Debian packages and the programs that README.md names.
+set -u
+cd "$(dirname "$0")"
+wanted=" $* "
+make() { # make MAKER BACKEND ARGUMENT…
+  [ "$wanted" = "  " ] || [ "${wanted/ $1 /}" != "$wanted" ] || return 0
+  timeout 180 ./run.sh "$@" || echo "failed: $*" >&2
+}
+
+cluster_cidr=('detectLocalMode: ClusterCIDR' 'clusterCIDR: "10.244.0.0/16,fd44::/56"')
+prefix=('detectLocalMode: InterfaceNamePrefix' 'detectLocal: {interfaceNamePrefix: veth-}')
+bridge=('detectLocalMode: BridgeInterface' 'detectLocal: {bridgeInterface: cni0}')
+export PROBES=kube-proxy.probes.json
+make kube-proxy nft iptables all kube-proxy/iptables-nft "${cluster_cidr[@]}"
+make kube-proxy legacy iptables some-4 kube-proxy/iptables-legacy-bridge "${bridge[@]}" \
+  'iptables: {masqueradeAll: true, localhostNodePorts: false}' 'nodePortAddresses: ["10.80.0.0/24"]'
+make kube-proxy legacy iptables some-4 kube-proxy/iptables-legacy-prefix "${prefix[@]}"
+make kube-proxy nft nftables all-4 kube-proxy/nftables "${cluster_cidr[@]}"
+make kube-proxy nft nftables some kube-proxy/nftables-prefix "${prefix[@]}" 'nodePortAddresses: ["primary"]'
+make kube-proxy nft nftables some-4 kube-proxy/nftables-masquerade-all "${bridge[@]}" 'nftables: {masqueradeAll: true}' \
+  'nodePortAddresses: ["10.80.0.0/24"]'
+unset PROBES
