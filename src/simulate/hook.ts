@@ -2,14 +2,28 @@ import type { Family } from '../net/address.ts';
 import type { Meta, Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Chance, Step } from './trace.ts';
+import type { Chance, Step, Truth } from './trace.ts';
 
-/** Netfilter's hooks (include/uapi/linux/netfilter.h). */
-export type HookName = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+/** Netfilter's hooks (include/uapi/linux/netfilter.h); ingress and egress are a device's own (NF_NETDEV_INGRESS, _EGRESS). */
+export type HookName = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting' | 'ingress' | 'egress';
+
+/** Where a frame meets nftables outside of IP. Absent: an IP hook. */
+export type HookLayer =
+  | { readonly kind: 'device'; readonly device: string }
+  /** A bridge's hook, with the ports; chains from `from` on and below `below` only, since br_netfilter stands between. */
+  | {
+      readonly kind: 'bridge';
+      readonly bridge: string;
+      readonly input?: string;
+      readonly output?: string;
+      readonly from?: number;
+      readonly below?: number;
+    };
 
 /** What one rule set is given at one hook. */
 export interface HookInput {
   readonly hook: HookName;
+  readonly layer?: HookLayer;
   readonly family: Family;
   readonly place: Place;
   readonly snapshot: Snapshot;
@@ -43,6 +57,8 @@ export interface HookInput {
       readonly destinationPort?: number | 'ephemeral';
     };
     readonly reply: boolean;
+    /** Bits of the connection's status (enum ip_conntrack_status); absent where there is no connection. */
+    readonly status?: Readonly<Record<'expected' | 'seenReply' | 'assured' | 'confirmed', Truth>>;
     /** The tuple of the answers (`ct reply`, `--ctreplsrc`); it differs from the turned original after NAT. */
     readonly answer?: {
       readonly source: string;
@@ -55,6 +71,8 @@ export interface HookInput {
   readonly socket?: { readonly uid?: number; readonly gid?: number };
   /** The first address of the output device that a MASQUERADE would take; undefined: not known. */
   readonly masqueradeAddress: () => string | undefined;
+  /** Sets that rules of this namespace have added to on this walk (`FAMILY TABLE SET` of nft, `ipset NAME`): a miss there is not certain. */
+  readonly touched?: readonly string[];
   /** 'all': a rule set also tells of each rule that it passed over, with the match that failed (World.record). */
   readonly record?: 'all';
 }
@@ -65,6 +83,8 @@ export type NatRange = {
   readonly addressTo?: string;
   readonly port?: number;
   readonly portTo?: number;
+  /** `port` stands for this one, and the others follow (`--to-destination A:P-Q/BASE`, NF_NAT_RANGE_PROTO_OFFSET). */
+  readonly portBase?: number;
 };
 
 export type HookVerdict =
@@ -91,8 +111,15 @@ export interface HookOutcome {
     readonly to: NatRange;
     readonly masquerade?: boolean;
     readonly redirect?: boolean;
+    /** `--random`, `--random-fully`: the port is drawn even where the old one is free. */
+    readonly random?: boolean;
+    readonly fullyRandom?: boolean;
+    /** `--persistent`: the address of a range depends on the client alone. */
+    readonly persistent?: boolean;
   };
   readonly notrack?: boolean;
+  /** What this rule set has added to, as in HookInput. */
+  readonly touched?: readonly string[];
   readonly steps: readonly Step[];
 }
 
@@ -102,5 +129,9 @@ export interface HookEntry {
   readonly priority: number;
   /** nat chains see only the first packet of a connection. */
   readonly nat: boolean;
+  /** At output: routes anew what it changed in addresses, mark or TOS (iptables' mangle, nft's `type route`). */
+  readonly reroutes?: boolean;
+  /** Of entries of one group and equal priority, the one with the higher order was registered later and so runs first. */
+  readonly registered?: { readonly group: string; readonly order: number };
   readonly evaluate: (input: HookInput) => readonly HookOutcome[];
 }
