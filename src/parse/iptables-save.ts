@@ -1,4 +1,8 @@
-import { splitWords, type Word } from './iptables-save-words.ts';
+import { CHAIN_LINE, type ChainStart, lineAt, RULE_LINE, ScannedTable, textOf } from './iptables-save-chains.ts';
+import { buildColumns, type ColumnsBuilder, type RuleColumns } from './iptables-save-columns.ts';
+import { createNameTable, type NameTable } from './iptables-save-names.ts';
+import { parseRuleBody, type RuleBody } from './iptables-save-rule.ts';
+import { type RuleScanner, ruleScanner } from './iptables-save-scan.ts';
 import type { Parsed, UnparsedLine } from './parsed.ts';
 
 /**
@@ -7,6 +11,10 @@ import type { Parsed, UnparsedLine } from './parsed.ts';
  * simulate/iptables.ts. A line that has not the format's shape is unparsed; so is a table without its COMMIT (the
  * output was cut) and one that iptables-nft calls incompatible. Seen: iptables 1.8.4 to 1.8.11, both backends.
  * Not understood: `iptables -S`, and `--bytecode` and `--u32` programs, which stay text.
+ *
+ * Big rule sets have 170,000 rules, of which a packet meets twenty. So the text is scanned once, into numbers; rules
+ * are parsed when they are looked at. What is not a rule is found all the same: rules of the same *shape* (sequence of
+ * option names) are parsed alike, and one of each shape is parsed at once.
  */
 export interface IptablesRuleset {
   readonly tables: readonly IptablesTable[];
@@ -60,37 +68,87 @@ export interface IptablesTarget {
   readonly options: readonly IptablesOption[];
 }
 
+export function parseIptablesSave(text: string): Parsed<IptablesRuleset> {
+  return parseIptablesSaveBytes(new TextEncoder().encode(text));
+}
+
+/** The same from the tool's own bytes, which the result keeps. */
+export function parseIptablesSaveBytes(raw: Uint8Array): Parsed<IptablesRuleset> {
+  return scanFile(withoutReturns(raw));
+}
+
+const NEWLINE = 10;
+const RETURN = 13;
+const COLON = 58;
+const DASH = 45;
+const OPENING = 91;
+
 interface OpenTable {
   readonly name: string;
   readonly line: number;
-  readonly chains: Map<string, { -readonly [K in keyof IptablesChain]: IptablesChain[K] } & { rules: IptablesRule[] }>;
+  readonly chains: ChainStart[];
 }
 
-export function parseIptablesSave(text: string): Parsed<IptablesRuleset> {
-  const tables: IptablesTable[] = [];
-  const unparsed: UnparsedLine[] = [];
-  let table: OpenTable | undefined;
-  const close = (): void => {
-    if (table) tables.push({ name: table.name, chains: [...table.chains.values()] });
-    table = undefined;
+interface Scan {
+  readonly bytes: Uint8Array;
+  readonly names: NameTable;
+  readonly rules: RuleScanner;
+  readonly columns: ColumnsBuilder;
+  /** By shapeKey: the shape's number, -1 where the parser makes nothing of it. */
+  readonly shapeNumbers: Map<number, number>;
+  readonly shapes: RuleBody[];
+  readonly unparsed: UnparsedLine[];
+  chains: number;
+}
+
+function scanFile(bytes: Uint8Array): Parsed<IptablesRuleset> {
+  const names = createNameTable();
+  const scan: Scan = {
+    bytes,
+    names,
+    rules: ruleScanner(bytes, names.find),
+    columns: buildColumns(bytes),
+    shapeNumbers: new Map(),
+    shapes: [],
+    unparsed: [],
+    chains: 0,
   };
-  for (const [index, raw] of text.split('\n').entries()) {
-    const line = index + 1;
-    const content = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    if (content.trim() === '' || isRemark(content)) continue;
-    if (content === 'COMMIT' && table) {
-      close();
-    } else if (/^\*[\w-]+$/.test(content)) {
-      if (table) unparsed.push({ line: table.line, text: `*${table.name} without COMMIT` });
-      close();
-      table = { name: content.slice(1), line, chains: new Map() };
-    } else if (!table || !readTableLine(table, content, line)) {
-      unparsed.push({ line, text: content });
+  const tables = scanTables(scan);
+  const columns: RuleColumns = scan.columns.finish(scan.chains, scan.shapes);
+  const value = { tables: tables.map(({ name, chains }) => new ScannedTable(name, columns, chains)) };
+  return { value, unparsed: scan.unparsed };
+}
+
+function scanTables(scan: Scan): OpenTable[] {
+  const { bytes, names, unparsed } = scan;
+  const tables: OpenTable[] = [];
+  let table: OpenTable | undefined;
+  const cut = (open: OpenTable): void => void unparsed.push({ line: open.line, text: `*${open.name} without COMMIT` });
+  let line = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    line++;
+    const first = bytes[at]!;
+    const ruleEnd = table && (first === OPENING || first === DASH) ? scanRule(scan, at, line) : -1;
+    if (ruleEnd >= 0) {
+      at = ruleEnd;
+      continue;
     }
+    const newline = bytes.indexOf(NEWLINE, at);
+    const end = newline < 0 ? bytes.length : newline;
+    if (!(table && first === COLON && scanChain(scan, table, at, end))) {
+      const content = textOf(bytes, at, end);
+      if (content === 'COMMIT' && table) table = undefined;
+      else if (/^\*[\w-]+$/.test(content)) {
+        if (table) cut(table);
+        table = { name: content.slice(1), line, chains: [] };
+        tables.push(table);
+        names.clear();
+      } else if (content.trim() !== '' && !isRemark(content)) unparsed.push({ line, text: content });
+    }
+    at = end;
   }
-  if (table) unparsed.push({ line: table.line, text: `*${table.name} without COMMIT` });
-  close();
-  return { value: { tables }, unparsed };
+  if (table) cut(table);
+  return tables;
 }
 
 /** A comment, unless it says that a table could not be shown. */
@@ -98,34 +156,53 @@ function isRemark(content: string): boolean {
   return content.startsWith('#') && !content.includes('is incompatible');
 }
 
-function readTableLine(table: OpenTable, content: string, line: number): boolean {
-  const chain = /^:(?<name>\S+) (?<policy>ACCEPT|DROP|QUEUE|-)(?: \[(?<packets>\d+):(?<bytes>\d+)\])?$/.exec(
-    content,
-  )?.groups;
-  if (chain) {
-    if (table.chains.has(chain.name!)) return false;
-    table.chains.set(chain.name!, {
-      name: chain.name!,
-      ...(chain.policy === '-' ? {} : { policy: chain.policy as 'ACCEPT' | 'DROP' | 'QUEUE' }),
-      ...countersOf(chain),
-      rules: [],
-    });
-    return true;
-  }
-  const rule = /^(?:\[(?<packets>\d+):(?<bytes>\d+)\] )?(?<text>-A (?<chain>\S+)(?: (?<rest>.*))?)$/.exec(
-    content,
-  )?.groups;
-  if (!rule) return false;
-  const rules = table.chains.get(rule.chain!)?.rules;
-  const body = parseRuleBody(rule.rest ?? '');
-  if (!rules || !body) return false;
-  rules.push({ number: rules.length + 1, line, text: rule.text!, ...countersOf(rule), ...body });
+/** Whether a chain of a new name is declared there. */
+function scanChain(scan: Scan, table: OpenTable, begin: number, end: number): boolean {
+  const { rules, names, bytes } = scan;
+  const nameEnd = rules.hashWord(begin + 1);
+  if (!isPlainChain(bytes, begin + 1, nameEnd, end) && !CHAIN_LINE.test(textOf(bytes, begin, end))) return false;
+  if (!names.add(rules.word, scan.chains)) return false;
+  table.chains.push({ id: scan.chains++, offset: begin });
   return true;
 }
 
-function countersOf(groups: Record<string, string | undefined>): { packets?: number; bytes?: number } {
-  if (groups.packets === undefined) return {};
-  return { packets: Number(groups.packets), bytes: Number(groups.bytes) };
+/** `:NAME - [0:0]` in ASCII, as nearly all are. */
+function isPlainChain(bytes: Uint8Array, begin: number, nameEnd: number, end: number): boolean {
+  if (end - nameEnd !== PLAIN.length || nameEnd === begin) return false;
+  for (let at = 0; at < PLAIN.length; at++) if (bytes[nameEnd + at] !== PLAIN[at]) return false;
+  for (let at = begin; at < nameEnd; at++) if (bytes[at]! < 33 || bytes[at]! > 126) return false;
+  return true;
+}
+
+const PLAIN = new TextEncoder().encode(' - [0:0]');
+
+/** The end of the rule's line; -1 where it has none of a rule's form at all. */
+function scanRule(scan: Scan, begin: number, line: number): number {
+  const rule = scan.rules.scan(begin);
+  if (!rule) return -1;
+  const shape = rule.chain < 0 ? NO_SHAPE : shapeOf(scan, rule.shapeKey, begin);
+  if (shape === NO_SHAPE) scan.unparsed.push({ line, text: textOf(scan.bytes, begin, rule.end) });
+  else scan.columns.add(begin, line, rule.chain, shape, rule.destination, rule.port);
+  return rule.end;
+}
+
+const NO_SHAPE = -1;
+
+/** What the parser makes of one rule of a shape, it makes of all. */
+function shapeOf(scan: Scan, key: number | undefined, begin: number): number {
+  if (key === undefined) return NO_SHAPE;
+  const known = scan.shapeNumbers.get(key);
+  if (known !== undefined) return known;
+  const body = parseRuleBody(RULE_LINE.exec(lineAt(scan.bytes, begin))?.groups?.['rest'] ?? '');
+  const number = body ? scan.shapes.push(body) - 1 : NO_SHAPE;
+  scan.shapeNumbers.set(key, number);
+  return number;
+}
+
+/** Lines that end in CR LF as if they ended in LF. */
+function withoutReturns(raw: Uint8Array): Uint8Array {
+  if (!raw.includes(RETURN)) return raw;
+  return raw.filter((byte, at) => byte !== RETURN || (at + 1 < raw.length && raw[at + 1] !== NEWLINE));
 }
 
 /** One rule in iptables-save's syntax, `-A CHAIN …`, as a change to a snapshot gives it. Undefined where it is none. */
@@ -136,93 +213,4 @@ export function parseIptablesRule(
   const match = /^-A (?<chain>\S+)(?: (?<rest>.*))?$/.exec(text.trim())?.groups;
   const body = match && parseRuleBody(match.rest ?? '');
   return body && { chain: match.chain!, number, line: 0, text: text.trim(), ...body };
-}
-
-type RuleBody = Pick<IptablesRule, 'matches' | 'target' | 'comment'>;
-type OpenOption = { name: string; negated: boolean; values: string[] };
-type OpenGroup = { kind: 'match' | 'target'; name: string; goto: boolean; options: OpenOption[] };
-
-/** Options whose one value may begin with a dash, since iptables-save quotes only other characters. */
-const TAKES_ANY_WORD = new Set([
-  'comment',
-  'log-prefix',
-  'nflog-prefix',
-  'string',
-  'hex-string',
-  'name',
-  'hashlimit-name',
-  'match-set',
-  'nfacct-name',
-  'helper',
-  'i',
-  'o',
-  'in-interface',
-  'out-interface',
-  'physdev-in',
-  'physdev-out',
-  'm',
-  'j',
-  'g',
-]);
-
-function parseRuleBody(text: string): RuleBody | undefined {
-  const words = splitWords(text);
-  if (!words) return undefined;
-  const groups = groupOptions(words);
-  if (!groups) return undefined;
-  const target = groups.find((group) => group.kind === 'target');
-  const matches = groups
-    .filter((group) => group.kind === 'match' && (group.name !== 'ip' || group.options.length > 0))
-    .map((group) => ({ module: group.name, options: group.options }));
-  const comment = matches.find((match) => match.module === 'comment')?.options[0]?.values[0];
-  return {
-    matches,
-    ...(target ? { target: { name: target.name, goto: target.goto, options: target.options } } : {}),
-    ...(comment === undefined ? {} : { comment }),
-  };
-}
-
-function groupOptions(words: readonly Word[]): OpenGroup[] | undefined {
-  const groups: OpenGroup[] = [{ kind: 'match', name: 'ip', goto: false, options: [] }];
-  let negated = false;
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at]!;
-    const group = groups.at(-1)!;
-    if (word.text === '!' && !word.quoted) {
-      if (negated) return undefined;
-      negated = true;
-      continue;
-    }
-    const name = word.quoted ? undefined : optionName(word.text);
-    if (name === undefined) {
-      if (negated) return undefined;
-      addValue(group, word.text);
-      continue;
-    }
-    const next = words[at + 1];
-    if (name === 'm' || name === 'j' || name === 'g') {
-      if (!next || negated) return undefined;
-      groups.push({ kind: name === 'm' ? 'match' : 'target', name: next.text, goto: name === 'g', options: [] });
-      at++;
-      continue;
-    }
-    const option: OpenOption = { name, negated, values: [] };
-    negated = false;
-    group.options.push(option);
-    if (TAKES_ANY_WORD.has(name) && next) {
-      option.values.push(next.text);
-      at++;
-    }
-  }
-  return negated ? undefined : groups;
-}
-
-function optionName(word: string): string | undefined {
-  return /^--?(?<name>[A-Za-z][\w-]*)$/.exec(word)?.groups?.name;
-}
-
-function addValue(group: OpenGroup, value: string): void {
-  const last = group.options.at(-1);
-  if (last) last.values.push(value);
-  else group.options.push({ name: '', negated: false, values: [value] });
 }

@@ -1,57 +1,78 @@
-import type { IptablesChain, IptablesRule, IptablesRuleset } from '../parse/iptables-save.ts';
+import type { IptablesChain, IptablesRule, IptablesRuleset, IptablesTable } from '../parse/iptables-save.ts';
 import { type CompiledMatches, compileMatches } from './iptables-match.ts';
+import { indexChain, type RuleIndex, ruleAt, ruleCountOf } from './iptables-rule-index.ts';
 import { compileTarget, type TargetEvaluator } from './iptables-target.ts';
 
 export interface CompiledTable {
   readonly name: string;
-  readonly chains: ReadonlyMap<string, CompiledChain>;
+  /** Made ready at first touch: a big rule set is mostly passed by. */
+  readonly chain: (name: string) => CompiledChain | undefined;
 }
 
 export interface CompiledChain {
   readonly name: string;
   readonly policy?: IptablesChain['policy'];
   readonly packets?: number;
-  readonly rules: readonly CompiledRule[];
+  readonly ruleCount: number;
+  readonly rule: (index: number) => CompiledRule;
+  /** Of a long chain: which rules can match a packet. */
+  readonly index: RuleIndex | undefined;
 }
 
-/** A rule whose matches and target are made ready at first touch: a big rule set is mostly passed by. */
+/** A rule whose matches and target are made ready at first touch. */
 export interface CompiledRule {
   readonly rule: IptablesRule;
-  readonly matches: () => CompiledMatches;
-  readonly target: () => TargetEvaluator;
+  readonly matches: CompiledMatches;
+  readonly target: TargetEvaluator;
 }
 
 const compiled = new WeakMap<IptablesRuleset, readonly CompiledTable[]>();
+/** A what-if's overlay has most of its tables in common with what it lies over. */
+const tables = new WeakMap<IptablesTable, CompiledTable>();
 
 export function compileRuleset(ruleset: IptablesRuleset): readonly CompiledTable[] {
-  const known = compiled.get(ruleset);
-  if (known) return known;
-  const tables = ruleset.tables.map((table) => {
-    const names = new Set(table.chains.map((chain) => chain.name));
-    const chains = table.chains.map((chain): [string, CompiledChain] => [chain.name, compileChain(chain, names)]);
-    return { name: table.name, chains: new Map(chains) };
-  });
-  compiled.set(ruleset, tables);
-  return tables;
+  const known = compiled.get(ruleset) ?? ruleset.tables.map(compileTable);
+  compiled.set(ruleset, known);
+  return known;
 }
 
-function compileChain(chain: IptablesChain, names: ReadonlySet<string>): CompiledChain {
+function compileTable(table: IptablesTable): CompiledTable {
+  const known = tables.get(table);
+  if (known) return known;
+  const byName = new Map(table.chains.map((chain) => [chain.name, chain]));
+  const isChain = (name: string): boolean => byName.has(name);
+  const chains = new Map<string, CompiledChain>();
+  const made: CompiledTable = {
+    name: table.name,
+    chain: (name) => {
+      const former = chains.get(name);
+      if (former) return former;
+      const chain = byName.get(name);
+      if (!chain) return undefined;
+      const fresh = compileChain(chain, isChain);
+      chains.set(name, fresh);
+      return fresh;
+    },
+  };
+  tables.set(table, made);
+  return made;
+}
+
+function compileChain(chain: IptablesChain, isChain: (name: string) => boolean): CompiledChain {
+  const rules: CompiledRule[] = [];
   return {
     name: chain.name,
     ...(chain.policy === undefined ? {} : { policy: chain.policy }),
     ...(chain.packets === undefined ? {} : { packets: chain.packets }),
-    rules: chain.rules.map((rule) => ({
-      rule,
-      matches: once(() => compileMatches(rule.matches)),
-      target: once(() => compileTarget(rule.target, (name) => names.has(name))),
-    })),
+    ruleCount: ruleCountOf(chain),
+    rule: (index) => {
+      rules[index] ??= compileRule(ruleAt(chain, index), isChain);
+      return rules[index];
+    },
+    index: indexChain(chain),
   };
 }
 
-function once<T>(make: () => T): () => T {
-  let value: T | undefined;
-  return () => {
-    value ??= make();
-    return value;
-  };
+function compileRule(rule: IptablesRule, isChain: (name: string) => boolean): CompiledRule {
+  return { rule, matches: compileMatches(rule.matches), target: compileTarget(rule.target, isChain) };
 }

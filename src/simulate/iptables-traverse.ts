@@ -77,7 +77,11 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
   if (depth > DEEPEST_CALL) return [unknownEnd(entry, `chains call each other more than ${DEEPEST_CALL} deep`)];
   let live: Way[] = [entry];
   const done: Way[] = [];
-  for (const rule of chain.rules) {
+  // No target changes address or port before the table is left, so that the rules that can match stay the same.
+  const candidates = entry.input.record === 'all' ? undefined : chain.index?.candidates(entry.input.packet);
+  const count = candidates?.length ?? chain.ruleCount;
+  for (let at = 0; at < count; at++) {
+    const rule = chain.rule(candidates === undefined ? at : candidates[at]!);
     const next: Way[] = [];
     for (const way of live) {
       for (const result of applyRule(context, chain, rule, way, depth)) {
@@ -112,9 +116,9 @@ function unknownEnd(way: Way, because: string): Way {
 
 /** What becomes of one way at one rule: matched, passed over, or both. */
 function applyRule(context: TableContext, chain: CompiledChain, rule: CompiledRule, way: Way, depth: number): Way[] {
-  const match = rule.matches().evaluate(way.input);
+  const match = rule.matches.evaluate(way.input);
   if (isImpossible(match.chance)) return [passedOver(context, chain, rule, way)];
-  const effect = rule.target()(way.input);
+  const effect = rule.target(way.input);
   const undecided = effect.kind === 'unmodelled' ? [...match.undecided, rule.rule.target!.name] : match.undecided;
   const step = ruleStep(context, chain, rule.rule, { ...match, undecided }, effect, way.input);
   const fork = forkOf(way, match, undecided.length > 0);
@@ -175,7 +179,7 @@ function continued(way: Way, effect: TargetEffect & { kind: 'continue' }): Way {
 
 /** After a jump the next rule of this chain follows; a goto leaves this chain with the one that it went to. */
 function callChain(context: TableContext, effect: TargetEffect & { kind: 'chain' }, way: Way, depth: number): Way[] {
-  const callee = context.table.chains.get(effect.name)!;
+  const callee = context.table.chain(effect.name)!;
   const ways = walkChain(context, callee, way, depth + 1);
   if (effect.goto) return ways;
   return ways.map((result) => (result.end.kind === 'return' ? { ...result, end: { kind: 'next' } } : result));

@@ -65,7 +65,7 @@ function tableEntries(
   const priorities = TABLES[table.name] ?? {};
   return HOOKS.flatMap((hook) => {
     const priority = priorities[hook];
-    const chain = table.chains.get(hook.toUpperCase());
+    const chain = table.chain(hook.toUpperCase());
     if (priority === undefined || !chain) return [];
     return [
       {

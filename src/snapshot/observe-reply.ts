@@ -1,5 +1,5 @@
 import type { Reply } from '../host/host.ts';
-import { FACT_PARSERS, type FactParser } from './fact-parsers.ts';
+import { BYTES_PARSERS, FACT_PARSERS } from './fact-parsers.ts';
 import type { FactName, Facts } from './facts.ts';
 import type { Observed } from './snapshot.ts';
 
@@ -28,8 +28,7 @@ function observe<K extends FactName>(name: K, reply: Reply): Observed<Facts[K]> 
   if (exitCode !== 0 && raw.length === 0) {
     return { state: 'unseen', gap: 'failed', detail: `${name}: exit code ${exitCode} without output`, want: request };
   }
-  const parse: FactParser<K> = FACT_PARSERS[name];
-  const parsed = parse(new TextDecoder().decode(raw), request.args);
+  const parsed = BYTES_PARSERS[name]?.(raw) ?? FACT_PARSERS[name](new TextDecoder().decode(raw), request.args);
   if ('unreadable' in parsed) {
     return { state: 'unseen', gap: 'failed', detail: `${name}: ${parsed.unreadable}`, want: request };
   }

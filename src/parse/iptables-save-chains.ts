@@ -1,0 +1,123 @@
+import type { IptablesChain, IptablesRule, IptablesTable } from './iptables-save.ts';
+import { NO_KEY, type RuleColumns } from './iptables-save-columns.ts';
+import { parseRuleBody, type RuleBody } from './iptables-save-rule.ts';
+
+/** `:NAME POLICY [packets:bytes]` */
+export const CHAIN_LINE = /^:(?<name>\S+) (?<policy>ACCEPT|DROP|QUEUE|-)(?: \[(?<packets>\d+):(?<bytes>\d+)\])?$/;
+/** `[packets:bytes] -A CHAIN …`, the counters only with `-c` */
+export const RULE_LINE = /^(?:\[(?<packets>\d+):(?<bytes>\d+)\] )?(?<text>-A (?<chain>\S+)(?: (?<rest>.*))?)$/s;
+
+const NEWLINE = 10;
+
+/** Where a chain was declared, and its place among the chains of the whole file. */
+export interface ChainStart {
+  readonly id: number;
+  readonly offset: number;
+}
+
+/** The line that begins there, as a string of its own: a slice of the whole text would keep all of it in memory. */
+export function lineAt(bytes: Uint8Array, offset: number): string {
+  const end = bytes.indexOf(NEWLINE, offset);
+  return textOf(bytes, offset, end < 0 ? bytes.length : end);
+}
+
+export function textOf(bytes: Uint8Array, begin: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + begin, end - begin).toString('utf8');
+}
+
+/** A table of a scanned file; its chains are made at the first look at them. */
+export class ScannedTable implements IptablesTable {
+  readonly name: string;
+  readonly #columns: RuleColumns;
+  readonly #starts: readonly ChainStart[];
+  #chains: readonly ScannedChain[] | undefined;
+
+  constructor(name: string, columns: RuleColumns, starts: readonly ChainStart[]) {
+    this.name = name;
+    this.#columns = columns;
+    this.#starts = starts;
+  }
+
+  get chains(): readonly ScannedChain[] {
+    this.#chains ??= this.#starts.map((start) => new ScannedChain(this.#columns, start));
+    return this.#chains;
+  }
+}
+
+/** A chain of a scanned file. `rules` parses all of them; `ruleAt` and the keys look at one. */
+export class ScannedChain implements IptablesChain {
+  readonly name: string;
+  readonly policy?: 'ACCEPT' | 'DROP' | 'QUEUE';
+  readonly packets?: number;
+  readonly bytes?: number;
+  readonly #columns: RuleColumns;
+  readonly #first: number;
+  readonly #count: number;
+  #known: IptablesRule[] | undefined;
+  #rules: readonly IptablesRule[] | undefined;
+
+  constructor(columns: RuleColumns, { id, offset }: ChainStart) {
+    const line = CHAIN_LINE.exec(lineAt(columns.bytes, offset))!.groups!;
+    this.name = line['name']!;
+    if (line['policy'] !== '-') this.policy = line['policy'] as 'ACCEPT' | 'DROP' | 'QUEUE';
+    if (line['packets'] !== undefined) {
+      this.packets = Number(line['packets']);
+      this.bytes = Number(line['bytes']);
+    }
+    this.#columns = columns;
+    this.#first = columns.starts[id]!;
+    this.#count = columns.starts[id + 1]! - this.#first;
+  }
+
+  get rules(): readonly IptablesRule[] {
+    this.#rules ??= Array.from({ length: this.#count }, (_, index) => this.ruleAt(index));
+    return this.#rules;
+  }
+
+  get ruleCount(): number {
+    return this.#count;
+  }
+
+  /** The rule of that index (its number less one), parsed at first touch. */
+  ruleAt(index: number): IptablesRule {
+    this.#known ??= [];
+    const rule = this.#known[index] ?? readRule(this.#columns, this.#columns.ofChain[this.#first + index]!, index + 1);
+    this.#known[index] = rule;
+    return rule;
+  }
+
+  /** One rule of each shape that the chain's rules have. */
+  get shapes(): readonly RuleBody[] {
+    const { shape, shapes, ofChain } = this.#columns;
+    const seen = new Set<number>();
+    for (let at = this.#first; at < this.#first + this.#count; at++) seen.add(shape[ofChain[at]!]!);
+    return [...seen].map((one) => shapes[one]!);
+  }
+
+  /** The key of the one address that the rule is about (addressKey); undefined where it may be about several. */
+  destinationKey(index: number): number | undefined {
+    return keyAt(this.#columns.destination, this.#columns.ofChain[this.#first + index]!);
+  }
+
+  /** The key of the one port that it is about (portKey). */
+  portKey(index: number): number | undefined {
+    return keyAt(this.#columns.port, this.#columns.ofChain[this.#first + index]!);
+  }
+}
+
+function keyAt(column: Float64Array, rule: number): number | undefined {
+  const key = column[rule]!;
+  return key === NO_KEY ? undefined : key;
+}
+
+function readRule(columns: RuleColumns, row: number, number: number): IptablesRule {
+  const line = RULE_LINE.exec(lineAt(columns.bytes, columns.offset[row]!))!.groups!;
+  // The scan let no line through of whose shape the parser makes nothing.
+  const body: RuleBody = parseRuleBody(line['rest'] ?? '')!;
+  return { number, line: columns.line[row]!, text: line['text']!, ...countersOf(line), ...body };
+}
+
+export function countersOf(groups: Record<string, string | undefined>): { packets?: number; bytes?: number } {
+  if (groups['packets'] === undefined) return {};
+  return { packets: Number(groups['packets']), bytes: Number(groups['bytes']) };
+}
