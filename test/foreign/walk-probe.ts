@@ -54,7 +54,8 @@ function macsOf(
   if (links.state !== 'seen' || neighbours.state !== 'seen') return {};
   const entrance = links.value.find((link) => link.name === ENTRANCES[from].device);
   const gateway = links.value.find((link) => link.name === entrance?.master) ?? entrance;
-  const macOf = (address: string) => neighbours.value.find((one) => one.address === address)?.mac;
+  const macOf = (address: string) =>
+    neighbours.value.find((one) => one.address === address && one.device === gateway?.name)?.mac;
   const own = macOf(source) ?? '02:00:00:00:00:01';
   const destination = (from === 'outside' ? undefined : macOf(to)) ?? gateway?.mac;
   return destination === undefined ? {} : { macs: { source: own, destination } };

@@ -21,3 +21,9 @@ make kube-proxy nft nftables some kube-proxy/nftables-prefix "${prefix[@]}" 'nod
 make kube-proxy nft nftables some-4 kube-proxy/nftables-masquerade-all "${bridge[@]}" 'nftables: {masqueradeAll: true}' \
   'nodePortAddresses: ["10.80.0.0/24"]'
 unset PROBES
+
+export PROBES=flannel.probes.json
+make flannel nft vxlan false flannel/iptables-nft
+make flannel legacy host-gw false flannel/iptables-legacy
+make flannel nft vxlan true flannel/nftables
+unset PROBES
