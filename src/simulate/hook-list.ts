@@ -3,7 +3,8 @@ import { type Place, placeKey } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { iptablesHookEntries } from './iptables.ts';
-import { nftHookEntries } from './nftables.ts';
+import { nftHookEntries, perhapsDormant } from './nftables.ts';
+import { iptablesDormancy } from './nftables-owner.ts';
 
 /** One thing that happens at a hook, in the kernel's order. */
 export type HookItem =
@@ -16,6 +17,8 @@ export type HookItem =
 
 export interface HookList {
   readonly items: readonly HookItem[];
+  /** Some chain of type nat is registered for this family, at whichever hook: NAT then looks at every connection. */
+  readonly translates: boolean;
   readonly incomplete: readonly string[];
 }
 
@@ -26,6 +29,8 @@ const NAT_PRIORITY: Readonly<Record<HookName, number | undefined>> = {
   input: 100,
   postrouting: 100,
   forward: undefined,
+  ingress: undefined,
+  egress: undefined,
 };
 
 const lists = new WeakMap<Snapshot, Map<string, HookList>>();
@@ -43,13 +48,22 @@ export function hookList(snapshot: Snapshot, place: Place, family: Family, hook:
 function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookName): HookList {
   const iptables = iptablesHookEntries(snapshot, place, family);
   const nft = nftHookEntries(snapshot, place, family);
-  const entries = [...iptables.entries, ...nft.entries].filter(
-    (entry) => entry.hook === hook && (entry.family === 'inet' || entry.family === family),
-  );
+  const awake = iptables.entries.flatMap((entry) => awakeEntry(entry, snapshot, place, family));
+  const all = [...awake, ...nft.entries].filter((entry) => entry.family === 'inet' || entry.family === family);
+  const entries = all.filter((entry) => entry.hook === hook);
   return {
+    translates: all.some((entry) => entry.nat),
     items: itemsOf(entries, hook),
     incomplete: [...iptables.incomplete, ...nft.incomplete],
   };
+}
+
+/** iptables-nft-save prints a dormant table too. */
+function awakeEntry<E extends HookEntry>(entry: E, snapshot: Snapshot, place: Place, family: Family): readonly E[] {
+  const table = /^(?<table>.+)-nft$/.exec(entry.name)?.groups?.table;
+  const dormant = table === undefined ? 'no' : iptablesDormancy(snapshot, place, family, table);
+  if (dormant === 'no') return [entry];
+  return dormant === 'yes' ? [] : [{ ...entry, evaluate: (input) => perhapsDormant(input, entry.evaluate(input)) }];
 }
 
 function itemsOf(entries: readonly HookEntry[], hook: HookName): HookItem[] {

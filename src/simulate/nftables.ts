@@ -1,13 +1,21 @@
 import type { Request } from '../host/host.ts';
 import type { Family } from '../net/address.ts';
 import { formatPlace, type Place } from '../net/place.ts';
-import type { NftChain, NftTable } from '../parse/nft-json.ts';
+import type { NftChain, NftTable, NftTableName } from '../parse/nft-json.ts';
 import { isComplete, type Seen, type Snapshot, type Source } from '../snapshot/snapshot.ts';
 import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { walkBaseChain } from './nftables-chain.ts';
+import { dormancyOf, iptablesOwner, isIptablesChain } from './nftables-owner.ts';
 import { CERTAIN } from './truth.ts';
 
-export type NftHookEntry = HookEntry & { readonly hook: HookName; readonly family: 4 | 6 | 'inet' };
+export type NftEntryFamily = 4 | 6 | 'inet' | 'bridge' | 'netdev' | 'arp';
+
+export type NftHookEntry = HookEntry & {
+  readonly hook: HookName;
+  readonly family: NftEntryFamily;
+  /** Of ingress and egress chains: the devices. */
+  readonly devices?: readonly string[];
+};
 
 export interface NftHookEntries {
   readonly entries: readonly NftHookEntry[];
@@ -17,17 +25,22 @@ export interface NftHookEntries {
   readonly incomplete: readonly string[];
 }
 
-type TableName = { readonly family: string; readonly name: string };
+/** Whom the entries are asked for: IP packets of one family, frames on devices and bridges, ARP; undefined: all. */
+export type NftAsker = Family | 'frames' | 'arp';
 
-const HOOKS: readonly HookName[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
-const IPTABLES_TABLES = new Set(['filter', 'nat', 'mangle', 'raw', 'security']);
+const ASKED: Readonly<Record<NftAsker, ReadonlySet<string>>> = {
+  4: new Set(['ip', 'inet']),
+  6: new Set(['ip6', 'inet']),
+  frames: new Set(['bridge', 'netdev', 'inet']),
+  arp: new Set(['arp']),
+};
 
 /**
  * The base chains of this namespace's nftables tables, without those of iptables-nft, which simulate/iptables.ts walks from
- * iptables-nft-save. Reads `nft.tables` and then, for each table, `nft.table`. With a family, tables of the other one are
- * neither read nor asked for: no packet of this family meets them.
+ * iptables-nft-save. Reads `nft.tables` and then, for each table, `nft.table`. With an asker, tables of families that it
+ * does not meet are neither read nor asked for.
  */
-export function nftHookEntries(snapshot: Snapshot, place: Place, packets?: Family): NftHookEntries {
+export function nftHookEntries(snapshot: Snapshot, place: Place, asker?: NftAsker): NftHookEntries {
   const listed = snapshot.fact('nft.tables', place);
   if (listed.state === 'unseen') {
     return { entries: [], wants: [listed.want], incomplete: [`nftables of ${formatPlace(place)}: ${listed.detail}`] };
@@ -39,7 +52,7 @@ export function nftHookEntries(snapshot: Snapshot, place: Place, packets?: Famil
   };
   if (!isComplete(listed)) all.incomplete.push(`the list of nftables tables of ${formatPlace(place)} is not complete`);
   for (const table of listed.value) {
-    if (packets !== undefined && table.family === (packets === 4 ? 'ip6' : 'ip')) continue;
+    if (asker !== undefined && !ASKED[asker].has(table.family)) continue;
     const found = entriesOfTable(table, snapshot, place);
     all.entries.push(...found.entries);
     all.wants.push(...found.wants);
@@ -50,9 +63,9 @@ export function nftHookEntries(snapshot: Snapshot, place: Place, packets?: Famil
 
 const NOTHING: NftHookEntries = { entries: [], wants: [], incomplete: [] };
 
-function entriesOfTable(name: TableName, snapshot: Snapshot, place: Place): NftHookEntries {
+function entriesOfTable(name: NftTableName, snapshot: Snapshot, place: Place): NftHookEntries {
   const owner = iptablesOwner(name, snapshot, place);
-  if (owner.listed) return NOTHING;
+  if (owner.listed === 'whole') return NOTHING;
   const title = `table ${name.family} ${name.name} of ${formatPlace(place)}`;
   const observed = snapshot.fact('nft.table', place, { family: name.family, name: name.name });
   if (observed.state === 'unseen') {
@@ -69,68 +82,67 @@ function entriesOfTable(name: TableName, snapshot: Snapshot, place: Place): NftH
       incomplete: [`${title} may be iptables-nft's, whose rules were not read`],
     };
   }
-  return read(table, observed, title, incomplete);
-}
-
-/**
- * Does iptables-nft-save show this table? Then it is counted there. Not asked yet: it must be asked. Where it cannot be asked,
- * or calls the table incompatible, the table is read here, with what nft does not show of it undecided.
- */
-function iptablesOwner(name: TableName, snapshot: Snapshot, place: Place): { listed: boolean; want?: Request } {
-  if ((name.family !== 'ip' && name.family !== 'ip6') || !IPTABLES_TABLES.has(name.name)) return { listed: false };
-  const family = name.family === 'ip' ? 4 : 6;
-  for (const table of ['', name.name]) {
-    const observed = snapshot.fact('iptables.nft', place, { family, table });
-    if (observed.state === 'seen' && observed.value.tables.some((known) => known.name === name.name))
-      return { listed: true };
-    if (table === '' && observed.state === 'unseen' && observed.gap === 'not-asked') {
-      const one = snapshot.fact('iptables.nft', place, { family, table: name.name });
-      if (one.state === 'unseen' && one.gap === 'not-asked') return { listed: false, want: observed.want };
-    }
-  }
-  return { listed: false };
+  return read(table, observed, title, incomplete, owner.listed === 'partly');
 }
 
 function hasRules(table: NftTable): boolean {
-  return table.chains.some((chain) => chain.rules.length > 0 || chain.base?.policy === 'drop');
+  return table.chains.some((chain) => chain.base?.policy === 'drop' || chain.rules.length > 0);
 }
 
-function read(table: NftTable, observed: Seen<unknown>, title: string, incomplete: readonly string[]): NftHookEntries {
-  if (table.flags.includes('dormant')) return { entries: [], wants: [], incomplete };
-  const entries: NftHookEntry[] = [];
-  const notModelled: string[] = [];
-  const terse = table.sets.filter((set) => set.terse).map((set) => set.name);
-  for (const chain of table.chains) {
-    if (!chain.base) continue;
-    const entry = entryOf(table, chain, observed.source);
-    if (entry) entries.push(entry);
-    else if (isEffective(chain)) {
-      notModelled.push(
-        `${title}: chain ${chain.name} at hook ${chain.base.hook} of family ${table.family} is not modelled`,
-      );
-    }
-  }
-  if (terse.length > 0) notModelled.push(`${title}: elements not listed of ${terse.join(', ')}`);
-  return { entries, wants: [], incomplete: [...incomplete, ...notModelled] };
+/** `partly`: iptables-nft-save shows the chains that are its own. */
+function read(
+  table: NftTable,
+  observed: Seen<unknown>,
+  title: string,
+  incomplete: readonly string[],
+  partly: boolean,
+): NftHookEntries {
+  if (dormancyOf(table) === 'yes') return { entries: [], wants: [], incomplete };
+  const { bases, terse } = partsOf(table);
+  const own = partly ? bases.filter((chain) => !isIptablesChain(table, chain)) : bases;
+  const missing = terse.length === 0 ? [] : [`${title}: elements not listed of ${terse.join(', ')}`];
+  return {
+    entries: own.map((chain) => entryOf(table, chain, observed.source)),
+    wants: [],
+    incomplete: [...incomplete, ...missing],
+  };
 }
 
-function isEffective(chain: NftChain): boolean {
-  return chain.rules.length > 0 || chain.base?.policy === 'drop';
+interface TableParts {
+  readonly bases: readonly (NftChain & { readonly base: NonNullable<NftChain['base']> })[];
+  readonly terse: readonly string[];
 }
 
-const FAMILIES = { ip: 4, ip6: 6, inet: 'inet' } as const;
+const parts = new WeakMap<NftTable, TableParts>();
 
-/** Undefined where the walk has no such hook: ingress and egress, and the families bridge, arp and netdev. */
-function entryOf(table: NftTable, chain: NftChain, source: Source): NftHookEntry | undefined {
-  const hook = HOOKS.find((known) => known === chain.base?.hook);
-  const family = table.family in FAMILIES ? FAMILIES[table.family as keyof typeof FAMILIES] : undefined;
-  if (!chain.base || hook === undefined || family === undefined) return undefined;
+/** Of 60,000 chains ten are base chains; every hook asks for them. */
+function partsOf(table: NftTable): TableParts {
+  const known = parts.get(table);
+  if (known) return known;
+  const made: TableParts = {
+    bases: table.chains.filter((chain): chain is TableParts['bases'][number] => chain.base !== undefined),
+    terse: table.sets.filter((set) => set.terse).map((set) => set.name),
+  };
+  parts.set(table, made);
+  return made;
+}
+
+const FAMILIES = { ip: 4, ip6: 6, inet: 'inet', bridge: 'bridge', netdev: 'netdev', arp: 'arp' } as const;
+
+function entryOf(table: NftTable, chain: TableParts['bases'][number], source: Source): NftHookEntry {
+  const { base } = chain;
+  const family = FAMILIES[table.family];
   return {
     name: `nft ${table.family} ${table.name} ${chain.name}`,
-    priority: chain.base.priority,
-    nat: chain.base.type === 'nat',
-    hook,
+    priority: base.priority,
+    nat: base.type === 'nat',
+    hook: base.hook,
     family,
+    ...(base.device ? { devices: base.device } : {}),
+    ...(base.type === 'route' ? { reroutes: true } : {}),
+    ...(chain.handle === undefined
+      ? {}
+      : { registered: { group: `${table.family} ${table.name}`, order: chain.handle } }),
     evaluate: (input) => evaluate(table, chain, source, family, input),
   };
 }
@@ -139,13 +151,23 @@ function evaluate(
   table: NftTable,
   base: NftChain,
   source: Source,
-  family: 4 | 6 | 'inet',
+  family: NftEntryFamily,
   input: HookInput,
 ): readonly HookOutcome[] {
   const { packet, meta } = input;
-  if (family !== 'inet' && family !== input.family) {
-    return [{ chance: CERTAIN, verdict: { kind: 'accept' }, packet, meta, steps: [] }];
-  }
+  if ((family === 4 || family === 6) && family !== input.family) return [passedBy(input)];
   const place = { scope: { input, table }, base, source };
-  return walkBaseChain(place, { packet, meta, doubtfulMarks: [], touched: [] });
+  const ends = walkBaseChain(place, { packet, meta, doubtfulMarks: [], touched: [] });
+  return dormancyOf(table) === 'no' ? ends : perhapsDormant(input, ends);
+}
+
+function passedBy({ packet, meta }: HookInput): HookOutcome {
+  return { chance: CERTAIN, verdict: { kind: 'accept' }, packet, meta, steps: [] };
+}
+
+/** The outcomes of a rule set of which it is not known whether it is registered at all. */
+export function perhapsDormant(input: HookInput, ends: readonly HookOutcome[]): readonly HookOutcome[] {
+  return [...ends, passedBy(input)].map((outcome) => {
+    return { ...outcome, chance: { min: 0, max: outcome.chance.max }, fork: 'undecided' };
+  });
 }

@@ -12,7 +12,7 @@ import type { RoutingRule } from '../parse/ip-rule.ts';
 import type { Ipset } from '../parse/ipset.ts';
 import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { KernelInfo, KernelLogLine } from '../parse/kernel.ts';
-import type { NftRuleset } from '../parse/nft-json.ts';
+import type { NftRuleset, NftTableName } from '../parse/nft-json.ts';
 import type { Qdisc } from '../parse/qdisc.ts';
 import type { ResolvConf } from '../parse/resolv-conf.ts';
 import type { Sandboxes } from '../parse/sandboxes.ts';
@@ -75,7 +75,7 @@ export interface Facts extends ProbeFacts {
   sysctls: Sysctls;
   'iptables.legacy': IptablesRuleset; // args family; only the tables whose modules are there
   'iptables.nft': IptablesRuleset; // args family, table ('' = all); tables that iptables-nft keeps
-  'nft.tables': readonly { readonly family: string; readonly name: string }[]; // names only, cheap
+  'nft.tables': readonly NftTableName[]; // names and flags only, cheap
   'nft.table': NftRuleset; // args family, name: one table with its sets and rules
   ipsets: readonly Ipset[];
   sockets: readonly Socket[];
