@@ -18,7 +18,7 @@ import {
 } from './api.ts';
 import type { Collector } from './collector.ts';
 import { counters } from './counters.ts';
-import { fdb, links, neighbours, nexthops, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
+import { bridgeVlans, fdb, links, neighbours, nexthops, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
 import { conntrackStatistics, ipsets, iptablesLegacy, iptablesNft, nftTable, nftTables } from './netfilter.ts';
 import { cniConfiguration, cniFiles, flannelSubnet, kernel, kernelLog, sandboxes, softnet } from './node-wide.ts';
 import { hostsFile, resolvConf } from './pod-files.ts';
@@ -54,6 +54,7 @@ const COLLECTOR_OF = {
   nexthops,
   neighbours,
   fdb,
+  'bridge-vlans': bridgeVlans,
   sysctls,
   'iptables.legacy': iptablesLegacy,
   'iptables.nft': iptablesNft,

@@ -59,6 +59,13 @@ export const fdb: Collector = {
   limits: LIMITS.common,
 };
 
+export const bridgeVlans: Collector = {
+  fact: 'bridge-vlans',
+  scope: 'namespace',
+  how: () => ({ via: 'command', argv: ['bridge', '-j', '-compressvlans', 'vlan', 'show'] }),
+  limits: LIMITS.common,
+};
+
 export const qdiscs: Collector = {
   fact: 'qdiscs',
   scope: 'namespace',

@@ -1,5 +1,6 @@
 import type { Family } from '../net/address.ts';
 import { parseBridgeFdb } from '../parse/bridge-fdb.ts';
+import { parseBridgeVlan } from '../parse/bridge-vlan.ts';
 import { parseCniConfiguration, parseCniFiles } from '../parse/cni-conf.ts';
 import { parseConntrackStatistics } from '../parse/conntrack.ts';
 import { parseCounters } from '../parse/counters.ts';
@@ -64,6 +65,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   nexthops: parseIpNexthop,
   neighbours: parseIpNeigh,
   fdb: parseBridgeFdb,
+  'bridge-vlans': parseBridgeVlan,
   sysctls: parseSysctls,
   'iptables.legacy': parseIptablesSave,
   'iptables.nft': parseIptablesSave,

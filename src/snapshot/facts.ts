@@ -1,4 +1,5 @@
 import type { FdbEntry } from '../parse/bridge-fdb.ts';
+import type { BridgeVlan } from '../parse/bridge-vlan.ts';
 import type { CniConfiguration, CniFiles } from '../parse/cni-conf.ts';
 import type { ConntrackStatistics } from '../parse/conntrack.ts';
 import type { Counters } from '../parse/counters.ts';
@@ -71,6 +72,7 @@ export interface Facts extends ProbeFacts {
   nexthops: readonly NexthopObject[]; // both families; asked where a route goes through one
   neighbours: readonly Neighbour[];
   fdb: readonly FdbEntry[];
+  'bridge-vlans': readonly BridgeVlan[]; // wanted where a bridge filters VLANs
   /** Keys with dots, an interface's own dots as slashes: `net.ipv4.conf.eth0/100.rp_filter` (sysctl(8)). */
   sysctls: Sysctls;
   'iptables.legacy': IptablesRuleset; // args family; only the tables whose modules are there

@@ -12,6 +12,7 @@ const TABLES: ReadonlySet<string> = new Set([
   'rules',
   'neighbours',
   'fdb',
+  'bridge-vlans',
   'iptables.legacy',
   'iptables.nft',
   'nft.tables',
