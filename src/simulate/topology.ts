@@ -4,13 +4,9 @@ import { CLUSTER, hostOf, type Place, placeKey, podPlace } from '../net/place.ts
 import type { Link } from '../parse/ip-link.ts';
 import type { Node, Pod, Service } from '../snapshot/objects.ts';
 import { isComplete, type Observed, type Snapshot } from '../snapshot/snapshot.ts';
+import { type Cables, cablesOf, type Peer } from './cables.ts';
 
-export type Peer =
-  | { readonly state: 'found'; readonly place: Place; readonly link: Link }
-  /** Everything that could hold it was seen, and it is not there. */
-  | { readonly state: 'missing' }
-  /** It is in a namespace that was not collected, or that is none of the cluster's. */
-  | { readonly state: 'unknown' };
+export type { Peer };
 
 export interface Topology {
   /** The running pod, not on the host's network, that the API gives this address. */
@@ -24,6 +20,8 @@ export interface Topology {
   readonly podsOfNode: (node: string) => readonly Place[];
   /** The other end of a veth pair, by both ends' indexes. */
   readonly peerOf: (place: Place, link: Link) => Peer;
+  /** How the devices of one node's namespaces are stacked and paired. */
+  readonly cablesOf: (node: string) => Cables;
   /** Requests for the API's lists, where they were not asked; an address that nobody holds may be in them. */
   readonly missing: readonly Request[];
   /** Whether the lists of pods and nodes were seen wholly, so that an address may be called nobody's. */
@@ -52,13 +50,20 @@ function makeTopology(snapshot: Snapshot): Topology {
   const nodeAddresses = new Map((nodes.state === 'seen' ? nodes.value : []).map(addressesOfNode));
   const podsOfNode = (node: string): readonly Place[] => withCollected(snapshot, node, podsByNode.get(node) ?? []);
   const hosts = new Set([...nodeAddresses.keys(), ...snapshot.nodes()]);
+  const cables = new Map<string, Cables>();
+  const cablesOfNode = (node: string): Cables => {
+    const known = cables.get(node) ?? cablesOf(snapshot, [hostOf(node), ...podsOfNode(node)]);
+    cables.set(node, known);
+    return known;
+  };
   return {
     podAt: (address) => podsByAddress.get(address),
     endpointsOf: (address) => endpointsBehind(snapshot, address),
     hostsAt: (address) => hostsHolding(snapshot, hosts, nodeAddresses, address),
     addressesOfNode: (node) => nodeAddresses.get(node) ?? [],
     podsOfNode,
-    peerOf: (place, link) => findPeer(snapshot, podsOfNode(place.node), place, link),
+    peerOf: (place, link) => cablesOfNode(place.node).peerOf(place, link),
+    cablesOf: cablesOfNode,
     missing: [...notAsked(pods), ...notAsked(nodes)],
     complete: isComplete(pods) && isComplete(nodes),
   };
@@ -132,27 +137,4 @@ export function holdsAddress(snapshot: Snapshot, place: Place, address: Address)
   if (links.state === 'unseen') return 'unknown';
   if (links.value.some((link) => link.addresses.some((one) => one.prefix.address === address))) return 'yes';
   return isComplete(links) ? 'no' : 'unknown';
-}
-
-function findPeer(snapshot: Snapshot, pods: readonly Place[], place: Place, link: Link): Peer {
-  if (link.kind !== 'veth' || link.peerIndex === undefined) return { state: 'unknown' };
-  const elsewhere = link.peerNamespaceId !== undefined;
-  const candidates = elsewhere ? otherNamespaces(pods, place) : [place];
-  for (const candidate of candidates) {
-    const links = snapshot.fact('links', candidate);
-    const peer = links.state === 'seen' ? links.value.find((one) => areEnds(one, link)) : undefined;
-    if (peer) return { state: 'found', place: candidate, link: peer };
-  }
-  return candidates.every((candidate) => isComplete(snapshot.fact('links', candidate))) && place.namespace !== 'host'
-    ? { state: 'missing' }
-    : { state: 'unknown' };
-}
-
-/** A pod's peer is sought in its host alone; only a nested sandbox has it elsewhere, and then nothing is claimed. */
-function otherNamespaces(pods: readonly Place[], place: Place): readonly Place[] {
-  return place.namespace === 'host' ? pods : [hostOf(place.node)];
-}
-
-function areEnds(a: Link, b: Link): boolean {
-  return a.kind === 'veth' && a.index === b.peerIndex && a.peerIndex === b.index;
 }
