@@ -1,0 +1,138 @@
+import { familyOf } from '../../src/net/address.ts';
+import type { L4, Packet } from '../../src/net/packet.ts';
+import type { Connection } from '../../src/simulate/conntrack.ts';
+import type { World } from '../../src/simulate/cursor.ts';
+import type { DatapathGate } from '../../src/simulate/datapath.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import type { CasePacket, CaseSocket, KernelCase } from './case.ts';
+import { placeOf } from './collect-case.ts';
+import { simulateTalk, type Talk } from './conversation.ts';
+import { countedRules, type Hits, hitsOf } from './counters.ts';
+import { type Agreement, judge, type Observation } from './judge.ts';
+import type { RealRun } from './run-case.ts';
+import { type Story, storiesOf } from './story.ts';
+import { wiringOf, worthComparing } from './wiring.ts';
+
+const GATE: DatapathGate = { parts: [], podAddressesRoutable: 'yes' };
+
+export interface CheckedPacket {
+  readonly packet: CasePacket;
+  readonly agreement: Agreement;
+  readonly talk: Talk;
+  readonly seen: Observation;
+}
+
+export interface CheckedCase {
+  readonly packets: readonly CheckedPacket[];
+  /** Rules whose counters are not what the walks say. */
+  readonly counters: readonly string[];
+}
+
+/** Holds what the kernel did with a case against the simulator's traces. */
+export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
+  const wiring = wiringOf(one);
+  const sockets = socketsOf(one);
+  let connections: readonly Connection[] = [];
+  const hits: ReadonlyMap<string, Hits>[] = [];
+  let isWhole = true;
+  const packets = one.packets.map((packet, index): CheckedPacket => {
+    const seen = worthComparing(run.seen[index]!, wiring);
+    const talk = talkOf(one, run.before, packet, connections);
+    const stories = storiesOf(talk, wiring.wires);
+    const agreement: Agreement = seen.setup
+      ? { kind: 'agrees', stories: [] }
+      : judge({ protocol: packet.protocol, stories, seen, sockets });
+    if (agreement.kind === 'agrees') {
+      hits.push(hitsOf(agreement.stories));
+      connections = agreement.stories[0]?.connections ?? connections;
+    } else isWhole = false;
+    return { packet, agreement, talk, seen };
+  });
+  return { packets, counters: isWhole ? counterObjections(one, run, hits) : [] };
+}
+
+export function talkOf(
+  one: KernelCase,
+  snapshot: Snapshot,
+  packet: CasePacket,
+  connections: readonly Connection[],
+): Talk {
+  const world: World = { snapshot, gate: GATE };
+  const from = placeOf(one.namespaces.find(({ name }) => name === packet.ns)!);
+  const silent = socketsOf(one).some((socket) => socket.silent && socket.port === packet.destinationPort);
+  return simulateTalk(world, { from, packet: packetOf(packet), connections, answers: !silent });
+}
+
+function socketsOf(one: KernelCase): readonly (CaseSocket & { readonly ns: string })[] {
+  return one.items.flatMap((item) => (item.kind === 'socket' ? [{ ...item.socket, ns: item.ns }] : []));
+}
+
+const DEFAULT_TTL = 64;
+
+/** The packet as the client's socket makes it. */
+export function packetOf(one: CasePacket): Packet {
+  const six = one.family === 6;
+  const source = one.source ?? (six ? '::' : '0.0.0.0');
+  if (familyOf(source) !== one.family) throw new Error(`${source} is no address of IPv${one.family}`);
+  const header = six ? 40 : 20;
+  const payload = one.protocol === 'tcp' ? 40 : one.payloadBytes + (one.protocol === 'udp' ? 8 : 0);
+  return {
+    ip: {
+      source,
+      destination: one.destination,
+      ttl: one.ttl ?? DEFAULT_TTL,
+      tos: one.tos ?? 0,
+      df: one.protocol === 'tcp' ? true : one.df,
+    },
+    l4: l4Of(one),
+    lengthBytes: header + payload,
+  };
+}
+
+function l4Of(one: CasePacket): L4 {
+  const { sourcePort, destinationPort, protocol } = one;
+  if (protocol === 'icmp') {
+    return one.family === 6
+      ? { protocol: 'icmpv6', type: 128, code: 0, id: sourcePort }
+      : { protocol: 'icmp', type: 8, code: 0, id: sourcePort };
+  }
+  if (protocol === 'udp') return { protocol, sourcePort, destinationPort };
+  return { protocol, sourcePort, destinationPort, flags: ['syn'], mss: one.family === 6 ? 1440 : 1460 };
+}
+
+function counterObjections(one: KernelCase, run: RealRun, hits: readonly ReadonlyMap<string, Hits>[]): string[] {
+  const before = new Map(countedRules(one, run.before).map((rule) => [rule.key, rule.packets]));
+  return countedRules(one, run.after).flatMap((rule) => {
+    const moved = rule.packets - (before.get(rule.key) ?? 0);
+    const all = hits.map((each) => each.get(rule.key) ?? { min: 0, max: 0 });
+    const min = all.reduce((sum, one) => sum + one.min, 0);
+    const max = all.reduce((sum, one) => sum + one.max, 0);
+    if (moved >= min && moved <= max) return [];
+    const wanted = min === max ? String(min) : `${min} to ${max}`;
+    return [`${rule.ns}: ${rule.text} counted ${moved}, the walks say ${wanted}`];
+  });
+}
+
+/** What a trace says, for comparing two of them. */
+export function gistOf(stories: readonly Story[] | undefined): string {
+  if (!stories) return 'too many';
+  return [
+    ...new Set(
+      stories.map((story) =>
+        JSON.stringify([
+          story.events.map(({ ns, device, way, packet }) => [
+            ns,
+            device,
+            way,
+            packet.ip,
+            packet.l4,
+            packet.lengthBytes,
+          ]),
+          story.ends.map(({ end, senderSees }) => [end, senderSees]),
+        ]),
+      ),
+    ),
+  ]
+    .toSorted()
+    .join('\n');
+}

@@ -1,0 +1,135 @@
+import { collectorOf } from '../../src/collect/collectors.ts';
+import type { Reply, Request } from '../../src/host/host.ts';
+import { CLUSTER, hostOf, type Place, podPlace } from '../../src/net/place.ts';
+import { createSnapshot } from '../../src/snapshot/create-snapshot.ts';
+import type { FactArgs, FactName } from '../../src/snapshot/facts.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import type { CaseNamespace, KernelCase } from './case.ts';
+import type { DriverStep } from './steps-of-case.ts';
+
+/** One question to one namespace; where the case can have nothing of it, the answer that the tool would give. */
+interface Asked {
+  readonly request: Request;
+  readonly step?: DriverStep;
+  readonly text?: string;
+}
+
+/** The namespaces' places in the cluster that the simulator is told of. */
+export function placeOf(namespace: CaseNamespace): Place {
+  return namespace.pod ? podPlace(namespace.node, 'pt', namespace.name) : hostOf(namespace.node);
+}
+
+/** What is asked of a case's namespaces, by the same collectors as of a cluster's. */
+export function askCase(one: KernelCase): readonly Asked[] {
+  return one.namespaces.flatMap((namespace) => askNamespace(one, namespace));
+}
+
+const NO_TABLES = '{"nftables": []}\n';
+
+function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
+  const items = one.items.filter((item) => item.ns === namespace.name);
+  const has = (test: (item: (typeof items)[number]) => boolean): boolean => items.some(test);
+  const families = [4, 6].filter((family) => one.packets.some((packet) => packet.family === family));
+  const hasNft = has((item) => item.kind === 'nft');
+  const hasXtNft = has((item) => 'backend' in item && item.backend === 'nft');
+  const hasBridge = has((item) => 'line' in item && /\b(bridge|vxlan|geneve)\b/.test(item.line));
+  const ask = (action: FactName, args: FactArgs, empty?: string): Asked => asked(namespace, action, args, empty);
+  const unless = (needed: boolean, text: string): string | undefined => (needed ? undefined : text);
+  return [
+    ask('links', {}),
+    ask('sysctls', {}),
+    ask('neighbours', {}),
+    ask('sockets', {}),
+    ask('fdb', {}, unless(hasBridge, '[]')),
+    ask(
+      'ipsets',
+      {},
+      unless(
+        has((item) => item.kind === 'ipset'),
+        '',
+      ),
+    ),
+    ask('tc-filters', {}, ''),
+    ask('nft.tables', {}, unless(hasNft || hasXtNft, NO_TABLES)),
+    ...families.flatMap((family) => [
+      ask('routes', { family }),
+      ask('rules', { family }),
+      ask('iptables.legacy', { family }),
+      ask('iptables.nft', { family, table: '' }, unless(hasXtNft, '')),
+    ]),
+    ...nftTablesOf(one, namespace.name).map(({ family, name }) => ask('nft.table', { family, name })),
+    ...(has((item) => 'line' in item && /\b(nhid|nexthop (add|replace))\b/.test(item.line))
+      ? [ask('nexthops' as FactName, {})]
+      : []),
+    ...(has((item) => 'line' in item && /vlan_filtering 1/.test(item.line))
+      ? [ask('bridge-vlans' as FactName, {})]
+      : []),
+  ];
+}
+
+function nftTablesOf(one: KernelCase, ns: string): readonly { readonly family: string; readonly name: string }[] {
+  return one.items.flatMap((item) => {
+    const found = item.kind === 'nft' && item.ns === ns ? /^add table (\S+) (\S+)/.exec(item.line) : undefined;
+    return found ? [{ family: found[1]!, name: found[2]! }] : [];
+  });
+}
+
+function asked(namespace: CaseNamespace, action: FactName, args: FactArgs, empty: string | undefined): Asked {
+  const request: Request = { action, place: placeOf(namespace), args, round: 0 };
+  if (empty !== undefined) return { request, text: empty };
+  const how = collectorOf(action)?.how(args);
+  if (how?.via === 'command') {
+    const { argv, input, when } = how;
+    return { request, step: { do: 'run', ns: namespace.name, argv, ...(input && { input }), ...(when && { when }) } };
+  }
+  if (how?.via === 'files') return { request, step: { do: 'files', ns: namespace.name, paths: how.paths } };
+  throw new Error(`${action} is not collected from a namespace`);
+}
+
+/** The replies to `asked`, from the driver's results of the steps of those that had one. */
+export function repliesOf(asks: readonly Asked[], results: readonly Readonly<Record<string, unknown>>[]): Reply[] {
+  let next = 0;
+  return asks.map(({ request, step, text }) => {
+    if (!step) return replyOf(request, text ?? '', 0);
+    const result = results[next++]!;
+    if ('files' in result) return replyOf(request, JSON.stringify({ files: result.files }), 0);
+    return replyOf(request, String(result.out), Number(result.code));
+  });
+}
+
+function replyOf(request: Request, text: string, exitCode: number): Reply {
+  const raw = new TextEncoder().encode(text);
+  return { request, startedAtMs: 0, tookMs: 0, got: 'raw', raw, exitCode, truncated: false, tool: '' };
+}
+
+/** The API's lists, as they would be of a cluster that looks like this. */
+export function apiReplies(one: KernelCase): Reply[] {
+  const nodes = one.namespaces.filter(({ pod }) => !pod);
+  const pods = one.namespaces.filter(({ pod }) => pod);
+  const list = (action: FactName, items: readonly unknown[]): Reply =>
+    replyOf({ action, place: CLUSTER, args: {}, round: 0 }, JSON.stringify({ items }), 0);
+  return [
+    list(
+      'api.nodes',
+      nodes.map(({ node, addresses }) => ({
+        metadata: { name: node },
+        spec: {},
+        status: { addresses: addresses.map((address) => ({ type: 'InternalIP', address })), conditions: [] },
+      })),
+    ),
+    list(
+      'api.pods',
+      pods.map(({ name, node, addresses }) => ({
+        metadata: { name, namespace: 'pt' },
+        spec: { nodeName: node, containers: [] },
+        status: { phase: 'Running', podIP: addresses[0], podIPs: addresses.map((ip) => ({ ip })) },
+      })),
+    ),
+    list('api.services', []),
+    list('api.endpointslices', []),
+  ];
+}
+
+export function snapshotOfCase(one: KernelCase, replies: readonly Reply[]): Snapshot {
+  return createSnapshot([...apiReplies(one), ...replies]);
+}

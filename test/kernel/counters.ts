@@ -1,0 +1,114 @@
+import type { Step } from '../../src/simulate/trace.ts';
+import type { FactArgs } from '../../src/snapshot/facts.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import type { KernelCase } from './case.ts';
+import { placeOf } from './collect-case.ts';
+import type { Story } from './story.ts';
+
+/** A rule of either kind, by where it stands. */
+export interface CountedRule {
+  readonly key: string;
+  readonly ns: string;
+  readonly text: string;
+  readonly packets: number;
+}
+
+/** All rules that count, with their counters. */
+export function countedRules(one: KernelCase, snapshot: Snapshot): readonly CountedRule[] {
+  return one.namespaces.flatMap((namespace) => {
+    const place = placeOf(namespace);
+    const ns = namespace.name;
+    const iptables = (['iptables.legacy', 'iptables.nft'] as const).flatMap((name) =>
+      ([4, 6] as const).flatMap((family) => {
+        const args: FactArgs = name === 'iptables.nft' ? { family, table: '' } : { family };
+        const observed = snapshot.fact(name, place, args);
+        if (observed.state === 'unseen') return [];
+        const backend = name === 'iptables.nft' ? 'iptables-nft' : 'iptables-legacy';
+        return observed.value.tables.flatMap((table) =>
+          table.chains.flatMap((chain) =>
+            [...chain.rules].map((rule) => ({
+              key: keyOf(ns, backend, String(family), table.name, chain.name, rule.number),
+              ns,
+              text: `${backend} ${table.name} ${rule.text}`,
+              packets: rule.packets ?? 0,
+            })),
+          ),
+        );
+      }),
+    );
+    return [...iptables, ...nftRules(one, snapshot, ns, place)];
+  });
+}
+
+function nftRules(one: KernelCase, snapshot: Snapshot, ns: string, place: ReturnType<typeof placeOf>): CountedRule[] {
+  const tables = one.items.flatMap((item) => {
+    const found = item.kind === 'nft' && item.ns === ns ? /^add table (\S+) (\S+)/.exec(item.line) : undefined;
+    return found ? [{ family: found[1]!, name: found[2]! }] : [];
+  });
+  return tables.flatMap(({ family, name }) => {
+    const observed = snapshot.fact('nft.table', place, { family, name });
+    if (observed.state === 'unseen') return [];
+    return observed.value.tables.flatMap((table) =>
+      table.chains.flatMap((chain) =>
+        chain.rules.flatMap((rule) =>
+          rule.packets === undefined
+            ? []
+            : [
+                {
+                  key: keyOf(ns, 'nft', family, name, chain.name, rule.handle),
+                  ns,
+                  text: `nft ${family} ${name} ${chain.name} ${rule.text}`,
+                  packets: rule.packets,
+                },
+              ],
+        ),
+      ),
+    );
+  });
+}
+
+function keyOf(ns: string, backend: string, family: string, table: string, chain: string, which: unknown): string {
+  return [ns, backend, family, table, chain, which].join(' ');
+}
+
+/** The rule that a step tells of; undefined where it tells of none. */
+export function ruleKey(step: Step): string | undefined {
+  if (step.kind !== 'rule') return undefined;
+  const { backend, family, table, chain, ruleNumber, handle } = step.values;
+  const { place } = step.source.request;
+  const ns = place.namespace === 'host' ? place.node : place.namespace.split('/').at(-1)!;
+  return keyOf(
+    ns,
+    String(backend),
+    String(family),
+    String(table),
+    String(chain),
+    backend === 'nft' ? handle : ruleNumber,
+  );
+}
+
+export interface Hits {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** How often each rule must have counted, by the stories that agree with what was seen of one packet. */
+export function hitsOf(stories: readonly Story[]): ReadonlyMap<string, Hits> {
+  const each = stories.map((story) => {
+    const hits = new Map<string, Hits>();
+    for (const step of story.steps) {
+      const key = ruleKey(step);
+      if (key === undefined) continue;
+      const former = hits.get(key) ?? { min: 0, max: 0 };
+      hits.set(key, { min: former.min + (step.matched === 'yes' ? 1 : 0), max: former.max + 1 });
+    }
+    return hits;
+  });
+  const keys = new Set(each.flatMap((hits) => [...hits.keys()]));
+  return new Map(
+    [...keys].map((key) => {
+      const all = each.map((hits) => hits.get(key) ?? { min: 0, max: 0 });
+      return [key, { min: Math.min(...all.map((one) => one.min)), max: Math.max(...all.map((one) => one.max)) }];
+    }),
+  );
+}

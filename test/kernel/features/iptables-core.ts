@@ -1,0 +1,279 @@
+import type { Family } from '../../../src/net/address.ts';
+import type { CaseBackend, CasePacket } from '../case.ts';
+import type { Draw } from '../draw.ts';
+import type { Feature } from '../feature.ts';
+import type { HookPoint, Network, Stop } from '../network.ts';
+
+/** A packet at a hook, to aim a rule at. */
+export interface Aim {
+  readonly packet: CasePacket;
+  readonly stop: Stop;
+  readonly draw: Draw;
+  readonly network: Network;
+}
+
+/** A match's words in a rule: as they are, and turned round where it can be. */
+export interface MatchWords {
+  readonly match: string;
+  readonly negated?: string;
+}
+
+export interface XtMatch {
+  readonly name: string;
+  /** The tables that it can stand in; all unless told. */
+  readonly tables?: readonly string[];
+  readonly hooks?: readonly HookPoint[];
+  readonly isUndecidable?: boolean;
+  /** Words that hold of the packet, or now and then do not; undefined where it is of no use for this packet. */
+  readonly words: (aim: Aim) => MatchWords | undefined;
+}
+
+export interface XtTarget {
+  readonly name: string;
+  readonly table: string;
+  readonly hooks: readonly HookPoint[];
+  /** Terminal drops are rare: most packets shall come through. */
+  readonly weight: number;
+  readonly words: (aim: Aim) => string | undefined;
+}
+
+/** Tables and their hooks. */
+export const HOOKS_OF: Readonly<Record<string, readonly HookPoint[]>> = {
+  raw: ['PREROUTING', 'OUTPUT'],
+  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  security: ['INPUT', 'FORWARD', 'OUTPUT'],
+};
+
+export function aimAt(network: Network, hooks: readonly HookPoint[]): Aim | undefined {
+  const { draw } = network;
+  const packet = draw.pick(network.packets);
+  const stops = network
+    .stops(packet)
+    .filter((stop) => hooks.includes(stop.hook) && (!stop.isReply || draw.chance(0.5)));
+  return stops.length === 0 ? undefined : { packet, stop: draw.pick(stops), draw, network };
+}
+
+/** The addresses and ports of the packet at the stop: on the way back they have changed places. */
+export function endsAt({ packet, stop, network }: Aim): {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+} {
+  const from = packet.source ?? network.host(packet.ns).address[packet.family];
+  const { destination, sourcePort, destinationPort } = packet;
+  return stop.isReply
+    ? { source: destination, destination: from, sourcePort: destinationPort, destinationPort: sourcePort }
+    : { source: from, destination, sourcePort, destinationPort };
+}
+
+/** What a rule names first, so that it is about this packet and few others. */
+export function aimedWords(aim: Aim): string {
+  const { packet, draw } = aim;
+  const ends = endsAt(aim);
+  const protocol = packet.protocol === 'icmp' ? (packet.family === 6 ? 'ipv6-icmp' : 'icmp') : packet.protocol;
+  const ports =
+    packet.protocol === 'icmp'
+      ? ''
+      : draw.pick([
+          ` --dport ${ends.destinationPort}`,
+          ` --sport ${ends.sourcePort}`,
+          ` --sport ${ends.sourcePort}`,
+          '',
+        ]);
+  const parts = [
+    draw.chance(0.5) ? `-s ${ends.source}` : '',
+    draw.chance(0.5) ? `-d ${ends.destination}` : '',
+    draw.chance(0.8) ? `-p ${protocol}${ports === '' ? '' : ` -m ${protocol}${ports}`}` : '',
+  ];
+  return parts.filter((part) => part !== '').join(' ');
+}
+
+const EFFECTS: readonly XtTarget[] = [
+  {
+    name: 'MARK',
+    table: 'mangle',
+    hooks: HOOKS_OF.mangle!,
+    weight: 4,
+    words: ({ draw }) => `-j MARK --set-xmark 0x${draw.pick(['1', '2', '40'])}/0x${draw.pick(['ff', 'ffffffff'])}`,
+  },
+  {
+    name: 'TTL',
+    table: 'mangle',
+    hooks: HOOKS_OF.mangle!,
+    weight: 4,
+    words: ({ packet, draw }) =>
+      `-j ${packet.family === 6 ? 'HL --hl' : 'TTL --ttl'}-${draw.pick(['set 40', 'dec 1', 'inc 2'])}`,
+  },
+  {
+    name: 'TOS',
+    table: 'mangle',
+    hooks: HOOKS_OF.mangle!,
+    weight: 3,
+    words: ({ draw }) => `-j TOS --set-tos 0x${draw.pick(['10', '08', '04'])}/0xff`,
+  },
+  {
+    name: 'DSCP',
+    table: 'mangle',
+    hooks: HOOKS_OF.mangle!,
+    weight: 2,
+    words: ({ draw }) => `-j DSCP --set-dscp 0x${draw.pick(['0a', '2e'])}`,
+  },
+  { name: 'ACCEPT', table: 'filter', hooks: HOOKS_OF.filter!, weight: 2, words: () => '-j ACCEPT' },
+  { name: 'RETURN', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j RETURN' },
+  { name: 'DROP', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j DROP' },
+  {
+    name: 'REJECT',
+    table: 'filter',
+    hooks: HOOKS_OF.filter!,
+    weight: 1,
+    words: ({ packet, draw }) => `-j REJECT --reject-with ${rejectWith(packet, draw)}`,
+  },
+  { name: 'DROP', table: 'raw', hooks: HOOKS_OF.raw!, weight: 0.5, words: () => '-j DROP' },
+];
+
+function rejectWith(packet: CasePacket, draw: Draw): string {
+  const reset = packet.protocol === 'tcp' && draw.chance(0.4);
+  if (reset) return 'tcp-reset';
+  return packet.family === 6
+    ? draw.pick(['icmp6-port-unreachable', 'icmp6-adm-prohibited', 'icmp6-no-route', 'icmp6-addr-unreachable'])
+    : draw.pick([
+        'icmp-port-unreachable',
+        'icmp-admin-prohibited',
+        'icmp-net-unreachable',
+        'icmp-host-unreachable',
+        'icmp-proto-unreachable',
+      ]);
+}
+
+/** A rule with this match and some target, where the packet passes. */
+export function matchFeature(match: XtMatch): Feature {
+  return {
+    name: `iptables match ${match.name}`,
+    ...(match.isUndecidable ? { isUndecidable: true } : {}),
+    add: (network) => {
+      const { draw } = network;
+      const usable = EFFECTS.filter((one) => match.tables?.includes(one.table) ?? true);
+      if (usable.length === 0) return false;
+      const effect = draw.weighted(usable);
+      const hooks = effect.hooks.filter((hook) => match.hooks?.includes(hook) ?? true);
+      const aim = aimAt(network, hooks);
+      const words = aim && match.words(aim);
+      const target = aim && effect.words(aim);
+      if (!aim || !words || target === undefined) return false;
+      const aimed = aimedWords(aim);
+      const turned = words.negated !== undefined && draw.chance(0.25);
+      const [plain, other] = turned ? [words.negated!, words.match] : [words.match, words.negated];
+      const line = (match_: string): string => [aimed, match_, target].filter((part) => part !== '').join(' ');
+      addRule(network, aim, {
+        table: effect.table,
+        rule: line(plain),
+        feature: `iptables match ${match.name}`,
+        ignoredRule: line(''),
+        ...(other === undefined ? {} : { negatedRule: line(other) }),
+      });
+      return true;
+    },
+  };
+}
+
+/** A rule for this packet with this target. */
+export function targetFeature(target: XtTarget): Feature {
+  return {
+    name: `iptables target ${target.name}`,
+    add: (network) => {
+      const aim = aimAt(network, target.hooks);
+      const words = aim && target.words(aim);
+      if (!aim || words === undefined) return false;
+      const rule = [aimedWords(aim), words].filter((part) => part !== '').join(' ');
+      addRule(network, aim, { table: target.table, rule, feature: `iptables target ${target.name}` });
+      return true;
+    },
+  };
+}
+
+/** In the base chain, or behind a jump or a goto to a chain of its own. */
+export function addRule(
+  network: Network,
+  { stop, packet, draw }: Aim,
+  rule: {
+    readonly table: string;
+    readonly rule: string;
+    readonly feature: string;
+    readonly ignoredRule?: string;
+    readonly negatedRule?: string;
+  },
+): void {
+  const backend: CaseBackend = draw.pick(['legacy', 'nft']);
+  const family: Family = packet.family;
+  const at = { ns: stop.ns, backend, family, table: rule.table };
+  network.chain(at.ns, backend, family, rule.table, stop.hook);
+  if (!draw.chance(0.3)) {
+    network.rule({ ...at, ...rule, chain: stop.hook });
+    return;
+  }
+  const chain = network.unique('C');
+  const word = draw.pick(['-j', '-j', '-g']);
+  network.chain(at.ns, backend, family, rule.table, chain);
+  network.rule({
+    ...at,
+    chain: stop.hook,
+    rule: `${word} ${chain}`,
+    feature: word === '-j' ? 'iptables target jump' : 'iptables target goto',
+  });
+  network.rule({ ...at, ...rule, chain });
+}
+
+const off = (value: number, draw: Draw): number => (draw.chance(0.8) ? value : value + 1);
+
+const MATCHES: readonly XtMatch[] = [
+  {
+    name: 'ttl',
+    words: ({ stop, packet, draw }) => {
+      const [module, option] = packet.family === 6 ? ['hl', '--hl'] : ['ttl', '--ttl'];
+      const value = off(stop.ttl, draw);
+      return {
+        match: `-m ${module} ${option}-eq ${value}`,
+        ...(packet.family === 6
+          ? { negated: `-m ${module} ! ${option}-eq ${value}` }
+          : { negated: `-m ${module} ! ${option}-eq ${value}` }),
+      };
+    },
+  },
+  {
+    name: 'mark',
+    words: ({ packet, draw }) => {
+      const value = draw.chance(0.6) ? (packet.mark ?? 0) : draw.pick([1, 2, 0x40]);
+      return { match: `-m mark --mark 0x${value.toString(16)}`, negated: `-m mark ! --mark 0x${value.toString(16)}` };
+    },
+  },
+  {
+    name: 'length',
+    words: ({ draw }) => {
+      const range = draw.pick(['0:100', '28:60', '100:65535', '40:1000']);
+      return { match: `-m length --length ${range}`, negated: `-m length ! --length ${range}` };
+    },
+  },
+  {
+    name: 'conntrack ctstate',
+    tables: ['mangle', 'filter', 'security'],
+    words: ({ draw }) => {
+      const states = draw.pick(['NEW', 'ESTABLISHED', 'RELATED,ESTABLISHED', 'INVALID', 'NEW,UNTRACKED']);
+      return { match: `-m conntrack --ctstate ${states}`, negated: `-m conntrack ! --ctstate ${states}` };
+    },
+  },
+  {
+    name: 'addrtype',
+    words: ({ draw }) => {
+      const type = draw.pick(['--dst-type LOCAL', '--src-type LOCAL', '--dst-type UNICAST', '--src-type UNICAST']);
+      return { match: `-m addrtype ${type}`, negated: `-m addrtype ! ${type}` };
+    },
+  },
+];
+
+export const IPTABLES_FEATURES: readonly Feature[] = [
+  ...MATCHES.map(matchFeature),
+  ...EFFECTS.filter((one) => one.name !== 'DROP' && one.name !== 'REJECT').map(targetFeature),
+];

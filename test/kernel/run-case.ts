@@ -1,0 +1,73 @@
+import type { Reply } from '../../src/host/host.ts';
+import type { Snapshot } from '../../src/snapshot/snapshot.ts';
+import type { KernelCase } from './case.ts';
+import { askCase, repliesOf, snapshotOfCase } from './collect-case.ts';
+import type { Driver } from './driver.ts';
+import type { Observation } from './judge.ts';
+import { type DriverStep, setUpSteps } from './steps-of-case.ts';
+import { type RawEvent, wireEvent } from './wire-event.ts';
+
+/** A case that was made real: what was read before the packets and after them, and what became of each. */
+export interface RealRun {
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+  readonly replies: readonly Reply[];
+  readonly seen: readonly Observation[];
+}
+
+export type RunOutcome = { readonly ran: RealRun } | { readonly failed: string };
+
+/** Makes the case real and sends its packets. `failed`: it could not be made (a rule that this kernel does not take). */
+export async function runCase(driver: Driver, one: KernelCase): Promise<RunOutcome> {
+  const asks = askCase(one);
+  const reading = asks.flatMap(({ step }) => (step ? [step] : []));
+  const again = asks.filter(({ request, step }) => step && /^(iptables|nft\.table$)/.test(request.action));
+  const setUp = setUpSteps(one);
+  const names = one.namespaces.map(({ name }) => name);
+  const waitUp = wiresUp(one);
+  const steps: DriverStep[] = [
+    ...setUp,
+    ...waitUp,
+    ...reading,
+    { do: 'watch', names },
+    ...one.packets.map((packet) => ({ do: 'send', packet, settleMs: one.settleMs })),
+    ...again.flatMap(({ step }) => (step ? [step] : [])),
+  ];
+  const answer = await driver.run(steps);
+  if (answer.failed !== undefined) return { failed: answer.failed };
+  const begin = setUp.length + waitUp.length;
+  const watching = begin + reading.length;
+  const sending = watching + 1;
+  const rereading = sending + one.packets.length;
+  const read = answer.results.slice(begin, watching);
+  const sent = answer.results.slice(sending, rereading);
+  const replies = repliesOf(asks, read);
+  return {
+    ran: {
+      before: snapshotOfCase(one, replies),
+      after: snapshotOfCase(one, repliesOf(again, answer.results.slice(rereading))),
+      replies,
+      seen: sent.map((result) => observationOf(result as unknown as RawObservation)),
+    },
+  };
+}
+
+/** Devices that are set up must show operstate UP before anything is sent (linkwatch works with a delay). */
+function wiresUp(one: KernelCase): DriverStep[] {
+  const up = one.items.flatMap((item) => {
+    const found =
+      item.kind === 'ip' || item.kind === 'link' ? /^link set (?:dev )?(\S+) .*\bup\b/.exec(item.line) : null;
+    return found && found[1] !== 'lo' ? [[item.ns, found[1]!] as const] : [];
+  });
+  return [...Map.groupBy(up, ([ns]) => ns)].map(([ns, devices]) => ({
+    do: 'wait-up',
+    ns,
+    devices: devices.map(([, device]) => device),
+  }));
+}
+
+type RawObservation = Omit<Observation, 'events'> & { readonly events: readonly RawEvent[] };
+
+function observationOf(raw: RawObservation): Observation {
+  return { ...raw, events: raw.events.flatMap((event) => wireEvent(event) ?? []) };
+}

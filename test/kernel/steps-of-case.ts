@@ -1,0 +1,121 @@
+import type { Family } from '../../src/net/address.ts';
+import { type CaseBackend, type CaseItem, type KernelCase, sysctlFile } from './case.ts';
+
+export type DriverStep = Readonly<Record<string, unknown>> & { readonly do: string };
+
+/** What every namespace gets before anything else: nothing that matters is inherited from this machine. */
+const EARLY: readonly (readonly [string, string])[] = [
+  ...['all', 'default'].flatMap((conf): (readonly [string, string])[] => [
+    [`net.ipv4.conf.${conf}.rp_filter`, '0'],
+    [`net.ipv4.conf.${conf}.accept_redirects`, '0'],
+    [`net.ipv4.conf.${conf}.send_redirects`, '0'],
+    [`net.ipv4.conf.${conf}.arp_notify`, '0'],
+    [`net.ipv6.conf.${conf}.accept_dad`, '0'],
+    [`net.ipv6.conf.${conf}.addr_gen_mode`, '1'],
+    [`net.ipv6.conf.${conf}.accept_ra`, '0'],
+    [`net.ipv6.conf.${conf}.accept_redirects`, '0'],
+    [`net.ipv6.conf.${conf}.autoconf`, '0'],
+    [`net.ipv6.conf.${conf}.router_solicitations`, '0'],
+    [`net.ipv6.conf.${conf}.mldv1_unsolicited_report_interval`, '100000000'],
+    [`net.ipv6.conf.${conf}.mldv2_unsolicited_report_interval`, '100000000'],
+  ]),
+  ['net.ipv4.ip_forward', '0'],
+  ['net.ipv4.icmp_ratelimit', '0'],
+  ['net.ipv4.icmp_msgs_per_sec', '1000000'],
+  ['net.ipv4.icmp_msgs_burst', '1000000'],
+  ['net.ipv6.icmp.ratelimit', '0'],
+  ['net.ipv4.neigh.default.retrans_time_ms', '10'],
+  ['net.ipv6.neigh.default.retrans_time_ms', '10'],
+  ['net.ipv4.neigh.default.mcast_solicit', '2'],
+  ['net.ipv6.neigh.default.mcast_solicit', '2'],
+  ['net.ipv4.ping_group_range', '0 2147483647'],
+  ['net.ipv4.ip_local_port_range', '32768 60999'],
+  ['net.ipv4.tcp_syncookies', '0'],
+  ['net.ipv4.tcp_ecn', '0'],
+  ['net.netfilter.nf_conntrack_checksum', '0'],
+  ['net.bridge.bridge-nf-call-iptables', '0'],
+  ['net.bridge.bridge-nf-call-ip6tables', '0'],
+  ['net.bridge.bridge-nf-call-arptables', '0'],
+];
+
+/** The driver's steps that make the network real. */
+export function setUpSteps(one: KernelCase): DriverStep[] {
+  const names = one.namespaces.map(({ name }) => name);
+  return [
+    { do: 'namespaces', names },
+    ...names.map((ns) => ({
+      do: 'sysctl',
+      ns,
+      set: [...EARLY, ...sysctlsOf(one, ns, true)].map(([key, value]) => [sysctlFile(key), value]),
+    })),
+    ...names.flatMap((ns) => batch(ns, ['ip', '-batch', '-'], linesOf(one, ns, 'link'))),
+    ...names.flatMap((ns) => configured(one, ns)),
+    ...[{ do: 'listen', sockets: socketsOf(one) }],
+  ];
+}
+
+function configured(one: KernelCase, ns: string): DriverStep[] {
+  const settings = sysctlsOf(one, ns, false).map(([key, value]) => [sysctlFile(key), value]);
+  return [
+    ...batch(ns, ['ip', '-batch', '-'], ipLines(one, ns, 4)),
+    ...batch(ns, ['ip', '-6', '-batch', '-'], ipLines(one, ns, 6)),
+    ...batch(ns, ['bridge', '-batch', '-'], linesOf(one, ns, 'bridge')),
+    ...batch(ns, ['tc', '-batch', '-'], linesOf(one, ns, 'tc')),
+    ...(settings.length > 0 ? [{ do: 'sysctl', ns, set: settings }] : []),
+    ...batch(ns, ['ipset', 'restore'], linesOf(one, ns, 'ipset')),
+    ...(['legacy', 'nft'] as const).flatMap((backend) =>
+      ([4, 6] as const).flatMap((family) => restored(one, ns, backend, family)),
+    ),
+    ...batch(ns, ['nft', '-f', '-'], linesOf(one, ns, 'nft')),
+  ];
+}
+
+function batch(ns: string, argv: readonly string[], lines: readonly string[]): DriverStep[] {
+  return lines.length === 0 ? [] : [{ do: 'run', must: true, ns, argv, input: `${lines.join('\n')}\n` }];
+}
+
+function sysctlsOf(one: KernelCase, ns: string, early: boolean): (readonly [string, string])[] {
+  return one.items.flatMap((item) =>
+    item.kind === 'sysctl' && item.ns === ns && (item.early ?? false) === early
+      ? [[item.key, item.value] as const]
+      : [],
+  );
+}
+
+function linesOf(one: KernelCase, ns: string, kind: 'link' | 'bridge' | 'ipset' | 'tc' | 'nft'): string[] {
+  return one.items.flatMap((item) => (item.kind === kind && item.ns === ns ? [item.line] : []));
+}
+
+function ipLines(one: KernelCase, ns: string, family: Family): string[] {
+  return one.items.flatMap((item) =>
+    item.kind === 'ip' && item.ns === ns && (item.family ?? 4) === family ? [item.line] : [],
+  );
+}
+
+export function socketsOf(one: KernelCase): readonly unknown[] {
+  return one.items.flatMap((item) => (item.kind === 'socket' ? [{ ...item.socket, ns: item.ns }] : []));
+}
+
+type RuleItem = Extract<CaseItem, { kind: 'iptables' | 'iptables-chain' }>;
+
+function restored(one: KernelCase, ns: string, backend: CaseBackend, family: Family): DriverStep[] {
+  const mine = one.items.filter(
+    (item): item is RuleItem =>
+      (item.kind === 'iptables' || item.kind === 'iptables-chain') &&
+      item.ns === ns &&
+      item.backend === backend &&
+      item.family === family,
+  );
+  if (mine.length === 0) return [];
+  const tool = `${family === 6 ? 'ip6tables' : 'iptables'}-${backend}-restore`;
+  const input = [...Map.groupBy(mine, (item) => item.table)].map(([table, items]) => tableText(table, items)).join('');
+  return [{ do: 'run', must: true, ns, argv: [tool], input }];
+}
+
+function tableText(table: string, items: readonly RuleItem[]): string {
+  const chains = items.flatMap((item) =>
+    item.kind === 'iptables-chain' ? [`:${item.chain} ${item.policy} [0:0]\n`] : [],
+  );
+  const rules = items.flatMap((item) => (item.kind === 'iptables' ? [`-A ${item.chain} ${item.rule}\n`] : []));
+  return `*${table}\n${chains.join('')}${rules.join('')}COMMIT\n`;
+}

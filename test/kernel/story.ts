@@ -1,0 +1,103 @@
+import type { Packet } from '../../src/net/packet.ts';
+import type { Place } from '../../src/net/place.ts';
+import type { Connection } from '../../src/simulate/conntrack.ts';
+import type { Disposition, SenderSees, Step } from '../../src/simulate/trace.ts';
+import type { Talk } from './conversation.ts';
+import { leavingPacket, type Path, pathsOf, stepsOf } from './paths.ts';
+
+/** An event that a walk expects; `maybe` where the walk ends at that very device. */
+export interface Expected {
+  readonly ns: string;
+  readonly device: string;
+  readonly way: 'in' | 'out';
+  readonly packet: Packet;
+  readonly maybe: boolean;
+}
+
+/** All that one way through a talk says must be seen. */
+export interface Story {
+  readonly events: readonly Expected[];
+  readonly steps: readonly Step[];
+  readonly ends: readonly { readonly end: Disposition; readonly place: Place; readonly senderSees: SenderSees }[];
+  /** The walk does not know how it goes on; what it says so far must still hold. */
+  readonly isUnknown: boolean;
+  readonly because: string;
+  /** The entries that the packets of this way leave behind. */
+  readonly connections: readonly Connection[];
+}
+
+/** The namespace of the case that a place stands for. */
+export function namespaceOf(place: Place): string {
+  return place.namespace === 'host' ? place.node : place.namespace.split('/').at(-1)!;
+}
+
+const STORIES_MAX = 20_000;
+
+/** `wires`: `NS/DEVICE` of the devices that frames are watched on. Undefined: too many ways. */
+export function storiesOf(talk: Talk, wires: ReadonlySet<string>): readonly Story[] | undefined {
+  const paths = pathsOf(talk.walked.trace);
+  if (!paths) return undefined;
+  const stories: Story[] = [];
+  for (const path of paths) {
+    if (!path.isPossible) continue;
+    const more = continued(talk, path, storyOf(talk, path, wires), wires);
+    if (!more || stories.length + more.length > STORIES_MAX) return undefined;
+    stories.push(...more);
+  }
+  return stories;
+}
+
+function continued(talk: Talk, path: Path, story: Story, wires: ReadonlySet<string>): readonly Story[] | undefined {
+  const { errorTrace } = path.leaf;
+  if (errorTrace) {
+    const errors = pathsOf(errorTrace);
+    return errors?.filter((error) => error.isPossible).map((error) => together(story, ofPath(error, wires)));
+  }
+  const next = talk.next.get(path.segment);
+  if (!next) return [story];
+  const answers = storiesOf(next, wires);
+  return answers?.map((answer) => together(story, answer));
+}
+
+function storyOf(talk: Talk, path: Path, wires: ReadonlySet<string>): Story {
+  const end = talk.walked.ends.get(path.segment);
+  const tracking = end?.cursor.tracking;
+  return { ...ofPath(path, wires), connections: tracking?.connections ?? [] };
+}
+
+function ofPath(path: Path, wires: ReadonlySet<string>): Story {
+  const { leaf } = path;
+  return {
+    events: path.hops.flatMap((_, index) => eventsOfHop(path, index, wires)),
+    steps: stepsOf(path),
+    ends: [{ end: leaf.end, place: leaf.place, senderSees: leaf.senderSees }],
+    isUnknown: leaf.end === 'insufficient-information',
+    because: leaf.because ?? '',
+    connections: [],
+  };
+}
+
+function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Expected[] {
+  const hop = path.hops[index]!;
+  const ns = namespaceOf(hop.place);
+  const isLast = index === path.hops.length - 1;
+  const events: Expected[] = [];
+  if (hop.input !== undefined && wires.has(`${ns}/${hop.input}`)) {
+    events.push({ ns, device: hop.input, way: 'in', packet: hop.packet, maybe: false });
+  }
+  if (hop.output !== undefined && wires.has(`${ns}/${hop.output}`)) {
+    events.push({ ns, device: hop.output, way: 'out', packet: leavingPacket(path, index), maybe: isLast });
+  }
+  return events;
+}
+
+function together(a: Story, b: Story): Story {
+  return {
+    events: [...a.events, ...b.events],
+    steps: [...a.steps, ...b.steps],
+    ends: [...a.ends, ...b.ends],
+    isUnknown: a.isUnknown || b.isUnknown,
+    because: a.because || b.because,
+    connections: b.connections.length > 0 ? b.connections : a.connections,
+  };
+}

@@ -1,0 +1,69 @@
+import type { KernelCase } from './case.ts';
+import type { Observation } from './judge.ts';
+import type { WireEvent } from './wire-event.ts';
+
+export interface Wiring {
+  /** `NS/DEVICE` of the devices that a frame passes on its way between namespaces. */
+  readonly wires: ReadonlySet<string>;
+  /** The other end of a cable. */
+  readonly peers: ReadonlyMap<string, string>;
+  /** Ports of bridges: they take frames for whatever MAC. */
+  readonly ports: ReadonlySet<string>;
+}
+
+const VETH =
+  /^link add (?:name )?(?<name>\S+)(?: .*)? type veth peer name (?<peer>\S+)(?: .*?netns @netns:(?<ns>\S+)@)?/;
+const MACVLAN =
+  /^link add (?:link (?<lower>\S+) )?(?:name )?(?<name>\S+) (?:link \S+ )?.*netns @netns:(?<ns>\S+)@ type macvlan/;
+const PORT = /^link set (?:dev )?(\S+) (?:.* )?master \S+/;
+
+export function wiringOf(one: KernelCase): Wiring {
+  const wires = new Set<string>();
+  const peers = new Map<string, string>();
+  const ports = new Set<string>();
+  for (const item of one.items) {
+    const port = item.kind === 'ip' || item.kind === 'link' ? PORT.exec(item.line) : null;
+    if (port) ports.add(`${item.ns}/${port[1]}`);
+    if (item.kind !== 'link') continue;
+    const veth = VETH.exec(item.line)?.groups;
+    if (veth) {
+      const a = `${item.ns}/${veth.name}`;
+      const b = `${veth.ns ?? item.ns}/${veth.peer}`;
+      wires.add(a).add(b);
+      peers.set(a, b).set(b, a);
+    }
+    const macvlan = MACVLAN.exec(item.line)?.groups;
+    if (macvlan) wires.add(`${macvlan.ns}/${macvlan.name}`);
+  }
+  return { wires, peers, ports };
+}
+
+/**
+ * Leaves out what no walk tells of: devices that are not cables, frames for another MAC, and those frames' way out of the
+ * bridge that flooded them.
+ */
+export function worthComparing(seen: Observation, { wires, peers, ports }: Wiring): Observation {
+  const isForOther = (event: WireEvent): boolean => event.other && !ports.has(`${event.ns}/${event.device}`);
+  const flooded = seen.events.filter((event) => isForOther(event) && event.way === 'in');
+  const used = new Set<WireEvent>();
+  const events = seen.events.filter((event) => {
+    if (isForOther(event) || !wires.has(`${event.ns}/${event.device}`)) return false;
+    if (event.way !== 'out') return true;
+    const peer = peers.get(`${event.ns}/${event.device}`);
+    const twin = flooded.find((one) => !used.has(one) && `${one.ns}/${one.device}` === peer && isSame(one, event));
+    if (twin) used.add(twin);
+    return !twin;
+  });
+  return { ...seen, events };
+}
+
+function isSame(a: WireEvent, b: WireEvent): boolean {
+  return (
+    a.source === b.source &&
+    a.destination === b.destination &&
+    a.what === b.what &&
+    a.ttl === b.ttl &&
+    a.sourcePort === b.sourcePort &&
+    a.destinationPort === b.destinationPort
+  );
+}
