@@ -27,3 +27,8 @@ make flannel nft vxlan false flannel/iptables-nft
 make flannel legacy host-gw false flannel/iptables-legacy
 make flannel nft vxlan true flannel/nftables
 unset PROBES
+
+export PROBES=policy.probes.json
+make kube-router nft kube-router/iptables-nft
+make kube-router legacy kube-router/iptables-legacy
+unset PROBES
