@@ -5,10 +5,10 @@ const ICMP_ERRORS_4 = new Set([3, 4, 5, 11, 12]);
 const HOPS = 64;
 
 /** An answer to `packet` turned round, from the address it was sent to. */
-function turned(packet: Packet, l4: Packet['l4'], lengthBytes: number): Packet {
+function turned(packet: Packet, l4: Packet['l4'], lengthBytes: number, tos: number): Packet {
   const { ip } = packet;
   return {
-    ip: { source: ip.destination, destination: ip.source, ttl: HOPS, tos: 0, df: false },
+    ip: { source: ip.destination, destination: ip.source, ttl: HOPS, tos, df: false },
     l4,
     lengthBytes,
   };
@@ -26,7 +26,12 @@ export function icmpError(packet: Packet, type: number, code: number): Packet | 
   const longest = family === 4 ? 576 : 1280;
   const header = family === 4 ? 20 : 40;
   const lengthBytes = Math.min(longest, header + 8 + packet.lengthBytes);
-  return turned(packet, { protocol, type, code, about }, lengthBytes);
+  return turned(packet, { protocol, type, code, about }, lengthBytes, family === 4 ? errorTos(packet.ip.tos) : 0);
+}
+
+/** Internetwork control, with the TOS bits of the packet (__icmp_send in net/ipv4/icmp.c; IPTOS_RT_MASK); IPv6 sends 0. */
+function errorTos(tos: number): number {
+  return (tos & 0x1e) | 0xc0;
 }
 
 export function isIcmpError({ l4 }: Packet): boolean {
@@ -34,12 +39,20 @@ export function isIcmpError({ l4 }: Packet): boolean {
   return l4.protocol === 'icmp' ? ICMP_ERRORS_4.has(l4.type) : l4.type < 128;
 }
 
-/** RST to a TCP packet that is none itself (RFC 9293 §3.5.2). */
-export function tcpReset(packet: Packet): Packet | undefined {
+/**
+ * RST to a TCP packet that is none itself (RFC 9293 §3.5.2). TCP copies the TOS (tcp_v4_send_reset), REJECT does not
+ * (nf_reject_iphdr_put).
+ */
+export function tcpReset(packet: Packet, by: 'tcp' | 'reject' = 'tcp'): Packet | undefined {
   const { l4 } = packet;
   if (l4.protocol !== 'tcp' || !('sourcePort' in l4) || l4.flags?.includes('rst')) return undefined;
   const reset = { protocol: 'tcp', sourcePort: l4.destinationPort, destinationPort: l4.sourcePort } as const;
-  return turned(packet, { ...reset, flags: ['rst', 'ack'] }, familyOf(packet.ip.source) === 4 ? 40 : 60);
+  return turned(
+    packet,
+    { ...reset, flags: ['rst', 'ack'] },
+    familyOf(packet.ip.source) === 4 ? 40 : 60,
+    by === 'tcp' ? packet.ip.tos : 0,
+  );
 }
 
 /** What the sender is told, by the type and code of ICMP or ICMPv6 for the same thing. */

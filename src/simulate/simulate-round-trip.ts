@@ -61,7 +61,8 @@ export function answerTo(packet: Packet): Packet {
       source: ip.destination,
       destination: ip.source,
       ttl: HOPS,
-      tos: 0,
+      // An echo reply is the request turned round (icmp_reply, icmpv6_echo_reply); a socket of its own sends with 0.
+      tos: 'type' in l4 ? ip.tos : 0,
       df: l4.protocol === 'icmp' ? false : ip.df,
     },
     l4: answerL4(l4),

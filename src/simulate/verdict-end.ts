@@ -29,7 +29,7 @@ export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefine
 /** REJECT answers no reset, and no error with an error (nf_reject_ipv4.c, icmp.c). */
 function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; readonly code: number }): End {
   const base = { end: 'rejected-by-rule', cursor } as const;
-  const errorPacket = how === 'tcp-reset' ? tcpReset(cursor.packet) : icmpError(cursor.packet, how.type, how.code);
+  const errorPacket = how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : icmpError(cursor.packet, how.type, how.code);
   if (!errorPacket) return { ...base, senderSees: 'nothing' };
   return { ...base, senderSees: how === 'tcp-reset' ? 'reset' : `icmp ${how.type}/${how.code}`, errorPacket };
 }
