@@ -1,4 +1,12 @@
-import { type Address, addressToBits, bitsToAddress, type Family, familyOf, parseAddress } from './address.ts';
+import {
+  type Address,
+  addressToBits,
+  bitsToAddress,
+  type Family,
+  familyOf,
+  parseAddress,
+  parseIpv4,
+} from './address.ts';
 
 /** An IP prefix (RFC 4632, RFC 4291 §2.3). `address` may have host bits set, as in an interface's address. */
 export interface Prefix {
@@ -29,8 +37,18 @@ export function prefixFamily(prefix: Prefix): Family {
 export function prefixContains(prefix: Prefix, address: Address): boolean {
   const family = familyOf(prefix.address);
   if (familyOf(address) !== family) return false;
-  const shift = BigInt((family === 4 ? 32 : 128) - prefix.length);
+  if (family === 4) {
+    const step = 2 ** (32 - prefix.length);
+    return Math.floor(ipv4Of(prefix.address) / step) === Math.floor(ipv4Of(address) / step);
+  }
+  const shift = BigInt(128 - prefix.length);
   return addressToBits(prefix.address) >> shift === addressToBits(address) >> shift;
+}
+
+function ipv4Of(address: Address): number {
+  const value = parseIpv4(address);
+  if (value === undefined) throw new RangeError(`not an address: ${address}`);
+  return value;
 }
 
 /** The prefix with its host bits cleared. */

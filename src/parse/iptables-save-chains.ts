@@ -7,6 +7,9 @@ export const CHAIN_LINE = /^:(?<name>\S+) (?<policy>ACCEPT|DROP|QUEUE|-)(?: \[(?
 /** `[packets:bytes] -A CHAIN …`, the counters only with `-c` */
 export const RULE_LINE = /^(?:\[(?<packets>\d+):(?<bytes>\d+)\] )?(?<text>-A (?<chain>\S+)(?: (?<rest>.*))?)$/s;
 
+/** How nearly all chains are declared. */
+export const PLAIN = ' - [0:0]';
+
 const NEWLINE = 10;
 
 /** Where a chain was declared, and its place among the chains of the whole file. */
@@ -57,12 +60,16 @@ export class ScannedChain implements IptablesChain {
   #rules: readonly IptablesRule[] | undefined;
 
   constructor(columns: RuleColumns, { id, offset }: ChainStart) {
-    const line = CHAIN_LINE.exec(lineAt(columns.bytes, offset))!.groups!;
-    this.name = line['name']!;
-    if (line['policy'] !== '-') this.policy = line['policy'] as 'ACCEPT' | 'DROP' | 'QUEUE';
-    if (line['packets'] !== undefined) {
-      this.packets = Number(line['packets']);
-      this.bytes = Number(line['bytes']);
+    const line = lineAt(columns.bytes, offset);
+    if (line.endsWith(PLAIN)) {
+      this.name = line.slice(1, -PLAIN.length);
+      this.packets = 0;
+      this.bytes = 0;
+    } else {
+      const groups = CHAIN_LINE.exec(line)!.groups!;
+      this.name = groups['name']!;
+      if (groups['policy'] !== '-') this.policy = groups['policy'] as 'ACCEPT' | 'DROP' | 'QUEUE';
+      Object.assign(this, countersOf(groups));
     }
     this.#columns = columns;
     this.#first = columns.starts[id]!;

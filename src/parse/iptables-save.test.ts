@@ -91,6 +91,13 @@ describe('parseIptablesSave', () => {
     expect(unparsed).toEqual([{ line: 1, text: "# Table `filter' is incompatible, use 'nft' tool." }]);
   });
 
+  it('says that base chains of a table were not seen, and reads the rest of it', () => {
+    const remark = "# Table `nat' contains incompatible base-chains, use 'nft' tool to list them.";
+    const { value, unparsed } = parseIptablesSave(`${remark}\n*nat\n:INPUT ACCEPT [0:0]\nCOMMIT\n`);
+    expect(unparsed).toEqual([{ line: 1, text: remark }]);
+    expect(value.tables[0]!.chains[0]!.name).toBe('INPUT');
+  });
+
   it('keeps lines that it does not understand', () => {
     const text = [
       '*filter',

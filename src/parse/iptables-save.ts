@@ -1,4 +1,4 @@
-import { CHAIN_LINE, type ChainStart, lineAt, RULE_LINE, ScannedTable, textOf } from './iptables-save-chains.ts';
+import { CHAIN_LINE, type ChainStart, lineAt, PLAIN, RULE_LINE, ScannedTable, textOf } from './iptables-save-chains.ts';
 import { buildColumns, type ColumnsBuilder, type RuleColumns } from './iptables-save-columns.ts';
 import { createNameTable, type NameTable } from './iptables-save-names.ts';
 import { parseRuleBody, type RuleBody } from './iptables-save-rule.ts';
@@ -151,9 +151,9 @@ function scanTables(scan: Scan): OpenTable[] {
   return tables;
 }
 
-/** A comment, unless it says that a table could not be shown. */
+/** A comment, unless it says that a table, or base chains of it, could not be shown. */
 function isRemark(content: string): boolean {
-  return content.startsWith('#') && !content.includes('is incompatible');
+  return content.startsWith('#') && !/ (is|contains) incompatible/.test(content);
 }
 
 /** Whether a chain of a new name is declared there. */
@@ -169,12 +169,10 @@ function scanChain(scan: Scan, table: OpenTable, begin: number, end: number): bo
 /** `:NAME - [0:0]` in ASCII, as nearly all are. */
 function isPlainChain(bytes: Uint8Array, begin: number, nameEnd: number, end: number): boolean {
   if (end - nameEnd !== PLAIN.length || nameEnd === begin) return false;
-  for (let at = 0; at < PLAIN.length; at++) if (bytes[nameEnd + at] !== PLAIN[at]) return false;
+  for (let at = 0; at < PLAIN.length; at++) if (bytes[nameEnd + at] !== PLAIN.charCodeAt(at)) return false;
   for (let at = begin; at < nameEnd; at++) if (bytes[at]! < 33 || bytes[at]! > 126) return false;
   return true;
 }
-
-const PLAIN = new TextEncoder().encode(' - [0:0]');
 
 /** The end of the rule's line; -1 where it has none of a rule's form at all. */
 function scanRule(scan: Scan, begin: number, line: number): number {

@@ -1,5 +1,6 @@
 import type { Cursor, End, Walk } from './cursor.ts';
 import { isEnd, unknownEnd } from './cursor.ts';
+import { sameValue } from './same-value.ts';
 import { STAGES } from './stages.ts';
 import type { Chance, Fork, Step } from './trace.ts';
 
@@ -39,19 +40,21 @@ export interface Graph {
  */
 export function explore(walk: Walk, start: Cursor): Graph {
   const nodes: GraphNode[] = [];
-  const known = new Map<string, number>();
+  const known = new Map<string, number[]>();
   const waiting: number[] = [];
   let steps = 0;
   let unwalked = 0;
 
   const visit = (cursor: Cursor): number => {
-    const key = keyOf(cursor);
-    const former = known.get(key);
+    const { destination } = cursor.packet.ip;
+    const alike = known.get(destination);
+    const former = alike?.find((index) => standAlike(nodes[index]!.cursor, cursor));
     if (former !== undefined) return former;
-    nodes.push(nodeOf(cursor));
-    known.set(key, nodes.length - 1);
-    waiting.push(nodes.length - 1);
-    return nodes.length - 1;
+    const index = nodes.push(nodeOf(cursor)) - 1;
+    if (alike) alike.push(index);
+    else known.set(destination, [index]);
+    waiting.push(index);
+    return index;
   };
 
   const addWay = (steps: readonly Step[], to: Cursor | End): number => {
@@ -103,7 +106,15 @@ function nodeOf(cursor: Cursor): GraphNode {
 }
 
 /** The arrivals so far are left out: two ways that stand alike go on alike. */
-function keyOf(cursor: Cursor): string {
-  const { place, stage, packet, meta, tracking, path } = cursor;
-  return JSON.stringify([place.node, place.namespace, stage, packet, meta, tracking, path]);
+function standAlike(a: Cursor, b: Cursor): boolean {
+  return (
+    a.stage.name === b.stage.name &&
+    a.place.namespace === b.place.namespace &&
+    a.place.node === b.place.node &&
+    sameValue(a.stage, b.stage) &&
+    sameValue(a.meta, b.meta) &&
+    sameValue(a.packet, b.packet) &&
+    sameValue(a.path, b.path) &&
+    sameValue(a.tracking, b.tracking)
+  );
 }

@@ -15,6 +15,13 @@ export interface TableContext {
   readonly backend: Backend;
   readonly table: CompiledTable;
   readonly observed: Seen<IptablesRuleset>;
+  /** At this hook. What a rule does and says is mostly the same for every packet that it matches. */
+  readonly steps: Map<CompiledRule, KnownStep>;
+}
+
+interface KnownStep {
+  readonly effect: TargetEffect;
+  readonly step: Step;
 }
 
 /** One way through the table so far. `input` carries the packet and meta as the rules have changed them. */
@@ -47,7 +54,7 @@ export function evaluateBaseChain(
   const ways = walkChain(context, chain, entry, 0).map((way) =>
     way.end.kind === 'return' ? applyPolicy(context, chain, way) : way,
   );
-  return mergeWays(ways, CERTAIN, keyOf, join).map(outcomeOf);
+  return merged(ways, CERTAIN).map(outcomeOf);
 }
 
 function applyPolicy(context: TableContext, chain: CompiledChain, way: Way): Way {
@@ -92,20 +99,23 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
     if (live.length === 0) break;
   }
   done.push(...live.flatMap((way) => leaveChain(context, chain, way)));
-  return mergeWays(done, entry.chance, keyOf, join);
+  return merged(done, entry.chance);
 }
 
 /** Lines of this chain that were not understood may have been rules: from here on nothing is sure. */
 function leaveChain(context: TableContext, chain: CompiledChain, way: Way): Way[] {
   const left: Way = { ...way, end: { kind: 'return' } };
-  const lines = context.observed.unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
+  const { unparsed } = context.observed;
+  const lines = unparsed.length === 0 ? unparsed : unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
   if (lines.length === 0) return [left];
   const step = unparsedStep(context, chain, lines[0]!);
   const unsure: Way = { ...left, chance: both(way.chance, UNDECIDED), fork: 'undecided', steps: [...way.steps, step] };
   return [unsure, unknownEnd(unsure, `a line of ${chain.name} was not understood: ${lines[0]!.text}`)];
 }
 
+/** A remark tells of tables and base chains that are not iptables' own: those are read from nft's list. */
 function mayBelongTo(line: string, chain: string): boolean {
+  if (line.startsWith('#')) return false;
   const named = /-A (?<chain>\S+)/.exec(line)?.groups?.chain;
   return named === undefined || named === chain;
 }
@@ -120,14 +130,33 @@ function applyRule(context: TableContext, chain: CompiledChain, rule: CompiledRu
   if (isImpossible(match.chance)) return [passedOver(context, chain, rule, way)];
   const effect = rule.target(way.input);
   const undecided = effect.kind === 'unmodelled' ? [...match.undecided, rule.rule.target!.name] : match.undecided;
-  const step = ruleStep(context, chain, rule.rule, { ...match, undecided }, effect, way.input);
+  const step =
+    undecided.length > 0
+      ? ruleStep(context, chain, rule.rule, { ...match, undecided }, effect, way.input)
+      : decidedStep(context, chain, rule, match, effect, way.input);
   const fork = forkOf(way, match, undecided.length > 0);
   const hit: Way = { ...way, ...fork, chance: both(way.chance, match.chance), steps: [...way.steps, step] };
   const hits = applyEffect(context, effect, hit, depth);
-  if (isCertain(match.chance)) return mergeWays(hits, way.chance, keyOf, join);
+  if (isCertain(match.chance)) return merged(hits, way.chance);
   const steps = match.undecided.length > 0 ? hit.steps : way.steps;
   const missed: Way = { ...way, ...fork, chance: both(way.chance, opposite(match.chance)), steps };
-  return mergeWays([...hits, missed], way.chance, keyOf, join);
+  return merged([...hits, missed], way.chance);
+}
+
+/** An effect that is the same object changes nothing that depends on the packet. */
+function decidedStep(
+  context: TableContext,
+  chain: CompiledChain,
+  rule: CompiledRule,
+  match: MatchOutcome,
+  effect: TargetEffect,
+  input: HookInput,
+): Step {
+  const known = context.steps.get(rule);
+  if (known?.effect === effect) return known.step;
+  const step = ruleStep(context, chain, rule.rule, match, effect, input);
+  if (!('meta' in effect) && !('packet' in effect)) context.steps.set(rule, { effect, step });
+  return step;
 }
 
 /** A rule that does not match leaves no trace, unless the walk is to tell of every rule. */
@@ -185,8 +214,31 @@ function callChain(context: TableContext, effect: TargetEffect & { kind: 'chain'
   return ways.map((result) => (result.end.kind === 'return' ? { ...result, end: { kind: 'next' } } : result));
 }
 
+/** Equal ways as one. Where no rule has changed the packet for some of them only, their ends alone tell them apart. */
+function merged(ways: readonly Way[], total: Chance): Way[] {
+  return mergeWays(ways, total, haveOnePacket(ways) ? endKey : keyOf, join);
+}
+
+function haveOnePacket(ways: readonly Way[]): boolean {
+  const first = ways[0];
+  return ways.every(
+    (way) =>
+      way.input.packet === first?.input.packet && way.input.meta === first.input.meta && way.notrack === first.notrack,
+  );
+}
+
 function keyOf(way: Way): string {
-  return JSON.stringify([way.end, way.notrack, way.input.packet, way.input.meta]);
+  return `${endKey(way)} ${JSON.stringify([way.notrack, way.input.packet, way.input.meta])}`;
+}
+
+const endKeys = new WeakMap<object, string>();
+
+function endKey({ end }: Way): string {
+  const content = end.kind === 'nat' ? end.nat : end.kind === 'verdict' ? end.verdict : undefined;
+  if (content === undefined) return end.kind;
+  const key = endKeys.get(content) ?? `${end.kind} ${JSON.stringify(content)}`;
+  endKeys.set(content, key);
+  return key;
 }
 
 function join(a: Way, b: Way): Way {
@@ -196,11 +248,12 @@ function join(a: Way, b: Way): Way {
 
 /** Ways of different origin that stand alike before the next rule. */
 function mergeLive(ways: readonly Way[]): Way[] {
+  const key = haveOnePacket(ways) ? endKey : keyOf;
   const groups = new Map<string, Way>();
   for (const way of ways) {
-    const key = keyOf(way);
-    const former = groups.get(key);
-    groups.set(key, former ? { ...join(former, way), chance: sum(former.chance, way.chance) } : way);
+    const name = key(way);
+    const former = groups.get(name);
+    groups.set(name, former ? { ...join(former, way), chance: sum(former.chance, way.chance) } : way);
   }
   return [...groups.values()];
 }

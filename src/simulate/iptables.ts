@@ -5,7 +5,7 @@ import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { Observed, Seen, Snapshot } from '../snapshot/snapshot.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { type CompiledTable, compileRuleset } from './iptables-compile.ts';
-import { evaluateBaseChain } from './iptables-traverse.ts';
+import { evaluateBaseChain, type TableContext } from './iptables-traverse.ts';
 
 export type Backend = 'iptables-legacy' | 'iptables-nft';
 
@@ -67,6 +67,7 @@ function tableEntries(
     const priority = priorities[hook];
     const chain = table.chain(hook.toUpperCase());
     if (priority === undefined || !chain) return [];
+    const context: TableContext = { backend, table, observed, steps: new Map() };
     return [
       {
         name: `${table.name}-${backend === 'iptables-nft' ? 'nft' : 'legacy'}`,
@@ -74,7 +75,8 @@ function tableEntries(
         family,
         priority,
         nat: table.name === 'nat',
-        evaluate: (input) => evaluateBaseChain({ backend, table, observed }, chain, input),
+        ...(table.name === 'mangle' && hook === 'output' ? { reroutes: true } : {}),
+        evaluate: (input) => evaluateBaseChain(context, chain, input),
       },
     ];
   });

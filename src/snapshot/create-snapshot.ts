@@ -1,6 +1,7 @@
 import { AFTER_PROBES, type Reply, type Request } from '../host/host.ts';
 import { CLUSTER, type Place, placeKey } from '../net/place.ts';
 import { factKey } from './fact-key.ts';
+import { rememberFacts } from './fact-memo.ts';
 import type { FactArgs, FactName, Facts } from './facts.ts';
 import { observeReply } from './observe-reply.ts';
 import { overlaySnapshot } from './overlay-snapshot.ts';
@@ -66,8 +67,8 @@ function addToIndex(index: Index, reply: Reply): void {
 
 function snapshotOf(index: Index): Snapshot {
   const snapshot: Snapshot = {
-    fact: (name, place, args) => look(index.first, name, place, args, 0),
-    after: (name, place, args) => look(index.after, name, place, args, AFTER_PROBES),
+    fact: rememberFacts((name, place, args) => look(index.first, name, place, args, 0)),
+    after: rememberFacts((name, place, args) => look(index.after, name, place, args, AFTER_PROBES)),
     placesOf: (node) =>
       [...index.places.values()].map((known) => known.place).filter((place) => place.node === node && node !== ''),
     nodes: () => [...new Set([...index.places.values()].map(({ place }) => place.node).filter((node) => node !== ''))],

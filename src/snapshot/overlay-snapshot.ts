@@ -4,7 +4,7 @@ import { applyObjectChange } from './apply-object-change.ts';
 import { routesWithChange } from './apply-route-change.ts';
 import { applyIptablesChanges, applyNftChanges } from './apply-rule-changes.ts';
 import { applyFdbChange, applyNeighbourChange, applySocketChange, applySysctlChange } from './apply-table-change.ts';
-import { factKey } from './fact-key.ts';
+import { rememberFacts } from './fact-memo.ts';
 import type { FactArgs, FactName, Facts } from './facts.ts';
 import type { ObjectFacts } from './objects-schema.ts';
 import type { Observed, Seen, Snapshot, SnapshotChange, Source } from './snapshot.ts';
@@ -25,16 +25,8 @@ export interface Applied<T> {
  * does not count as completely known.
  */
 export function overlaySnapshot(base: Snapshot, changes: readonly SnapshotChange[]): Snapshot {
-  const cache = new Map<string, Observed<unknown>>();
   const snapshot: Snapshot = {
-    fact: <K extends FactName>(name: K, place: Place, args?: FactArgs): Observed<Facts[K]> => {
-      const key = factKey(name, place, args);
-      const known = cache.get(key);
-      if (known) return known as Observed<Facts[K]>; // the key begins with the fact's name
-      const observed = change(base, name, place, args, changes);
-      cache.set(key, observed);
-      return observed;
-    },
+    fact: rememberFacts((name, place, args) => change(base, name, place, args, changes)),
     after: (name, place, args) => base.after(name, place, args),
     placesOf: (node) => base.placesOf(node),
     nodes: () => base.nodes(),

@@ -17,7 +17,7 @@ export function parseByLines(text: string): Parsed<IptablesRuleset> {
   for (const [index, raw] of text.split('\n').entries()) {
     const line = index + 1;
     const content = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    const isRemark = content.startsWith('#') && !content.includes('is incompatible');
+    const isRemark = content.startsWith('#') && !/ (is|contains) incompatible/.test(content);
     if (content.trim() === '' || isRemark) continue;
     if (content === 'COMMIT' && table) table = undefined;
     else if (/^\*[\w-]+$/.test(content)) {
