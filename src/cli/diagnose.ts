@@ -109,7 +109,7 @@ export function errorFor(problem: TargetProblem): Error {
 }
 
 /** `--dry-run`: the objects that would be made and the requests that would be sent, as far as the API alone tells. */
-async function printPlan(opened: OpenedHost, words: QuestionWords): Promise<ExitCode> {
+export async function printPlan(opened: OpenedHost, words: QuestionWords): Promise<ExitCode> {
   const plan = await planOf(opened.host, words);
   if ('problem' in plan) throw errorFor(plan);
   const objects = await opened.plannedObjects(plan.nodes);

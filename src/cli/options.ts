@@ -59,3 +59,14 @@ export function portNumberOrName(text: string): string {
     throw new InvalidArgumentError('a port is 1 to 65535, or a port’s name');
   return text;
 }
+
+const IP_LENGTH_MIN_BYTES = 28;
+const IP_LENGTH_MAX_BYTES = 65_535;
+
+/** The length of an IP packet. */
+export function byteCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < IP_LENGTH_MIN_BYTES || value > IP_LENGTH_MAX_BYTES)
+    throw new InvalidArgumentError(`a length is ${IP_LENGTH_MIN_BYTES} to ${IP_LENGTH_MAX_BYTES} bytes`);
+  return value;
+}

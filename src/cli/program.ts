@@ -4,6 +4,7 @@ import { demoCommand } from './demo.ts';
 import { diagnoseCommand } from './diagnose.ts';
 import { EXIT, type ExitCode, RunError, UsageError } from './exit-codes.ts';
 import { explainCommand } from './explain.ts';
+import { simulateCommand } from './simulate.ts';
 import { podtriageVersion } from './version.ts';
 import { workflowCommand } from './workflow.ts';
 
@@ -22,6 +23,7 @@ export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
   for (const command of [
     diagnoseCommand(done),
     collectCommand(done),
+    simulateCommand(done),
     explainCommand(done),
     workflowCommand(done),
     demoCommand(done),

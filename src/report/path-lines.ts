@@ -1,5 +1,5 @@
-import { familyOf } from '../net/address.ts';
 import type { Hop, LeafEnd, Step, Trace } from '../simulate/trace.ts';
+import { endStep, senderText } from './end-text.ts';
 
 export interface PathLine {
   /** death: where the packet is lost; open: where the walk could not tell; proof: the very line that decided. */
@@ -124,10 +124,6 @@ function stepText(step: Step): string {
   return `${step.text}${changes ? ` (${changes})` : ''}${owner}`;
 }
 
-function endStep(trace: Trace, { at }: LeafEnd): Step | undefined {
-  return trace.segments[at.segment]?.hops[at.hop]?.steps[at.step];
-}
-
 function endLines(end: LeafEnd, step: Step | undefined, isDead: boolean): PathLine[] {
   const why = end.because ?? step?.text;
   const text = why ? `${end.end}: ${why}` : end.end;
@@ -139,35 +135,3 @@ function endLines(end: LeafEnd, step: Step | undefined, isDead: boolean): PathLi
     note('note', `${step?.at ? `in ${step.at}; ` : ''}the sender sees ${senderText(end)}`),
   ];
 }
-
-/** What an application gets from it (tcp(7), ip(7), ipv6(7)). */
-function senderText({ senderSees, packet }: LeafEnd): string {
-  if (senderSees === 'reply') return 'a reply';
-  if (senderSees === 'nothing') return 'nothing: a time-out';
-  if (senderSees === 'reset') return 'a reset: connection refused';
-  const meanings = familyOf(packet.ip.source) === 6 ? ICMPV6_MEANING : ICMP_MEANING;
-  return `${senderSees}: ${meanings[senderSees] ?? 'an ICMP error'}`;
-}
-
-/** RFC 792, RFC 1812. */
-const ICMP_MEANING: Readonly<Record<string, string>> = {
-  'icmp 3/0': 'network unreachable',
-  'icmp 3/1': 'no route to host',
-  'icmp 3/2': 'protocol unreachable',
-  'icmp 3/3': 'connection refused',
-  'icmp 3/4': 'send smaller packets',
-  'icmp 3/9': 'network administratively prohibited',
-  'icmp 3/10': 'host administratively prohibited',
-  'icmp 3/13': 'communication administratively prohibited',
-  'icmp 11/0': 'time to live exceeded',
-};
-
-/** RFC 4443. */
-const ICMPV6_MEANING: Readonly<Record<string, string>> = {
-  'icmp 1/0': 'no route',
-  'icmp 1/1': 'administratively prohibited',
-  'icmp 1/3': 'no route to host',
-  'icmp 1/4': 'connection refused',
-  'icmp 2/0': 'send smaller packets',
-  'icmp 3/0': 'hop limit exceeded',
-};

@@ -15,8 +15,8 @@ export interface TextOptions {
   readonly verbose: boolean;
 }
 
-const COLUMNS_MIN = 60;
-const COLUMNS_MAX = 100;
+export const COLUMNS_MIN = 60;
+export const COLUMNS_MAX = 100;
 /** Reasons that are told without -v. */
 const REASONS_MAX = 8;
 

@@ -1,10 +1,11 @@
 import type { Flow } from '../diagnose/derived.ts';
-import { clusterAddresses, leafHealth } from '../diagnose/leaf-health.ts';
+import { type ClusterAddresses, clusterAddresses, leafHealth } from '../diagnose/leaf-health.ts';
 import { type Leaf, tripLeaves } from '../diagnose/leaves.ts';
 import { CLUSTER, placeKey } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import { simulateRoundTrip } from '../simulate/simulate-round-trip.ts';
 import type { RoundTrip } from '../simulate/trace.ts';
+import type { World } from '../simulate/walk.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { PlannedFlow } from '../target/flows.ts';
 import type { Question } from '../target/question.ts';
@@ -15,7 +16,7 @@ export function walkFlows(snapshot: Snapshot, question: Question, gate: Datapath
   const addresses = clusterAddresses(snapshot);
   const flows = allPlannedFlows(snapshot, question).flows.map((planned) => {
     const probe = probeOf(snapshot, question, planned, gate);
-    return { ...walkFlow(planned, snapshot, gate, addresses), ...(probe && { probe }) };
+    return { ...walkFlow(planned, { snapshot, gate }, addresses), ...(probe && { probe }) };
   });
   const small = flows.find((flow) => flow.purpose === 'icmp');
   return flows.map((flow) =>
@@ -32,15 +33,11 @@ function diesOfItsSize(flow: Flow, small: Flow): Flow {
   return { ...flow, dead: flow.dead.filter((leaf) => !small.dead.some((other) => isSame(leaf, other))) };
 }
 
-function walkFlow(
-  planned: PlannedFlow,
-  snapshot: Snapshot,
-  gate: DatapathGate,
-  addresses: ReturnType<typeof clusterAddresses>,
-): Flow {
-  const trip = walkOf(planned, snapshot, gate);
+/** One flow walked there and back, with how its ends fare. */
+export function walkFlow(planned: PlannedFlow, world: World, addresses: ClusterAddresses): Flow {
+  const trip = walkOf(planned, world);
   const leaves = tripLeaves(trip, planned.id);
-  const withHealth = leaves.map((leaf) => ({ leaf, health: leafHealth(leaf, addresses, gate) }));
+  const withHealth = leaves.map((leaf) => ({ leaf, health: leafHealth(leaf, addresses, world.gate) }));
   const { packet } = planned;
   const { l4 } = packet;
   return {
@@ -59,10 +56,10 @@ function walkFlow(
 }
 
 /** A walk that fails is a walk that could not tell: one bad flow must not take the others' report along. */
-function walkOf(planned: PlannedFlow, snapshot: Snapshot, gate: DatapathGate): RoundTrip {
+function walkOf(planned: PlannedFlow, world: World): RoundTrip {
   const { from, packet } = planned;
   try {
-    return simulateRoundTrip({ snapshot, gate }, { from, packet });
+    return simulateRoundTrip(world, { from, packet });
   } catch (error) {
     const because = `the walk failed: ${error instanceof Error ? error.message : String(error)}`;
     const place = 'node' in from ? from : CLUSTER;

@@ -1,0 +1,91 @@
+import { Command } from 'commander';
+import { renderTraceJson } from '../report/json.ts';
+import type { TraceReport } from '../report/trace-report.ts';
+import { renderTraceText } from '../report/trace-text.ts';
+import type { QuestionWords } from '../target/resolve-question.ts';
+import { simulateQuestion } from '../triage/simulate-question.ts';
+import { type DiagnoseOptions, errorFor, printPlan, questionOptions, wordsOf } from './diagnose.ts';
+import { EXIT, type ExitCode, RunError } from './exit-codes.ts';
+import { createInterrupt } from './interrupt.ts';
+import { openHost } from './open-host.ts';
+import { byteCount } from './options.ts';
+import { wantsColor } from './print-report.ts';
+import { createProgress } from './progress.ts';
+
+interface SimulateOptions extends DiagnoseOptions {
+  readonly size?: number;
+  readonly allRules: boolean;
+  readonly allBranches: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  podtriage simulate pod/shop/web-7d9 svc/shop/api:80
+  podtriage simulate pod/shop/web-7d9 svc/shop/api:80 --bundle case.tar.gz --all-rules
+Exit code: 0 delivered on every way there and back, 1 some of the connections certainly die, 2 wrong usage or target not
+found, 3 could not tell, 4 no access or the run failed.`;
+
+/** `simulate SOURCE DESTINATION`: the packet's walk by itself, and what changes of the state would make of it. */
+export function simulateCommand(done: (code: ExitCode) => void): Command {
+  return questionOptions(
+    new Command('simulate').description(
+      'walk the packet through the real rules, routes and tables, there and back, and print every stage; sends nothing',
+    ),
+  )
+    .option('--size <bytes>', 'length of the packet with its IP header', byteCount)
+    .option('--all-rules', 'also the rules that were passed over, each with the test that failed', false)
+    .option('--all-branches', 'also branches that fare like one that is shown', false)
+    .addHelpText('after', EXAMPLES)
+    .action(async (source: string, destination: string, options: SimulateOptions) => {
+      done(await runSimulate(wordsOf(source, destination, options), options));
+    });
+}
+
+async function runSimulate(words: QuestionWords, options: SimulateOptions): Promise<ExitCode> {
+  const interrupt = createInterrupt(options.timeout);
+  const notices: string[] = [];
+  const opened = await openHost(options, (line) => notices.push(line));
+  const { host } = opened;
+  const progress = createProgress({ quiet: options.quiet, startedAtMs: host.nowMs(), nowMs: () => host.nowMs() });
+  try {
+    if (options.dryRun) return await printPlan(opened, words);
+    const outcome = await simulateQuestion(host, words, {
+      signal: interrupt.signal,
+      tell: progress.say,
+      notes: opened.notes,
+      prepare: opened.prepare,
+      isLive: opened.isLive,
+      allRules: options.allRules,
+      ...(options.size !== undefined && { lengthBytes: options.size }),
+    });
+    progress.end();
+    if (outcome.kind === 'problem') {
+      if (interrupt.signal.aborted) throw new RunError('the run was ended before anything could be told');
+      throw errorFor(outcome.problem);
+    }
+    printTrace(withNotes(outcome.report, notices), options);
+    return interrupt.interruptedBy() === undefined ? exitCodeOf(outcome.report) : EXIT.failed;
+  } finally {
+    progress.end();
+    await host.close();
+    interrupt.release();
+  }
+}
+
+function withNotes(report: TraceReport, notices: readonly string[]): TraceReport {
+  return { ...report, target: { ...report.target, notes: [...report.target.notes, ...notices] } };
+}
+
+function printTrace(report: TraceReport, options: SimulateOptions): void {
+  if (options.output === 'json') {
+    process.stdout.write(renderTraceJson(report));
+    return;
+  }
+  const { verbose, allBranches } = options;
+  const columns = process.stdout.columns ?? 100;
+  process.stdout.write(renderTraceText(report, { color: wantsColor(), columns, verbose, allBranches }));
+}
+
+function exitCodeOf({ verdict }: TraceReport): ExitCode {
+  return { delivered: EXIT.healthy, lost: EXIT.fault, unknown: EXIT.inconclusive }[verdict];
+}

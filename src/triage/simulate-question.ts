@@ -1,0 +1,99 @@
+import { datapathGate } from '../cni/gate.ts';
+import type { Flow } from '../diagnose/derived.ts';
+import { clusterAddresses } from '../diagnose/leaf-health.ts';
+import type { Host } from '../host/host.ts';
+import { buildTraceReport } from '../report/build-trace-report.ts';
+import type { TraceReport } from '../report/trace-report.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { type PlannedFlow, plannedFlows } from '../target/flows.ts';
+import { isTargetProblem, type Question, type TargetProblem } from '../target/question.ts';
+import type { QuestionWords } from '../target/resolve-question.ts';
+import { BATCH_DEADLINE_MS, collectQuestion, REQUEST_MAX_BYTES } from './collect-question.ts';
+import { resolvedNames } from './probe-flows.ts';
+import { requestsOf } from './probe-outcomes.ts';
+import { createRun, type Run } from './run.ts';
+import { walkFlow } from './walk-flows.ts';
+import { walkUntilKnown } from './walk-until-known.ts';
+
+export interface SimulateOptions {
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+  readonly notes: readonly string[];
+  readonly prepare: (nodes: readonly string[]) => void;
+  /** A bundle's recorded answers of DNS may be read; a live cluster is sent nothing. */
+  readonly isLive: boolean;
+  /** Tell of every rule that was passed over. */
+  readonly allRules: boolean;
+  /** IP total length of the packet in bytes; default that of a first packet of its kind. */
+  readonly lengthBytes?: number;
+}
+
+export type SimulateOutcome =
+  | { readonly kind: 'trace'; readonly report: TraceReport }
+  | { readonly kind: 'problem'; readonly problem: TargetProblem };
+
+/**
+ * Walks the question's own packet there and back, collecting what the walk lacks as a diagnosis does, but without probes and
+ * causes: target → collect → walk ⇄ collect → trace.
+ */
+export async function simulateQuestion(
+  host: Host,
+  words: QuestionWords,
+  options: SimulateOptions,
+): Promise<SimulateOutcome> {
+  const startedAtMs = host.nowMs();
+  const run = createRun(host, { ...options, deadlineMs: BATCH_DEADLINE_MS, maxBytes: REQUEST_MAX_BYTES });
+  const problemOf = async (problem: TargetProblem): Promise<SimulateOutcome> => {
+    await host.close();
+    return { kind: 'problem', problem };
+  };
+  const question = await collectQuestion(run, words, options.prepare);
+  if (isTargetProblem(question)) return problemOf(question);
+  if (!options.isLive) await readRecordedNames(run, question);
+  const planned = mainFlow(run.snapshot(), question);
+  if (isTargetProblem(planned)) return problemOf(planned);
+  const walk = (snapshot: Snapshot): Flow => walkMain(snapshot, planned, options);
+  await walkUntilKnown(run, question.family, (snapshot) => [walk(snapshot)]);
+  const created = await host.close();
+  const snapshot = run.snapshot();
+  const report = buildTraceReport({
+    question,
+    walked: { flow: walk(snapshot), snapshot },
+    notes: options.notes,
+    datapath: datapathGate(snapshot).parts.map((part) => part.statement),
+    created,
+    durationMs: host.nowMs() - startedAtMs,
+  });
+  return { kind: 'trace', report };
+}
+
+function walkMain(snapshot: Snapshot, planned: PlannedFlow, options: SimulateOptions): Flow {
+  const gate = datapathGate(snapshot);
+  const { lengthBytes } = options;
+  const sized = lengthBytes === undefined ? planned : { ...planned, packet: { ...planned.packet, lengthBytes } };
+  return walkFlow(sized, { snapshot, gate, ...(options.allRules && { record: 'all' }) }, clusterAddresses(snapshot));
+}
+
+/** What the source's nameservers answered when the bundle was written. */
+async function readRecordedNames(run: Run, question: Question): Promise<void> {
+  const snapshot = run.snapshot();
+  const lookUps = plannedFlows(snapshot, question).filter((flow) => flow.purpose === 'dns');
+  const requests = lookUps.flatMap((flow) => requestsOf(snapshot, question, flow));
+  await run.collect('reading recorded look-ups', requests);
+}
+
+/** The one packet that is walked, or why there is none. */
+function mainFlow(snapshot: Snapshot, question: Question): PlannedFlow | TargetProblem {
+  const flows = plannedFlows(snapshot, question, resolvedNames(snapshot, question));
+  const main = flows.find((flow) => flow.purpose === 'main');
+  return main ?? { kind: 'usage', problem: missingBecause(question), near: [] };
+}
+
+function missingBecause({ source, destination, asked, port }: Question): string {
+  if (source.kind === 'pod' && source.place === undefined)
+    return `${asked.source} has no network to send from: it runs on no node yet`;
+  if (destination.kind === 'name' || (destination.kind === 'service' && destination.externalName !== undefined))
+    return `the address of ${asked.destination} is not known, and a simulation sends no look-ups: give the address`;
+  if (destination.kind === 'service' && port === undefined) return `${asked.destination} has no such port`;
+  return `there is no address to send to for ${asked.destination}`;
+}
