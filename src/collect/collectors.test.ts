@@ -10,6 +10,7 @@ const ARGS: Readonly<Record<string, Readonly<Record<string, Scalar>>>> = {
   'iptables.legacy': { family: 6 },
   'iptables.nft': { family: 4, table: 'nat' },
   'nft.table': { family: 'inet', name: 'kube-proxy' },
+  conntrack: { family: 4, protocol: 'udp', source: '10.244.0.5', destination: '10.96.0.10' },
   'api.workloads': { kind: 'statefulsets', namespace: 'shop' },
   'api.configmaps': { namespace: 'kube-system' },
   'api.events': { namespace: 'shop', name: 'web-0' },

@@ -19,7 +19,15 @@ import {
 import type { Collector } from './collector.ts';
 import { counters } from './counters.ts';
 import { bridgeVlans, fdb, links, neighbours, nexthops, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
-import { conntrackStatistics, ipsets, iptablesLegacy, iptablesNft, nftTable, nftTables } from './netfilter.ts';
+import {
+  conntrack,
+  conntrackStatistics,
+  ipsets,
+  iptablesLegacy,
+  iptablesNft,
+  nftTable,
+  nftTables,
+} from './netfilter.ts';
 import { cniConfiguration, cniFiles, flannelSubnet, kernel, kernelLog, sandboxes, softnet } from './node-wide.ts';
 import { hostsFile, resolvConf } from './pod-files.ts';
 import { sockets } from './sockets.ts';
@@ -63,6 +71,7 @@ const COLLECTOR_OF = {
   ipsets,
   sockets,
   'conntrack.statistics': conntrackStatistics,
+  conntrack,
   counters,
   qdiscs,
   'tc-filters': tcFilters,

@@ -1,3 +1,5 @@
+import { parseAddress } from '../net/address.ts';
+import { CTNETLINK_MISSING } from '../parse/conntrack-list.ts';
 import type { Collector } from './collector.ts';
 import { LIMITS } from './limits.ts';
 
@@ -85,7 +87,44 @@ export const conntrackStatistics: Collector = {
   limits: LIMITS.files,
 };
 
+/**
+ * The connections that one address has with another: the tool has the kernel filter them, never the whole table. Listing
+ * needs nf_conntrack_netlink, which the question would load.
+ */
+export const conntrack: Collector = {
+  fact: 'conntrack',
+  scope: 'namespace',
+  how: ({ family, protocol, source, destination }) => ({
+    via: 'command',
+    argv: [
+      'conntrack',
+      '-L',
+      '-f',
+      family === 6 ? 'ipv6' : 'ipv4',
+      '-p',
+      conntrackProtocol(String(protocol)),
+      '-s',
+      addressOf(String(source)),
+      '-d',
+      addressOf(String(destination)),
+    ],
+    modules: { names: ['nf_conntrack_netlink'], without: { text: `${CTNETLINK_MISSING}\n` } },
+  }),
+  limits: LIMITS.connections,
+};
+
 // An argument stands in an argv, never in a shell; still only what can be a name is passed on, so that none is read as an option or as nft's language.
+
+function conntrackProtocol(protocol: string): string {
+  if (!/^(tcp|udp|sctp|icmp|icmpv6|\d{1,3})$/.test(protocol)) throw new RangeError(`no protocol: ${protocol}`);
+  return protocol;
+}
+
+function addressOf(text: string): string {
+  const address = parseAddress(text);
+  if (address === undefined) throw new RangeError(`no address: ${text}`);
+  return address;
+}
 
 function iptablesTable(table: string): string {
   if (!/^(raw|mangle|nat|filter|security|broute)$/.test(table)) throw new RangeError(`no iptables table: ${table}`);

@@ -8,6 +8,8 @@ export type L4 =
       readonly protocol: 'tcp' | 'udp' | 'sctp';
       readonly sourcePort: Port;
       readonly destinationPort: Port;
+      /** The range (inclusive) that NAT chose an 'ephemeral' source port from; without it, ip_local_port_range. */
+      readonly chosenFrom?: { readonly from: number; readonly to: number };
       /** TCP flags that are set, lower case: a SYN is `['syn']`, its answer `['syn', 'ack']`. */
       readonly flags?: readonly string[];
       readonly mss?: number;
@@ -25,7 +27,15 @@ export type L4 =
 
 /** One IP packet as the walk sees it. Immutable: a step makes a new one. */
 export interface Packet {
-  readonly macs?: { readonly source: string; readonly destination: string; readonly vlan?: number };
+  readonly macs?: {
+    readonly source: string;
+    readonly destination: string;
+    readonly vlan?: number;
+    /** Where it is not 802.1Q. */
+    readonly vlanProtocol?: '802.1ad';
+    /** The sender has just asked for the destination, so that the bridges between have learnt both. */
+    readonly asked?: true;
+  };
   readonly ip: {
     readonly source: Address;
     readonly destination: Address;
@@ -40,8 +50,34 @@ export interface Packet {
   /** The packet that this one, a tunnel's outer packet, carries. */
   readonly inner?: Packet;
   /** The tunnel's own header on an outer packet. */
-  readonly tunnel?: { readonly kind: 'vxlan'; readonly vni: number };
+  readonly tunnel?: TunnelHeader;
+  /** Length of the largest fragment that it travels in; absent while it is whole. */
+  readonly fragmentBytes?: number;
 }
+
+export interface NumberedHeader {
+  readonly kind: 'vxlan' | 'geneve';
+  readonly vni: number;
+}
+
+export interface BareHeader {
+  readonly kind: 'ipip' | 'sit' | 'ip6tnl';
+}
+
+export interface KeyedHeader {
+  readonly kind: 'gre' | 'gretap';
+  readonly key?: number;
+}
+
+/** Public keys of the sender and of the peer that it means. */
+export interface EncryptedHeader {
+  readonly kind: 'wireguard';
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What a tunnel's receiver looks at beside the outer addresses. */
+export type TunnelHeader = NumberedHeader | BareHeader | KeyedHeader | EncryptedHeader;
 
 /** What the kernel keeps beside the packet (`struct sk_buff`'s mark, `struct nf_conn`). */
 export interface Meta {
@@ -49,5 +85,7 @@ export interface Meta {
   readonly connmark: number;
   readonly conntrack: 'new' | 'established' | 'related' | 'invalid' | 'untracked' | 'none';
   readonly zone: number;
+  /** The zone counts for the tuple of this direction alone (`CT --zone-orig`, `ct original zone set`); absent: for both. */
+  readonly zoneDirection?: 'original' | 'reply';
   readonly nat: readonly ('source' | 'destination')[];
 }

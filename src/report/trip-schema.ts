@@ -1,5 +1,5 @@
 import type { Request } from '../host/host.ts';
-import type { Meta, Packet } from '../net/packet.ts';
+import type { BareHeader, EncryptedHeader, KeyedHeader, Meta, NumberedHeader, Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type {
   Chance,
@@ -79,9 +79,30 @@ const source = objectOf<Source>(
 
 type Macs = NonNullable<Packet['macs']>;
 
+const tunnel: JsonSchema = {
+  anyOf: [
+    objectOf<NumberedHeader>({ kind: oneOf<NumberedHeader['kind']>({ vxlan: true, geneve: true }), vni: INTEGER }, {}),
+    objectOf<BareHeader>({ kind: oneOf<BareHeader['kind']>({ ipip: true, sit: true, ip6tnl: true }) }, {}),
+    objectOf<KeyedHeader>(
+      { kind: oneOf<KeyedHeader['kind']>({ gre: true, gretap: true }), key: INTEGER },
+      { key: 'optional' },
+    ),
+    objectOf<EncryptedHeader>({ kind: { const: 'wireguard' }, from: STRING, to: STRING }, {}),
+  ],
+};
+
 const packet = objectOf<Packet>(
   {
-    macs: objectOf<Macs>({ source: STRING, destination: STRING, vlan: INTEGER }, { vlan: 'optional' }),
+    macs: objectOf<Macs>(
+      {
+        source: STRING,
+        destination: STRING,
+        vlan: INTEGER,
+        vlanProtocol: { const: '802.1ad' },
+        asked: { const: true },
+      },
+      { vlan: 'optional', vlanProtocol: 'optional', asked: 'optional' },
+    ),
     ip: objectOf<Packet['ip']>(
       { source: WORDS, destination: WORDS, ttl: INTEGER, tos: INTEGER, df: BOOLEAN, fragmentOffset: INTEGER },
       { fragmentOffset: 'optional' },
@@ -89,9 +110,10 @@ const packet = objectOf<Packet>(
     l4: ref('l4'),
     lengthBytes: INTEGER,
     inner: ref('packet'),
-    tunnel: objectOf<NonNullable<Packet['tunnel']>>({ kind: { const: 'vxlan' }, vni: INTEGER }, {}),
+    tunnel,
+    fragmentBytes: INTEGER,
   },
-  { macs: 'optional', inner: 'optional', tunnel: 'optional' },
+  { macs: 'optional', inner: 'optional', tunnel: 'optional', fragmentBytes: 'optional' },
 );
 
 type WithPorts = Extract<Packet['l4'], { sourcePort: unknown }>;
@@ -104,10 +126,11 @@ const l4: JsonSchema = {
         protocol: oneOf<WithPorts['protocol']>({ tcp: true, udp: true, sctp: true }),
         sourcePort: PORT,
         destinationPort: PORT,
+        chosenFrom: objectOf<{ from: number; to: number }>({ from: INTEGER, to: INTEGER }, {}),
         flags: listOf(STRING),
         mss: INTEGER,
       },
-      { flags: 'optional', mss: 'optional' },
+      { chosenFrom: 'optional', flags: 'optional', mss: 'optional' },
     ),
     objectOf<Icmp>(
       {
@@ -136,9 +159,10 @@ const meta = objectOf<Meta>(
       none: true,
     }),
     zone: INTEGER,
+    zoneDirection: oneOf<NonNullable<Meta['zoneDirection']>>({ original: true, reply: true }),
     nat: listOf(oneOf<Meta['nat'][number]>({ source: true, destination: true })),
   },
-  {},
+  { zoneDirection: 'optional' },
 );
 
 const step = objectOf<Step>(

@@ -108,7 +108,7 @@ function leafOf(end: End, at: StepRef): LeafEnd {
     // What becomes of a tunnel's outer packet, who sent the inner one is not told.
     senderSees: cursor.packet.inner ? 'nothing' : end.senderSees,
     ...(end.because === undefined ? {} : { because: end.because }),
-    wants: end.wants ?? [],
+    wants: [...(end.wants ?? []), ...(cursor.wants ?? [])],
     ...(end.errorPacket === undefined ? {} : { errorPacket: end.errorPacket }),
   };
 }

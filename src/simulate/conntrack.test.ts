@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
 import {
+  type Connection,
   confirm,
   NO_CONNECTIONS,
   release,
@@ -12,7 +13,7 @@ import {
   withCurrent,
 } from './conntrack.ts';
 import { icmpError } from './error-packet.ts';
-import { bind, translate } from './nat.ts';
+import { bind, type OwnAddress, translate } from './nat.ts';
 import { answerTo } from './simulate-round-trip.ts';
 import { buildPacket, ECHO, tcpSyn, udpTo } from './testing/build-hook-input.ts';
 
@@ -21,6 +22,14 @@ const CLIENT = '10.244.0.5';
 const SERVICE = '10.96.0.10';
 const SYN = buildPacket({ source: CLIENT, destination: SERVICE, l4: tcpSyn(80) });
 const NOT_ASKED = () => undefined;
+
+/** The one way in which a translation is bound. */
+function boundBy(connection: Connection, nat: Parameters<typeof bind>[1], own: OwnAddress = NOT_ASKED): Connection {
+  const binding = bind(connection, nat, own);
+  if (binding.kind !== 'bound') throw new Error(binding.because);
+  expect(binding.ways).toHaveLength(1);
+  return binding.ways[0]!;
+}
 
 /** A first packet's way through both nat hooks. */
 function translated(
@@ -31,9 +40,8 @@ function translated(
 ): { tracking: Tracking; packet: Packet } {
   const first = track(W1, packet, untouched(), NO_CONNECTIONS);
   let connection = first.tracking.current!.connection;
-  if (to)
-    connection = bind(connection, { kind: 'destination', to: { address: to, ...(port ? { port } : {}) } }, NOT_ASKED)!;
-  if (source) connection = bind(connection, { kind: 'source', to: { address: source }, masquerade: true }, NOT_ASKED)!;
+  if (to) connection = boundBy(connection, { kind: 'destination', to: { address: to, ...(port ? { port } : {}) } });
+  if (source) connection = boundBy(connection, { kind: 'source', to: {}, masquerade: true }, () => source);
   const out = translate(translate(packet, connection, false, 'prerouting'), connection, false, 'postrouting');
   return { tracking: release(confirm(withCurrent(first.tracking, connection), first.meta)), packet: out };
 }
@@ -126,8 +134,7 @@ describe('translation', () => {
       NO_CONNECTIONS,
     ).tracking.current!;
     const portOf = (port: number, portTo: number) =>
-      bind(connection, { kind: 'source', to: { address: '10.0.0.9', port, portTo } }, NOT_ASKED)!.answer
-        .destinationPort;
+      boundBy(connection, { kind: 'source', to: { address: '10.0.0.9', port, portTo } }).answer.destinationPort;
     expect(portOf(1024, 65535)).toBe(40000);
     expect(portOf(1024, 2048)).toBe('ephemeral');
     expect(portOf(5000, 5000)).toBe(5000);
@@ -135,7 +142,8 @@ describe('translation', () => {
 
   it('is not made up where the address is not known', () => {
     const { connection } = track(W1, SYN, untouched(), NO_CONNECTIONS).tracking.current!;
-    expect(bind(connection, { kind: 'source', to: {}, masquerade: true }, NOT_ASKED)).toBeUndefined();
+    expect(bind(connection, { kind: 'source', to: {}, masquerade: true }, NOT_ASKED).kind).toBe('unknown');
+    expect(bind(connection, { kind: 'source', to: {}, masquerade: true }, () => 'none').kind).toBe('dropped');
     expect(translationsOf(connection)).toEqual([]);
   });
 });

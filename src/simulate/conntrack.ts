@@ -1,20 +1,32 @@
-import type { Meta, Packet } from '../net/packet.ts';
+import type { Meta, Packet, Port } from '../net/packet.ts';
 import { type Place, placeKey } from '../net/place.ts';
-import { reversed, sameTuple, type Tuple, tupleOf } from './tuple.ts';
+import { type TcpTracking, tcpBegin, tcpContinue, tcpSegment } from './tcp-tracking.ts';
+import { hasOpposite, reversed, sameTuple, type Tuple, tupleOf } from './tuple.ts';
 
 /** One entry of a network namespace's connection table (struct nf_conn). */
 export interface Connection {
   /** placeKey of the namespace. */
   readonly table: string;
-  readonly zone: number;
+  /** Zones of the two tuples; they differ where a zone was given for one direction alone. */
+  readonly zones: { readonly original: number; readonly answer: number };
   readonly original: Tuple;
   /** The tuple that the answers bear; it differs from the turned original by what NAT did. */
   readonly answer: Tuple;
   readonly mark: number;
   readonly seenReply: boolean;
+  readonly assured: boolean;
+  /** In the table: its first packet has passed all hooks. */
+  readonly confirmed: boolean;
   /** NAT of that kind was decided at its hook, perhaps to do nothing (IPS_SRC_NAT_DONE, IPS_DST_NAT_DONE). */
   readonly sourceDecided: boolean;
   readonly destinationDecided: boolean;
+  /** Where NAT drew an unknown source port from. */
+  readonly chosenFrom?: { readonly from: number; readonly to: number };
+  /** The device that MASQUERADE took the address of. */
+  readonly masqueradeDevice?: string;
+  readonly tcp?: TcpTracking;
+  /** Read from the kernel's table: the line that says it. */
+  readonly text?: string;
 }
 
 export interface Tracking {
@@ -22,6 +34,8 @@ export interface Tracking {
   readonly connections: readonly Connection[];
   /** The entry of the packet in hand (skb->_nfct). */
   readonly current?: { readonly connection: Connection; readonly reply: boolean };
+  /** Sets that rules have added to: the namespace's placeKey, then the name as in HookInput.touched. */
+  readonly touched?: readonly string[];
 }
 
 export const NO_CONNECTIONS: Tracking = { connections: [] };
@@ -31,37 +45,152 @@ export function untouched(mark = 0): Meta {
   return { mark, connmark: 0, conntrack: 'none', zone: 0, nat: [] };
 }
 
+export interface TrackOptions {
+  /** nf_conntrack_tcp_loose: a connection may be picked up in mid-stream. Default: it may. */
+  readonly loose?: boolean;
+  /** An entry of the kernel's own table whose original tuple this is. */
+  readonly existing?: (tuple: Tuple, zone: number) => Connection | undefined;
+}
+
+export interface Tracked {
+  readonly tracking: Tracking;
+  readonly meta: Meta;
+}
+
+/** ICMPv6 of neighbour and router discovery and of multicast listeners (noct_valid_new in nf_conntrack_proto_icmpv6.c). */
+const NEVER_TRACKED = new Set([130, 131, 132, 133, 134, 135, 136, 143]);
+
 /**
  * The connection tracking hook (nf_conntrack_in): finds the packet's entry or makes one. A packet that can't begin a
- * connection and belongs to none is invalid (nf_conntrack_proto_tcp.c, _icmp.c).
+ * connection and belongs to none is invalid.
  */
 export function track(
   place: Place,
   packet: Packet,
   meta: Meta,
   tracking: Tracking,
-): { readonly tracking: Tracking; readonly meta: Meta } {
+  options: TrackOptions = {},
+): Tracked {
   if (meta.conntrack === 'untracked' || tracking.current) return { tracking, meta };
-  const about = 'about' in packet.l4 ? packet.l4.about : undefined;
-  // Of the packet that an error quotes the turned tuple is sought: NAT may have changed what went the other way.
-  const found = find(place, meta.zone, about ? reversed(tupleOf(about)) : tupleOf(packet), tracking);
-  if (about) {
-    if (!found) return invalid(tracking, meta);
-    const current = { connection: found.connection, reply: found.reply };
-    return { tracking: { ...tracking, current }, meta: metaOf(meta, current.connection, 'related') };
+  const { l4 } = packet;
+  if (l4.protocol === 'icmpv6' && 'type' in l4 && NEVER_TRACKED.has(l4.type)) {
+    return { tracking, meta: { ...meta, conntrack: 'untracked' } };
   }
-  if (found) {
-    const connection = found.reply ? { ...found.connection, seenReply: true } : found.connection;
-    const state = found.reply || connection.seenReply ? 'established' : 'new';
-    const current = { connection, reply: found.reply };
-    return { tracking: { ...tracking, current }, meta: metaOf(meta, connection, state) };
+  const about = 'about' in l4 ? l4.about : undefined;
+  if (about) return trackError(place, packet, about, meta, tracking, options);
+  const tuple = tupleOf(packet);
+  const known = withExisting(place, meta, tuple, tracking, options);
+  const found = find(place, meta, tuple, known);
+  return found ? trackKnown(place, packet, meta, known, found, options) : trackNew(place, packet, meta, known, options);
+}
+
+interface Found {
+  readonly connection: Connection;
+  readonly reply: boolean;
+}
+
+/**
+ * Of the packet that an error quotes the turned tuple is sought: NAT may have changed what went the other way. The error
+ * must go to that tuple's end (nf_conntrack_inet_error in nf_conntrack_proto.c).
+ */
+function trackError(
+  place: Place,
+  packet: Packet,
+  about: Packet,
+  meta: Meta,
+  tracking: Tracking,
+  options: TrackOptions,
+): Tracked {
+  const quoted = tupleOf(about);
+  const known = withExisting(place, meta, quoted, tracking, options);
+  const found = hasOpposite(quoted) ? find(place, meta, reversed(quoted), known) : undefined;
+  const end = found && (found.reply ? found.connection.answer : found.connection.original).destination;
+  if (!found || end !== packet.ip.destination) return invalid(known, meta);
+  return { tracking: { ...known, current: found }, meta: metaOf(meta, found.connection, 'related') };
+}
+
+function trackKnown(
+  place: Place,
+  packet: Packet,
+  meta: Meta,
+  tracking: Tracking,
+  { connection, reply }: Found,
+  options: TrackOptions,
+): Tracked {
+  const { l4 } = packet;
+  let tcp: TcpTracking | undefined;
+  let isReset = false;
+  if (l4.protocol === 'tcp' && 'sourcePort' in l4) {
+    const segment = tcpSegment(l4.flags ?? ['syn']);
+    if (segment === undefined) return invalid(tracking, meta);
+    const verdict = connection.tcp
+      ? tcpContinue(connection.tcp, segment, reply)
+      : ({ kind: 'accept', tcp: undefined } as const);
+    if (verdict.kind === 'invalid') return invalid(tracking, meta);
+    if (verdict.kind === 'reopen') {
+      return track(
+        place,
+        packet,
+        meta,
+        { ...tracking, connections: without(tracking.connections, connection) },
+        options,
+      );
+    }
+    tcp = verdict.tcp;
+    isReset = segment === 'rst';
   }
-  if (!canBegin(packet)) return invalid(tracking, meta);
-  const connection = begin(place, meta.zone, packet);
+  const seenReply = connection.seenReply || reply;
+  const assured = connection.assured || isAssured(connection, tcp, packet);
+  const kept: Connection = { ...connection, seenReply, assured, ...(tcp ? { tcp } : {}) };
+  const others = without(tracking.connections, connection);
+  // A reset that is the only answer ends the entry at once (nf_ct_kill_acct).
+  const connections = isReset && !connection.seenReply ? others : [...others, kept];
+  const state = seenReply ? 'established' : 'new';
+  return {
+    tracking: { ...tracking, connections, current: { connection: kept, reply } },
+    meta: metaOf(meta, kept, state),
+  };
+}
+
+/** TCP: once both sides have spoken and acknowledged; datagrams: from the second round on, as far as one can tell. */
+function isAssured(connection: Connection, tcp: TcpTracking | undefined, packet: Packet): boolean {
+  if (packet.l4.protocol !== 'tcp') return false;
+  const before = connection.tcp?.state;
+  return connection.seenReply && (before === 'SR' || before === 'ES') && tcp?.state === 'ES';
+}
+
+function trackNew(place: Place, packet: Packet, meta: Meta, tracking: Tracking, options: TrackOptions): Tracked {
+  const tuple = tupleOf(packet);
+  const { l4 } = packet;
+  let tcp: TcpTracking | undefined;
+  if (l4.protocol === 'tcp' && 'sourcePort' in l4) {
+    const segment = tcpSegment(l4.flags ?? ['syn']);
+    tcp = segment && tcpBegin(segment, options.loose ?? true);
+    if (!tcp) return invalid(tracking, meta);
+  }
+  if ('type' in l4 && !isRequest(l4.protocol, l4.type)) return invalid(tracking, meta);
+  const connection: Connection = {
+    table: placeKey(place),
+    zones: { original: zoneFor(meta, 'original'), answer: zoneFor(meta, 'reply') },
+    original: tuple,
+    answer: reversed(tuple),
+    mark: 0,
+    seenReply: false,
+    assured: false,
+    confirmed: false,
+    sourceDecided: false,
+    destinationDecided: false,
+    ...(tcp ? { tcp } : {}),
+  };
   return { tracking: { ...tracking, current: { connection, reply: false } }, meta: metaOf(meta, connection, 'new') };
 }
 
-function invalid(tracking: Tracking, meta: Meta): { readonly tracking: Tracking; readonly meta: Meta } {
+/** valid_new of nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c. */
+function isRequest(protocol: 'icmp' | 'icmpv6', type: number): boolean {
+  return protocol === 'icmp' ? [8, 13, 15, 17].includes(type) : type === 128 || type === 139;
+}
+
+function invalid(tracking: Tracking, meta: Meta): Tracked {
   return { tracking, meta: { ...meta, conntrack: 'invalid' } };
 }
 
@@ -69,72 +198,108 @@ function metaOf(meta: Meta, connection: Connection, state: Meta['conntrack']): M
   return { ...meta, conntrack: state, connmark: connection.mark, nat: translationsOf(connection) };
 }
 
-function find(
-  place: Place,
-  zone: number,
-  tuple: Tuple,
-  tracking: Tracking,
-): { readonly connection: Connection; readonly reply: boolean } | undefined {
+/** The zone of a packet's template for a tuple of this direction (nf_ct_zone_id). */
+function zoneFor(meta: Meta, direction: 'original' | 'reply'): number {
+  return meta.zoneDirection === undefined || meta.zoneDirection === direction ? meta.zone : 0;
+}
+
+function withExisting(place: Place, meta: Meta, tuple: Tuple, tracking: Tracking, options: TrackOptions): Tracking {
+  if (!options.existing || find(place, meta, tuple, tracking)) return tracking;
+  const entry = options.existing(tuple, zoneFor(meta, 'original'));
+  return entry ? { ...tracking, connections: [...tracking.connections, entry] } : tracking;
+}
+
+function find(place: Place, meta: Meta, tuple: Tuple, tracking: Tracking): Found | undefined {
   const table = placeKey(place);
   for (const connection of tracking.connections) {
-    if (connection.table !== table || connection.zone !== zone) continue;
-    if (sameTuple(connection.original, tuple)) return { connection, reply: false };
-    if (sameTuple(connection.answer, tuple)) return { connection, reply: true };
+    if (connection.table !== table) continue;
+    const { zones } = connection;
+    if (zones.original === zoneFor(meta, 'original') && sameTuple(connection.original, tuple)) {
+      return { connection, reply: false };
+    }
+    if (zones.answer === zoneFor(meta, 'reply') && sameTuple(connection.answer, tuple)) {
+      return { connection, reply: true };
+    }
   }
   return undefined;
 }
 
-function canBegin({ l4 }: Packet): boolean {
-  if (l4.protocol === 'tcp' && 'sourcePort' in l4) {
-    const flags = l4.flags ?? ['syn'];
-    // A SYN alone begins; a bare ACK is picked up in mid-stream (nf_conntrack_tcp_loose); the rest is invalid.
-    if (flags.includes('rst') || flags.includes('fin')) return false;
-    return !(flags.includes('syn') && flags.includes('ack'));
-  }
-  if (l4.protocol === 'icmp' && 'type' in l4) return [8, 13, 15, 17].includes(l4.type);
-  if (l4.protocol === 'icmpv6' && 'type' in l4) return l4.type === 128 || l4.type >= 130;
-  return true;
-}
-
-function begin(place: Place, zone: number, packet: Packet): Connection {
-  const original = tupleOf(packet);
-  return {
-    table: placeKey(place),
-    zone,
-    original,
-    answer: reversed(original),
-    mark: 0,
-    seenReply: false,
-    sourceDecided: false,
-    destinationDecided: false,
-  };
-}
-
-/** The entry becomes findable when its first packet has passed all hooks (nf_conntrack_confirm). */
+/**
+ * The entry becomes findable when its first packet has passed all hooks (__nf_conntrack_confirm); an error that was
+ * attached to it does not confirm it.
+ */
 export function confirm(tracking: Tracking, meta: Meta): Tracking {
-  if (!tracking.current) return tracking;
-  const connection = { ...tracking.current.connection, mark: meta.connmark };
-  const others = tracking.connections.filter((one) => !isSameEntry(one, connection));
-  return { connections: [...others, connection], current: { ...tracking.current, connection } };
+  const { current } = tracking;
+  if (!current || current.connection.confirmed || current.reply) return tracking;
+  const connection = { ...current.connection, mark: meta.connmark, confirmed: true };
+  const others = without(tracking.connections, connection);
+  return { ...tracking, connections: [...others, connection], current: { ...current, connection } };
+}
+
+/** What a rule sets as the connection's mark is the entry's at once; an unconfirmed one gets it when it is confirmed. */
+export function withMark(tracking: Tracking, meta: Meta): Tracking {
+  const { current } = tracking;
+  if (!current?.connection.confirmed || current.connection.mark === meta.connmark) return tracking;
+  const connection = { ...current.connection, mark: meta.connmark };
+  const isThere = tracking.connections.some((one) => isSameEntry(one, connection));
+  const connections = isThere ? [...without(tracking.connections, connection), connection] : tracking.connections;
+  return { ...tracking, connections, current: { ...current, connection } };
+}
+
+/** The entry is taken out of the table (nf_ct_kill); the packet in hand keeps it. */
+export function withoutCurrent(tracking: Tracking): Tracking {
+  const { current, connections } = tracking;
+  return current ? { ...tracking, connections: without(connections, current.connection) } : tracking;
+}
+
+function without(connections: readonly Connection[], connection: Connection): readonly Connection[] {
+  return connections.filter((one) => !isSameEntry(one, connection));
 }
 
 function isSameEntry(a: Connection, b: Connection): boolean {
-  return a.table === b.table && a.zone === b.zone && sameTuple(a.original, b.original);
+  return a.table === b.table && a.zones.original === b.zones.original && sameTuple(a.original, b.original);
 }
 
 /** The packet leaves the namespace, or is wrapped: its entry stays behind (nf_reset_ct). */
 export function release(tracking: Tracking): Tracking {
-  return { connections: tracking.connections };
+  const { current: _left, ...rest } = tracking;
+  return rest;
+}
+
+export function withTouched(tracking: Tracking, place: Place, sets: readonly string[]): Tracking {
+  if (sets.length === 0) return tracking;
+  const added = sets.map((set) => `${placeKey(place)} ${set}`);
+  return { ...tracking, touched: [...new Set([...(tracking.touched ?? []), ...added])].toSorted() };
+}
+
+export function touchedAt({ touched }: Tracking, place: Place): readonly string[] {
+  const start = `${placeKey(place)} `;
+  return (touched ?? []).filter((set) => set.startsWith(start)).map((set) => set.slice(start.length));
 }
 
 export function withCurrent(tracking: Tracking, connection: Connection): Tracking {
   return { ...tracking, current: { connection, reply: tracking.current?.reply ?? false } };
 }
 
+/** Whether another entry of the same namespace and zone has this tuple (nf_conntrack_tuple_taken). An unknown port is another's each time. */
+export function isTaken(tuple: Tuple, by: Connection, connections: readonly Connection[]): boolean {
+  if (tuple.sourcePort === 'ephemeral' || tuple.destinationPort === 'ephemeral') return false;
+  return connections.some((one) => {
+    if (one.table !== by.table || isSameEntry(one, by)) return false;
+    const original = one.zones.original === by.zones.original && sameTuple(one.original, tuple);
+    return original || (one.zones.answer === by.zones.answer && sameTuple(one.answer, tuple));
+  });
+}
+
 export function translationsOf(connection: Connection): ('source' | 'destination')[] {
   const plain = reversed(connection.original);
   const { answer } = connection;
-  const source = plain.destination !== answer.destination || plain.destinationPort !== answer.destinationPort;
-  const destination = plain.source !== answer.source || plain.sourcePort !== answer.sourcePort;
+  const differs = (a: string, aPort: Port | undefined, b: string, bPort: Port | undefined): boolean =>
+    a !== b || aPort !== bPort;
+  const source =
+    differs(plain.destination, plain.destinationPort, answer.destination, answer.destinationPort) ||
+    connection.chosenFrom !== undefined;
+  const destination =
+    plain.source !== answer.source || (plain.type === undefined && plain.sourcePort !== answer.sourcePort);
   return [...(source ? (['source'] as const) : []), ...(destination ? (['destination'] as const) : [])];
 }

@@ -41,7 +41,7 @@ export type Stage =
     }
   | { readonly name: 'hook'; readonly hook: HookName; readonly next: number; readonly after: Stage }
   | { readonly name: 'route-input' }
-  | { readonly name: 'reroute'; readonly before: string }
+  | { readonly name: 'reroute' }
   | { readonly name: 'deliver' }
   /** After the postrouting hook: size, neighbour. */
   | { readonly name: 'finish' }
@@ -58,6 +58,8 @@ export interface Path {
   readonly route?: RouteFound;
   /** Sent by a socket of this namespace. */
   readonly local: boolean;
+  /** The packet and mark by which the output hook has it routed anew (ip_route_me_harder). */
+  readonly reroute?: { readonly packet: Packet; readonly mark: number };
 }
 
 export interface Cursor {
@@ -69,7 +71,11 @@ export interface Cursor {
   readonly path: Path;
   /** Arrivals so far, to see a loop; no part of what makes two cursors equal. */
   readonly visited: readonly string[];
+  /** What would tell more, though the walk goes on without it; no part of what makes two cursors equal. */
+  readonly wants?: readonly Request[];
 }
+
+export type AtHook = Cursor & { readonly stage: Extract<Stage, { name: 'hook' }> };
 
 export interface End {
   readonly end: Disposition;

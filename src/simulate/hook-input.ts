@@ -3,10 +3,14 @@ import { familyOf } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Link } from '../parse/ip-link.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
+import { type Connection, touchedAt } from './conntrack.ts';
 import { type Cursor, familyAt, type World } from './cursor.ts';
 import type { HookInput, HookName } from './hook.ts';
 import { addressTypeOf } from './routes.ts';
+import { selectIpv4Source, selectIpv6Source } from './select-source.ts';
+import { interfaceKey, readSysctl } from './sysctl.ts';
+import { truth } from './truth.ts';
 import { reversed, tupleOf } from './tuple.ts';
 
 /** What a rule set sees of a packet at a hook. */
@@ -31,19 +35,53 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
     connection: {
       original: connection?.original ?? tupleOf(packet),
       reply,
+      ...(tracking.current ? { status: statusOf(tracking.current.connection) } : {}),
       answer: connection?.answer ?? reversed(tupleOf(packet)),
     },
     ...(path.local && !isIncoming ? { socket: {} } : {}),
-    masqueradeAddress: () => masqueradeAddress(snapshot, cursor),
+    ...(tracking.touched ? { touched: touchedAt(tracking, place) } : {}),
+    masqueradeAddress: () => {
+      const address = masqueradeAddress(snapshot, cursor);
+      return address === 'none' ? undefined : address;
+    },
     ...(record === undefined ? {} : { record }),
   };
 }
 
-/** The output device's address that is nearest to the next hop (inet_select_addr in devinet.c). */
-export function masqueradeAddress(snapshot: Snapshot, cursor: Cursor): Address | undefined {
+/**
+ * The address that MASQUERADE takes: by which the output device speaks to the next hop (nf_nat_masquerade.c).
+ * 'none': there is no such; undefined: not known.
+ */
+export function masqueradeAddress(snapshot: Snapshot, cursor: Cursor): Address | 'none' | undefined {
   const { output, route } = cursor.path;
+  const links = snapshot.fact('links', cursor.place);
   const link = linkNamed(snapshot, cursor.place, output);
-  return link && preferredAddress(link, route?.hop?.via ?? cursor.packet.ip.destination);
+  if (links.state === 'unseen' || !link) return undefined;
+  const { destination } = cursor.packet.ip;
+  const chosen =
+    familyAt(cursor) === 4
+      ? selectIpv4Source(links.value, link, route?.hop?.via ?? destination)
+      : selectIpv6Source(links.value, link, destination, {
+          prefersTemporary: (name) => prefersTemporary(snapshot, cursor.place, name),
+        });
+  return chosen === 'none' && !isComplete(links) ? undefined : chosen;
+}
+
+function prefersTemporary(snapshot: Snapshot, place: Place, device: string): boolean {
+  const value = readSysctl(snapshot, place, interfaceKey(6, device, 'use_tempaddr'));
+  return value.state === 'seen' && value.value >= 2;
+}
+
+/** Bits of `struct nf_conn`'s status. A stream of datagrams is assured only after two seconds: not known. */
+function statusOf(connection: Connection): NonNullable<HookInput['connection']['status']> {
+  const { assured, confirmed, seenReply, original } = connection;
+  const isOpen = seenReply && !assured && original.protocol !== 'tcp' && original.type === undefined;
+  return {
+    expected: 'no',
+    seenReply: truth(seenReply),
+    assured: isOpen ? 'unknown' : truth(assured),
+    confirmed: truth(confirmed),
+  };
 }
 
 export function linkNamed(snapshot: Snapshot, place: Place, name: string | undefined): Link | undefined {
@@ -66,10 +104,24 @@ export function preferredAddress(link: Link, near: Address): Address | undefined
   return (fitting ?? usable[0])?.prefix.address;
 }
 
-/** REDIRECT takes the first address of the device by which the packet came in (nf_nat_redirect.c). */
-export function redirectAddress(snapshot: Snapshot, cursor: Cursor): Address | undefined {
+/**
+ * REDIRECT takes the first address of the device by which the packet came in, of IPv6 one that can be used and is of the
+ * destination's scope if that is no global one; loopback's for what this host itself sends (nf_nat_redirect.c).
+ */
+export function redirectAddress(snapshot: Snapshot, cursor: Cursor): Address | 'none' | undefined {
   const family = familyAt(cursor);
-  if (cursor.path.input === undefined) return family === 4 ? '127.0.0.1' : '::1';
-  const link = linkNamed(snapshot, cursor.place, cursor.path.input);
-  return link?.addresses.find((address) => familyOf(address.prefix.address) === family)?.prefix.address;
+  const { stage, path, packet } = cursor;
+  if (stage.name === 'hook' && stage.hook === 'output') return family === 4 ? '127.0.0.1' : '::1';
+  const links = snapshot.fact('links', cursor.place);
+  const link = linkNamed(snapshot, cursor.place, path.input);
+  if (links.state === 'unseen' || !link) return undefined;
+  const own = link.addresses.filter((address) => familyOf(address.prefix.address) === family);
+  const toLink = family === 6 && packet.ip.destination.startsWith('fe80:');
+  const usable = family === 4 ? own : own.filter((one) => isUsable(one, toLink));
+  return usable[0]?.prefix.address ?? (isComplete(links) ? 'none' : undefined);
+}
+
+function isUsable({ prefix, flags }: Link['addresses'][number], linkLocalOnly: boolean): boolean {
+  if (flags.includes('tentative') && !flags.includes('optimistic')) return false;
+  return !linkLocalOnly || prefix.address.startsWith('fe80:');
 }

@@ -1,5 +1,5 @@
 import type { Family } from '../net/address.ts';
-import type { Meta, Packet } from '../net/packet.ts';
+import type { Meta, Packet, Port } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Chance, Step, Truth } from './trace.ts';
@@ -19,6 +19,19 @@ export type HookLayer =
       readonly from?: number;
       readonly below?: number;
     };
+
+/** One direction of a connection. Of ICMP both ports are the id. */
+export interface HookTuple {
+  readonly protocol?: string;
+  readonly source: string;
+  readonly sourcePort?: Port;
+  readonly destination: string;
+  readonly destinationPort?: Port;
+  readonly type?: number;
+  readonly code?: number;
+  /** Where NAT drew an unknown port from. */
+  readonly chosenFrom?: { readonly from: number; readonly to: number };
+}
 
 /** What one rule set is given at one hook. */
 export interface HookInput {
@@ -50,22 +63,12 @@ export interface HookInput {
     | 'unknown';
   /** The connection's tuple before any NAT, and whether this packet is a reply (`ct original`, `-m conntrack --ctorigdst`). */
   readonly connection: {
-    readonly original: {
-      readonly source: string;
-      readonly sourcePort?: number | 'ephemeral';
-      readonly destination: string;
-      readonly destinationPort?: number | 'ephemeral';
-    };
+    readonly original: HookTuple;
     readonly reply: boolean;
     /** Bits of the connection's status (enum ip_conntrack_status); absent where there is no connection. */
     readonly status?: Readonly<Record<'expected' | 'seenReply' | 'assured' | 'confirmed', Truth>>;
     /** The tuple of the answers (`ct reply`, `--ctreplsrc`); it differs from the turned original after NAT. */
-    readonly answer?: {
-      readonly source: string;
-      readonly sourcePort?: number | 'ephemeral';
-      readonly destination: string;
-      readonly destinationPort?: number | 'ephemeral';
-    };
+    readonly answer?: HookTuple;
   };
   /** Whether a local socket sent this packet, in the output and postrouting hooks; its owner where it is known. */
   readonly socket?: { readonly uid?: number; readonly gid?: number };
@@ -118,6 +121,8 @@ export interface HookOutcome {
     readonly persistent?: boolean;
   };
   readonly notrack?: boolean;
+  /** The packet and mark by which an output hook's rule set has it routed anew; the hook's runner fills it in. */
+  readonly reroute?: { readonly packet: Packet; readonly mark: number };
   /** What this rule set has added to, as in HookInput. */
   readonly touched?: readonly string[];
   readonly steps: readonly Step[];

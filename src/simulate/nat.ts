@@ -1,11 +1,14 @@
+import type { Address } from '../net/address.ts';
 import type { Packet, Port } from '../net/packet.ts';
 import type { Connection } from './conntrack.ts';
 import { translationsOf } from './conntrack.ts';
 import type { HookName, HookOutcome } from './hook.ts';
+import { type NatChoice, natChoices } from './nat-choice.ts';
 import type { Step } from './trace.ts';
 import { formatEnd, reversed, type Tuple, withDestination, withSource } from './tuple.ts';
 
 export type NatKind = 'source' | 'destination';
+type Nat = NonNullable<HookOutcome['nat']>;
 
 /** Which end the hooks translate (HOOK2MANIP in nf_nat_core.c). */
 export function natKindAt(hook: HookName): NatKind {
@@ -16,47 +19,55 @@ export function isDecided(connection: Connection, kind: NatKind): boolean {
   return kind === 'source' ? connection.sourceDecided : connection.destinationDecided;
 }
 
-/** Binds a connection without a translation of this kind (nf_nat_alloc_null_binding). */
-export function decided(connection: Connection, kind: NatKind): Connection {
-  return kind === 'source' ? { ...connection, sourceDecided: true } : { ...connection, destinationDecided: true };
-}
+/** What NAT makes of a connection at a hook: several ways where a port is drawn at random. */
+export type Binding =
+  | { readonly kind: 'bound'; readonly ways: readonly Connection[] }
+  /** MASQUERADE and REDIRECT find no address: the packet is dropped. */
+  | { readonly kind: 'dropped'; readonly because: string }
+  | { readonly kind: 'unknown'; readonly because: string };
 
-/**
- * Sets up a translation (nf_nat_setup_info): the answers' tuple changes. Of a range the first address and port stand
- * for all, since which one the kernel takes does not change the way. An unknown address gives undefined.
- */
+/** The address that MASQUERADE or REDIRECT takes; undefined: not known. */
+export type OwnAddress = () => Address | 'none' | undefined;
+
+/** Sets up a translation (nf_nat_setup_info): the answers' tuple changes. */
 export function bind(
   connection: Connection,
-  nat: NonNullable<HookOutcome['nat']>,
-  ownAddress: () => string | undefined,
-): Connection | undefined {
-  const { to, kind } = nat;
+  nat: Nat,
+  own: OwnAddress,
+  connections: readonly Connection[] = [],
+): Binding {
   const isOwn = nat.redirect === true || nat.masquerade === true;
-  const address = to.address ?? (isOwn ? ownAddress() : undefined);
-  if (address === undefined && (isOwn || to.port === undefined)) return undefined;
-  const { answer } = connection;
-  const bound: Tuple =
-    kind === 'destination'
-      ? { ...answer, source: address ?? answer.source, ...withPort('sourcePort', answer.sourcePort, to.port) }
-      : {
-          ...answer,
-          destination: address ?? answer.destination,
-          ...withPort('destinationPort', answer.destinationPort, chosenPort(answer.destinationPort, to)),
-        };
-  return { ...decided(connection, kind), answer: bound };
+  const address = isOwn && (nat.to.address === undefined || nat.masquerade) ? own() : nat.to.address;
+  if (isOwn && address === undefined)
+    return { kind: 'unknown', because: 'the address that NAT would take is not known' };
+  if (address === 'none') {
+    return { kind: 'dropped', because: 'no address of the device serves for the translation' };
+  }
+  if (address === undefined && nat.to.port === undefined) {
+    return { kind: 'unknown', because: 'where NAT translates to is not known' };
+  }
+  const to = address === undefined ? nat.to : { ...nat.to, address };
+  const choices = natChoices(reversed(connection.answer), { ...nat, to }, connection, connections);
+  if (!choices) return { kind: 'unknown', because: 'which port NAT draws at random is not known' };
+  return { kind: 'bound', ways: choices.map((choice) => boundTo(connection, nat.kind, choice)) };
 }
 
-function withPort(name: 'sourcePort' | 'destinationPort', former: Port | undefined, port: Port | undefined): object {
-  if (former === undefined) return {};
-  return { [name]: port ?? former };
+/** Without a translation the ends stay, but for a source port that another connection has (nf_nat_alloc_null_binding). */
+export function bindNull(connection: Connection, kind: NatKind, connections: readonly Connection[]): Connection {
+  const now = reversed(connection.answer);
+  const address = kind === 'source' ? now.source : now.destination;
+  const choice = natChoices(now, { kind, to: { address } }, connection, connections)?.[0] ?? { tuple: now };
+  return boundTo(connection, kind, choice);
 }
 
-/** A source port is kept where it lies in the range that is asked for, else the kernel chooses one from it. */
-function chosenPort(former: Port | undefined, to: NonNullable<HookOutcome['nat']>['to']): Port | undefined {
-  if (to.port === undefined || former === undefined) return undefined;
-  const last = to.portTo ?? to.port;
-  if (typeof former === 'number' && former >= to.port && former <= last) return former;
-  return last > to.port ? 'ephemeral' : to.port;
+function boundTo(connection: Connection, kind: NatKind, { tuple, chosenFrom }: NatChoice): Connection {
+  const answer = reversed(tuple);
+  return {
+    ...connection,
+    answer,
+    ...(kind === 'source' ? { sourceDecided: true } : { destinationDecided: true }),
+    ...(chosenFrom ? { chosenFrom } : {}),
+  };
 }
 
 /** Rewrites the packet as its connection wants it at this hook (nf_nat_packet): it shall look like the other direction turned. */
@@ -66,9 +77,10 @@ export function translate(packet: Packet, connection: Connection, reply: boolean
   if (!translationsOf(connection).includes(affected)) return packet;
   const wanted = reversed(reply ? connection.original : connection.answer);
   if ('about' in packet.l4 && packet.l4.about) return translateError(packet, packet.l4.about, wanted, kind);
-  return kind === 'source'
-    ? withSource(packet, wanted.source, wanted.sourcePort)
-    : withDestination(packet, wanted.destination, wanted.destinationPort);
+  if (kind === 'destination') return withDestination(packet, wanted.destination, wanted.destinationPort);
+  const moved = withSource(packet, wanted.source, wanted.sourcePort);
+  if (!connection.chosenFrom || reply || !('sourcePort' in moved.l4)) return moved;
+  return { ...moved, l4: { ...moved.l4, chosenFrom: connection.chosenFrom } };
 }
 
 /** An ICMP error changes its own address and the opposite end of the packet that it quotes (nf_nat_icmp_reply_translation). */

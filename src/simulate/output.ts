@@ -32,12 +32,11 @@ export function output(walk: Walk, cursor: Cursor): Move {
 
 function sent(walk: Walk, cursor: Cursor, found: RouteFound): Cursor {
   const packet = fitted(walk, cursor, found, withSourceAddress(walk, cursor, found));
-  const before = rerouteKey({ ...cursor, packet });
   return {
     ...cursor,
     packet,
     path: { local: true, route: found, output: deviceOf(found) },
-    stage: { name: 'hook', hook: 'output', next: 0, after: { name: 'reroute', before } },
+    stage: { name: 'hook', hook: 'output', next: 0, after: { name: 'reroute' } },
   };
 }
 
@@ -70,21 +69,18 @@ function fitted(walk: Walk, cursor: Cursor, found: RouteFound, packet: Cursor['p
   return mtu === undefined || packet.lengthBytes <= mtu ? packet : { ...packet, lengthBytes: mtu };
 }
 
-/** What makes ip_route_me_harder look again after the output hook: addresses, mark and TOS. */
-export function rerouteKey({ packet, meta }: Cursor): string {
-  return JSON.stringify([packet.ip.source, packet.ip.destination, packet.ip.tos, meta.mark]);
-}
-
-/** After the output hook: a changed packet is routed anew, then comes postrouting. */
+/**
+ * After the output hook: a packet that mangle's rules or NAT have changed is routed anew, by what it was at the last of
+ * these changes (ip_route_me_harder); then comes postrouting.
+ */
 export function reroute(walk: Walk, cursor: Cursor): Move {
-  if (cursor.stage.name !== 'reroute') throw new Error('not a reroute');
   const stage = { name: 'hook', hook: 'postrouting', next: 0, after: { name: 'finish' } } as const;
-  if (cursor.stage.before === rerouteKey(cursor))
-    return { ways: [{ chance: { min: 1, max: 1 }, steps: [], to: { ...cursor, stage } }] };
-  const key = keyOfPacket(cursor.packet, cursor.meta.mark, {});
+  const { reroute: changed, ...path } = cursor.path;
+  if (!changed) return { ways: [{ chance: { min: 1, max: 1 }, steps: [], to: { ...cursor, stage } }] };
+  const key = keyOfPacket(changed.packet, changed.mark, {});
   return routed(walk, cursor, key, (found) => ({
     ...cursor,
-    path: { ...cursor.path, route: found, output: deviceOf(found) },
+    path: { ...path, route: found, output: deviceOf(found) },
     stage,
   }));
 }

@@ -1,20 +1,31 @@
 import type { Address } from '../net/address.ts';
 import type { L4, Packet, Port } from '../net/packet.ts';
 
-/** What identifies a connection to conntrack and to sockets (struct nf_conntrack_tuple). For ICMP the ports are the id. */
+/** What identifies a connection to conntrack and to sockets (struct nf_conntrack_tuple). For ICMP both ports are the id. */
 export interface Tuple {
   readonly protocol: string;
   readonly source: Address;
   readonly sourcePort?: Port;
   readonly destination: Address;
   readonly destinationPort?: Port;
+  /** ICMP's type and code. */
+  readonly type?: number;
+  readonly code?: number;
 }
+
+/** Requests and their answers (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c); no other type has an inverse. */
+const OPPOSITES: Readonly<Record<string, Readonly<Record<number, number>>>> = {
+  icmp: { 0: 8, 8: 0, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17 },
+  icmpv6: { 128: 129, 129: 128, 139: 140, 140: 139 },
+};
 
 export function tupleOf(packet: Packet): Tuple {
   const { l4 } = packet;
   const base = { protocol: protocolName(l4), source: packet.ip.source, destination: packet.ip.destination };
   if ('sourcePort' in l4) return { ...base, sourcePort: l4.sourcePort, destinationPort: l4.destinationPort };
-  if ('type' in l4) return { ...base, sourcePort: l4.id ?? 0, destinationPort: l4.id ?? 0 };
+  if ('type' in l4) {
+    return { ...base, sourcePort: l4.id ?? 0, destinationPort: l4.id ?? 0, type: l4.type, code: l4.code };
+  }
   return base;
 }
 
@@ -25,7 +36,17 @@ export function reversed(tuple: Tuple): Tuple {
     destination: tuple.source,
     ...(tuple.destinationPort === undefined ? {} : { sourcePort: tuple.destinationPort }),
     ...(tuple.sourcePort === undefined ? {} : { destinationPort: tuple.sourcePort }),
+    ...(tuple.type === undefined ? {} : { type: oppositeOf(tuple) ?? tuple.type, code: tuple.code ?? 0 }),
   };
+}
+
+/** Whether conntrack knows what an answer to this would be; without it there is no connection (nf_ct_invert_tuple). */
+export function hasOpposite(tuple: Tuple): boolean {
+  return tuple.type === undefined || oppositeOf(tuple) !== undefined;
+}
+
+function oppositeOf({ protocol, type }: Tuple): number | undefined {
+  return type === undefined ? undefined : OPPOSITES[protocol]?.[type];
 }
 
 export function sameTuple(a: Tuple, b: Tuple): boolean {
@@ -34,7 +55,9 @@ export function sameTuple(a: Tuple, b: Tuple): boolean {
     a.source === b.source &&
     a.destination === b.destination &&
     a.sourcePort === b.sourcePort &&
-    a.destinationPort === b.destinationPort
+    a.destinationPort === b.destinationPort &&
+    a.type === b.type &&
+    a.code === b.code
   );
 }
 
@@ -43,13 +66,21 @@ export function protocolName(l4: L4): string {
 }
 
 export function withSource(packet: Packet, address: Address, port?: Port): Packet {
-  const l4 = port !== undefined && 'sourcePort' in packet.l4 ? { ...packet.l4, sourcePort: port } : packet.l4;
-  return { ...packet, ip: { ...packet.ip, source: address }, l4 };
+  return { ...packet, ip: { ...packet.ip, source: address }, l4: withPort(packet.l4, 'sourcePort', port) };
 }
 
 export function withDestination(packet: Packet, address: Address, port?: Port): Packet {
-  const l4 = port !== undefined && 'sourcePort' in packet.l4 ? { ...packet.l4, destinationPort: port } : packet.l4;
-  return { ...packet, ip: { ...packet.ip, destination: address }, l4 };
+  return { ...packet, ip: { ...packet.ip, destination: address }, l4: withPort(packet.l4, 'destinationPort', port) };
+}
+
+/** Of ICMP the id stands for both ports. What NAT chose before goes with the port. */
+function withPort(l4: L4, end: 'sourcePort' | 'destinationPort', port: Port | undefined): L4 {
+  if (port === undefined) return l4;
+  if ('type' in l4) return typeof port === 'number' && l4.id !== undefined ? { ...l4, id: port } : l4;
+  if (!('sourcePort' in l4)) return l4;
+  if (end === 'destinationPort') return { ...l4, destinationPort: port };
+  const { chosenFrom: _former, ...rest } = l4;
+  return { ...rest, sourcePort: port };
 }
 
 /** `10.0.0.1:80`, `[fd00::1]:80`, or the bare address. */

@@ -3,6 +3,7 @@ import { parseBridgeFdb } from '../parse/bridge-fdb.ts';
 import { parseBridgeVlan } from '../parse/bridge-vlan.ts';
 import { parseCniConfiguration, parseCniFiles } from '../parse/cni-conf.ts';
 import { parseConntrackStatistics } from '../parse/conntrack.ts';
+import { CTNETLINK_MISSING, parseConntrackList } from '../parse/conntrack-list.ts';
 import { parseCounters } from '../parse/counters.ts';
 import { parseFlannelSubnet } from '../parse/flannel-subnet.ts';
 import { parseHostsFile } from '../parse/hosts-file.ts';
@@ -74,6 +75,8 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   ipsets: parseIpset,
   sockets: parseSs,
   'conntrack.statistics': parseConntrackStatistics,
+  conntrack: (text) =>
+    text.startsWith(CTNETLINK_MISSING) ? { unreadable: CTNETLINK_MISSING } : parseConntrackList(text),
   counters: parseCounters,
   qdiscs: parseQdisc,
   'tc-filters': parseTcFilters,

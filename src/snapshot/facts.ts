@@ -2,6 +2,7 @@ import type { FdbEntry } from '../parse/bridge-fdb.ts';
 import type { BridgeVlan } from '../parse/bridge-vlan.ts';
 import type { CniConfiguration, CniFiles } from '../parse/cni-conf.ts';
 import type { ConntrackStatistics } from '../parse/conntrack.ts';
+import type { ConntrackEntry } from '../parse/conntrack-list.ts';
 import type { Counters } from '../parse/counters.ts';
 import type { FlannelSubnet } from '../parse/flannel-subnet.ts';
 import type { HostsEntry } from '../parse/hosts-file.ts';
@@ -82,6 +83,8 @@ export interface Facts extends ProbeFacts {
   ipsets: readonly Ipset[];
   sockets: readonly Socket[];
   'conntrack.statistics': ConntrackStatistics;
+  /** What one address has with another: args family, protocol, source, destination (of the first packet's tuple). */
+  conntrack: readonly ConntrackEntry[];
   counters: Counters;
   qdiscs: readonly Qdisc[];
   'tc-filters': readonly TcFilter[];

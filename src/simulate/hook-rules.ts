@@ -1,0 +1,189 @@
+import type { Meta } from '../net/packet.ts';
+import { mergeWays } from './chances.ts';
+import { withMark, withTouched } from './conntrack.ts';
+import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
+import type { HookEntry, HookInput, HookOutcome } from './hook.ts';
+import { hookInputOf } from './hook-input.ts';
+import { both, CERTAIN } from './truth.ts';
+import { verdictEnd } from './verdict-end.ts';
+
+/** The rule sets of one priority at a hook. */
+export function runRules(walk: Walk, cursor: AtHook, entries: readonly HookEntry[]): Move {
+  const input = hookInputOf(walk.world, cursor, cursor.stage.hook);
+  const outcomes = inEveryOrder(entries, (order) => runInOrder(order, input));
+  return moveOf(outcomes.map((outcome) => ({ outcome, way: wayOf(cursor, outcome) })));
+}
+
+/** The outcomes, and where the order of equal priorities makes them differ, those of either order as a fork. */
+export function inEveryOrder(
+  entries: readonly HookEntry[],
+  run: (order: readonly HookEntry[]) => readonly HookOutcome[],
+): readonly HookOutcome[] {
+  const orders = ordersOf(entries).map(run);
+  const differ = orders.some((outcomes) => resultKey(outcomes) !== resultKey(orders[0]!));
+  return differ ? mergedOrders(orders) : orders[0]!;
+}
+
+const ORDERS_MAX = 24;
+
+/** Every order of equal priorities that what is known of their registration leaves open, as many as are worth walking. */
+function ordersOf(entries: readonly HookEntry[]): readonly (readonly HookEntry[])[] {
+  if (entries.length < 2) return [entries];
+  const groups = [...Map.groupBy(entries, (entry) => entry.priority)].toSorted(([a], [b]) => a - b);
+  let orders: (readonly HookEntry[])[] = [[]];
+  for (const [, group] of groups) {
+    const inGroup = permutations(group).filter(isRegisteredSo);
+    orders = orders.flatMap((order) => inGroup.map((next) => [...order, ...next])).slice(0, ORDERS_MAX);
+  }
+  return orders;
+}
+
+function permutations(entries: readonly HookEntry[]): (readonly HookEntry[])[] {
+  if (entries.length < 2) return [entries];
+  // Of many, both ends of the order stand for all.
+  if (entries.length > 4) return [entries, entries.toReversed()].map(withKnownOrder);
+  return entries.flatMap((first) =>
+    permutations(entries.filter((entry) => entry !== first)).map((rest) => [first, ...rest]),
+  );
+}
+
+/** The later registered of a group runs first (nf_hook_entries_grow). */
+function isRegisteredSo(order: readonly HookEntry[]): boolean {
+  return order.every((entry, index) => order.slice(index + 1).every((later) => !runsAfter(entry, later)));
+}
+
+function runsAfter(a: HookEntry, b: HookEntry): boolean {
+  if (!a.registered || a.registered.group !== b.registered?.group) return false;
+  return a.registered.order < b.registered.order;
+}
+
+/** Entries of one group in their known order, in the places that the group has. */
+function withKnownOrder(entries: readonly HookEntry[]): readonly HookEntry[] {
+  const queues = new Map<string, HookEntry[]>();
+  for (const [group, members] of Map.groupBy(entries, (entry) => entry.registered?.group ?? '')) {
+    queues.set(group, group === '' ? members : members.toSorted((a, b) => b.registered!.order - a.registered!.order));
+  }
+  return entries.map((entry) => queues.get(entry.registered?.group ?? '')!.shift()!);
+}
+
+/** Each rule set gets the packet as the one before left it, unless that one kept it. */
+function runInOrder(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
+  let outcomes: HookOutcome[] = [
+    { chance: CERTAIN, verdict: { kind: 'accept' }, packet: input.packet, meta: input.meta, steps: [] },
+  ];
+  for (const entry of entries) {
+    outcomes = outcomes.flatMap((former) =>
+      former.verdict.kind === 'accept' ? evaluateAfter(entry, input, former) : [former],
+    );
+    outcomes = mergeWays(outcomes, CERTAIN, outcomeKey, joinOutcomes);
+  }
+  return outcomes;
+}
+
+function evaluateAfter(entry: HookEntry, input: HookInput, former: HookOutcome): HookOutcome[] {
+  const before = [...(input.touched ?? []), ...(former.touched ?? [])];
+  const touching = before.length > 0 ? { touched: before } : {};
+  const results = entry.evaluate({ ...input, ...touching, packet: former.packet, meta: former.meta });
+  return results.map((result) => ({
+    ...result,
+    chance: both(former.chance, result.chance),
+    ...(former.fork === 'undecided' || result.fork === 'undecided'
+      ? { fork: 'undecided' as const }
+      : (former.fork ?? result.fork) === undefined
+        ? {}
+        : { fork: 'random' as const }),
+    ...(former.notrack || result.notrack ? { notrack: true } : {}),
+    ...rerouted(entry, input, former, result),
+    ...touchedBy(former, result),
+    steps: [...former.steps, ...result.steps],
+  }));
+}
+
+function touchedBy(former: HookOutcome, result: HookOutcome): Pick<HookOutcome, 'touched'> {
+  const touched = [...new Set([...(former.touched ?? []), ...(result.touched ?? [])])].toSorted();
+  return touched.length > 0 ? { touched } : {};
+}
+
+/** What ip_route_me_harder looks at again behind a rule set of the output hook that can change it. */
+function rerouted(
+  entry: HookEntry,
+  input: HookInput,
+  former: HookOutcome,
+  { verdict, packet, meta }: HookOutcome,
+): Pick<HookOutcome, 'reroute'> {
+  const kept = former.reroute ? { reroute: former.reroute } : {};
+  if (input.hook !== 'output' || !entry.reroutes || verdict.kind !== 'accept') return kept;
+  const before = former.packet.ip;
+  const { source, destination, tos } = packet.ip;
+  const isSame =
+    before.source === source &&
+    before.destination === destination &&
+    before.tos === tos &&
+    former.meta.mark === meta.mark;
+  return isSame ? kept : { reroute: { packet, mark: meta.mark } };
+}
+
+function outcomeKey({ verdict, packet, meta, nat, notrack, reroute, touched }: HookOutcome): string {
+  return JSON.stringify([verdict, packet, meta, nat ?? null, notrack ?? false, reroute ?? null, touched ?? null]);
+}
+
+function joinOutcomes(a: HookOutcome, b: HookOutcome): HookOutcome {
+  const fork = a.fork === 'undecided' || b.fork === 'undecided' ? 'undecided' : (a.fork ?? b.fork);
+  return { ...a, ...(fork ? { fork } : {}), steps: [...new Set([...a.steps, ...b.steps])] };
+}
+
+function resultKey(outcomes: readonly HookOutcome[]): string {
+  return outcomes
+    .map((outcome) => `${outcomeKey(outcome)} ${outcome.chance.min} ${outcome.chance.max}`)
+    .toSorted()
+    .join('\n');
+}
+
+function mergedOrders(orders: readonly (readonly HookOutcome[])[]): HookOutcome[] {
+  const all = orders.flat().map((outcome): HookOutcome => {
+    return { ...outcome, chance: { min: 0, max: outcome.chance.max }, fork: 'undecided' };
+  });
+  return mergeWays(all, CERTAIN, outcomeKey, joinOutcomes);
+}
+
+interface Outgoing {
+  readonly outcome: HookOutcome;
+  readonly way: Way;
+}
+
+export function moveOf(outgoing: readonly Outgoing[]): Move {
+  const ways = outgoing.map((one) => one.way);
+  if (ways.length === 1) return { ways };
+  const undecided = outgoing.some((one) => one.outcome.fork === 'undecided');
+  return { fork: undecided ? 'undecided' : 'random', ways };
+}
+
+export function wayOf(cursor: AtHook, outcome: HookOutcome): Way {
+  const meta = metaAfter(cursor, outcome);
+  const tracking = withTouched(withMark(cursor.tracking, meta), cursor.place, outcome.touched ?? []);
+  const path = outcome.reroute ? { ...cursor.path, reroute: outcome.reroute } : cursor.path;
+  const next: Cursor = { ...cursor, packet: outcome.packet, meta, tracking, path };
+  const end = verdictEnd(next, outcome.verdict);
+  return { chance: outcome.chance, steps: outcome.steps, to: end ?? next };
+}
+
+/** A packet that has its connection keeps it and its zone: what would forgo it does nothing (xt_CT.c, nft_ct.c). */
+function metaAfter({ tracking, meta }: AtHook, outcome: HookOutcome): Meta {
+  if (!tracking.current) return outcome.notrack ? { ...outcome.meta, conntrack: 'untracked' } : outcome.meta;
+  const { zoneDirection: _set, ...rest } = outcome.meta;
+  const { conntrack, zone, zoneDirection } = meta;
+  return { ...rest, conntrack, zone, ...(zoneDirection === undefined ? {} : { zoneDirection }) };
+}
+
+/** The nat chains in their order, until one translates or decides. */
+export function natOutcomes(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
+  let outcomes: HookOutcome[] = [
+    { chance: CERTAIN, verdict: { kind: 'accept' }, packet: input.packet, meta: input.meta, steps: [] },
+  ];
+  for (const entry of entries) {
+    outcomes = outcomes.flatMap((former) =>
+      former.verdict.kind === 'accept' && !former.nat ? evaluateAfter(entry, input, former) : [former],
+    );
+  }
+  return mergeWays(outcomes, CERTAIN, outcomeKey, joinOutcomes);
+}
