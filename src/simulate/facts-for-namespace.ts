@@ -4,6 +4,7 @@ import type { Place } from '../net/place.ts';
 import type { FactName } from '../snapshot/facts.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { nftHookEntries } from './nftables.ts';
+import { perPlace } from './per-place.ts';
 
 const WITHOUT_FAMILY = [
   'links',
@@ -35,7 +36,16 @@ export function factsForNamespace(place: Place, family: Family): Request[] {
 }
 
 /** Those of them that nobody has asked for yet, and the nftables tables that turned up. A fact that could not be had is not asked again. */
-export function missingFacts(snapshot: Snapshot, place: Place, family: Family): Request[] {
+export function missingFacts(snapshot: Snapshot, place: Place, family: Family): readonly Request[] {
+  const known = missingAt(snapshot, place);
+  const missing = known.get(family) ?? findMissing(snapshot, place, family);
+  known.set(family, missing);
+  return missing;
+}
+
+const missingAt = perPlace(() => new Map<Family, readonly Request[]>());
+
+function findMissing(snapshot: Snapshot, place: Place, family: Family): Request[] {
   const missing = factList(family).flatMap(([name, args]) => {
     const observed = snapshot.fact(name, place, args);
     return observed.state === 'unseen' && observed.gap === 'not-asked' ? [observed.want] : [];

@@ -1,10 +1,11 @@
 import type { Family } from '../net/address.ts';
-import { type Place, placeKey } from '../net/place.ts';
+import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { iptablesHookEntries } from './iptables.ts';
 import { nftHookEntries, perhapsDormant } from './nftables.ts';
 import { iptablesDormancy } from './nftables-owner.ts';
+import { perPlace } from './per-place.ts';
 
 /** One thing that happens at a hook, in the kernel's order. */
 export type HookItem =
@@ -33,16 +34,15 @@ const NAT_PRIORITY: Readonly<Record<HookName, number | undefined>> = {
   egress: undefined,
 };
 
-const lists = new WeakMap<Snapshot, Map<string, HookList>>();
+const listsAt = perPlace(() => new Map<Family, Partial<Record<HookName, HookList>>>());
 
 /** What runs at this hook of this network namespace, of every backend at once. */
 export function hookList(snapshot: Snapshot, place: Place, family: Family, hook: HookName): HookList {
-  const known = lists.get(snapshot) ?? new Map<string, HookList>();
-  lists.set(snapshot, known);
-  const key = `${placeKey(place)} ${family} ${hook}`;
-  const list = known.get(key) ?? makeList(snapshot, place, family, hook);
-  known.set(key, list);
-  return list;
+  const families = listsAt(snapshot, place);
+  const lists = families.get(family) ?? {};
+  families.set(family, lists);
+  lists[hook] ??= makeList(snapshot, place, family, hook);
+  return lists[hook];
 }
 
 function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookName): HookList {

@@ -19,7 +19,10 @@ interface StepInput {
 /** A step; values that are undefined are left out. */
 export function makeStep(input: StepInput): Step {
   const values: Record<string, Scalar> = {};
-  for (const [name, value] of Object.entries(input.values)) if (value !== undefined) values[name] = value;
+  for (const name in input.values) {
+    const value = input.values[name];
+    if (value !== undefined) values[name] = value;
+  }
   return {
     kind: input.kind,
     at: input.at,
