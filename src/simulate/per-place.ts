@@ -1,0 +1,29 @@
+import { type Place, placeKey } from '../net/place.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+
+interface Kept<T> {
+  /** A walk goes on with the very same place, which needs no key. */
+  readonly byPlace: WeakMap<Place, T>;
+  readonly byKey: Map<string, T>;
+}
+
+/** What depends on a snapshot and a network namespace alone is made once: a snapshot never changes. */
+export function perPlace<T extends object>(
+  make: (snapshot: Snapshot, place: Place) => T,
+): (snapshot: Snapshot, place: Place) => T {
+  const kept = new WeakMap<Snapshot, Kept<T>>();
+  return (snapshot, place) => {
+    let known = kept.get(snapshot);
+    if (!known) {
+      known = { byPlace: new WeakMap(), byKey: new Map() };
+      kept.set(snapshot, known);
+    }
+    const former = known.byPlace.get(place);
+    if (former) return former;
+    const key = placeKey(place);
+    const value = known.byKey.get(key) ?? make(snapshot, { node: place.node, namespace: place.namespace });
+    known.byKey.set(key, value);
+    known.byPlace.set(place, value);
+    return value;
+  };
+}
