@@ -1,55 +1,69 @@
-import { parsePrefix, prefixContains } from '../net/prefix.ts';
-import type { IptablesOption } from '../parse/iptables-save.ts';
+import type { IptablesMatch, IptablesOption } from '../parse/iptables-save.ts';
+import { type PortRange, portInRange } from './ephemeral-port.ts';
 import type { HookInput } from './hook.ts';
-import { protocolNumber } from './iptables-match-ip.ts';
-import { portInRange } from './iptables-match-ports.ts';
+import { addressMatcher } from './iptables-match-ip.ts';
 import {
+  type Evaluator,
   firstValue,
+  hasConnection,
   type ModuleTable,
-  maskedValue,
   perOption,
   rangeOf,
   type TruthEvaluator,
 } from './iptables-match-types.ts';
+import { protocolNumber } from './iptables-protocols.ts';
 import type { Truth } from './trace.ts';
-import { or, truth } from './truth.ts';
+import { and, not, or, truth } from './truth.ts';
 
-/** `conntrack` and `state` (net/netfilter/xt_conntrack.c, xt_state.c), and the mark of the connection. */
+/** `conntrack` and `state` (net/netfilter/xt_conntrack.c, xt_state.c). */
 export const CONNTRACK_MODULES: ModuleTable = {
   state: perOption({ state: (option) => stateTest(option) }),
-  conntrack: perOption({
-    ctstate: (option) => stateTest(option),
-    ctstatus: (option) => tracked(statusTest(option)),
-    ctdir: (option) => tracked(directionTest(firstValue(option))),
-    ctproto: (option) => tracked(protocolTest(firstValue(option))),
-    ctorigsrc: (option) => tracked(endTest(option, (input) => input.connection.original.source)),
-    ctorigdst: (option) => tracked(endTest(option, (input) => input.connection.original.destination)),
-    ctreplsrc: (option) => tracked(endTest(option, (input) => input.connection.answer?.source)),
-    ctrepldst: (option) => tracked(endTest(option, (input) => input.connection.answer?.destination)),
-    ctorigsrcport: (option) => tracked(portTest(option, (input) => input.connection.original.sourcePort)),
-    ctorigdstport: (option) => tracked(portTest(option, (input) => input.connection.original.destinationPort)),
-    ctreplsrcport: (option) => tracked(portTest(option, (input) => input.connection.answer?.sourcePort)),
-    ctrepldstport: (option) => tracked(portTest(option, (input) => input.connection.answer?.destinationPort)),
-    ctexpire: () => () => 'unknown',
-  }),
-  connmark: perOption({
-    mark: (option) => {
-      const wanted = maskedValue(firstValue(option));
-      return wanted && ((input) => truth((input.meta.connmark & wanted.mask) >>> 0 === wanted.value));
-    },
-  }),
+  conntrack: compileConntrack,
 };
 
+type Tuple = HookInput['connection']['original'];
+type Test = (input: HookInput) => Truth;
+
+/** The options that need a connection, each before its `!`. */
+const CONNECTION_TESTS: Readonly<Record<string, (option: IptablesOption) => Test | undefined>> = {
+  ctstatus: statusTest,
+  ctdir: (option) => directionTest(firstValue(option)),
+  ctproto: (option) => protocolTest(firstValue(option)),
+  ctorigsrc: (option) => addressTest(option, ({ connection }) => connection.original.source),
+  ctorigdst: (option) => addressTest(option, ({ connection }) => connection.original.destination),
+  ctreplsrc: (option) => addressTest(option, ({ connection }) => connection.answer?.source),
+  ctrepldst: (option) => addressTest(option, ({ connection }) => connection.answer?.destination),
+  ctorigsrcport: (option) => portTest(option, ({ connection }) => connection.original, 'source'),
+  ctorigdstport: (option) => portTest(option, ({ connection }) => connection.original, 'destination'),
+  ctreplsrcport: (option) => portTest(option, ({ connection }) => connection.answer, 'source'),
+  ctrepldstport: (option) => portTest(option, ({ connection }) => connection.answer, 'destination'),
+  // How long the entry will live is no part of what is collected.
+  ctexpire: (option) => (rangeOf(firstValue(option), ':', 0xffff_ffff) ? () => 'unknown' : undefined),
+};
+
+/**
+ * Without a connection the test of the state decides alone, and without one of that no rule matches, negated or not
+ * (conntrack_mt: `if (ct == NULL) return info->match_flags & XT_CONNTRACK_STATE`).
+ */
+function compileConntrack(match: IptablesMatch): Evaluator | undefined {
+  const states: Test[] = [];
+  const others: Test[] = [];
+  for (const option of match.options) {
+    const isState = option.name === 'ctstate';
+    const compile = Object.hasOwn(CONNECTION_TESTS, option.name) ? CONNECTION_TESTS[option.name] : undefined;
+    const test = isState ? stateTest(option) : compile?.(option);
+    if (!test) return undefined;
+    (isState ? states : others).push(option.negated ? (input) => not(test(input)) : test);
+  }
+  return (input) => {
+    const state = and('yes', ...states.map((test) => test(input)));
+    if (state === 'no') return 'no';
+    if (!hasConnection(input)) return states.length > 0 ? state : 'no';
+    return and(state, ...others.map((test) => test(input)));
+  };
+}
+
 const STATES = new Set(['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', 'SNAT', 'DNAT']);
-
-function isTracked(input: HookInput): boolean {
-  return !['none', 'untracked', 'invalid'].includes(input.meta.conntrack);
-}
-
-/** Without a connection every test but that of the state fails (xt_conntrack.c, conntrack_mt). */
-function tracked(test: TruthEvaluator | undefined): TruthEvaluator | undefined {
-  return test && ((input) => (isTracked(input) ? test(input) : 'no'));
-}
 
 /** Before conntrack has seen the packet its state is INVALID. SNAT and DNAT are the connection's own translations. */
 function stateTest(option: IptablesOption): TruthEvaluator | undefined {
@@ -66,50 +80,84 @@ function stateTest(option: IptablesOption): TruthEvaluator | undefined {
   };
 }
 
-/** CONFIRMED and SEEN_REPLY follow from the state; EXPECTED and ASSURED can't be told from it. */
-function statusTest(option: IptablesOption): TruthEvaluator | undefined {
-  const statuses = (firstValue(option) ?? '').split(',');
-  if (statuses.some((status) => !['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED'].includes(status))) {
-    return undefined;
-  }
-  return ({ meta }) => {
-    const isNew = meta.conntrack === 'new';
-    const each = statuses.map((status): Truth => {
-      if (status === 'NONE') return isNew ? 'yes' : 'no';
-      if (status === 'CONFIRMED' || status === 'SEEN_REPLY') return isNew ? 'no' : 'yes';
-      return isNew ? 'no' : 'unknown';
-    });
-    return or('no', ...each);
-  };
+type StatusBit = 'expected' | 'seenReply' | 'assured' | 'confirmed';
+
+const STATUS_BITS: Readonly<Record<string, StatusBit | undefined>> = {
+  NONE: undefined,
+  EXPECTED: 'expected',
+  SEEN_REPLY: 'seenReply',
+  ASSURED: 'assured',
+  CONFIRMED: 'confirmed',
+};
+
+/** Any of the named bits; NONE is the empty mask, which nothing matches. */
+function statusTest(option: IptablesOption): Test | undefined {
+  const names = (firstValue(option) ?? '').split(',');
+  if (names.some((name) => !Object.hasOwn(STATUS_BITS, name))) return undefined;
+  const bits = names.flatMap((name) => STATUS_BITS[name] ?? []);
+  return (input) => or('no', ...bits.map((bit) => statusOf(input, bit)));
 }
 
-function directionTest(value: string | undefined): TruthEvaluator | undefined {
+/** Where the walk does not tell the bits, they follow from the state as far as they do. */
+export function statusOf({ connection, meta }: HookInput, bit: StatusBit): Truth {
+  if (connection.status) return connection.status[bit];
+  if (meta.conntrack === 'new') return 'no';
+  if (meta.conntrack === 'established' && (bit === 'confirmed' || bit === 'seenReply')) return 'yes';
+  return 'unknown';
+}
+
+/** iptables keeps REPLY as the inverse of ORIGINAL; the option itself takes no `!`. */
+function directionTest(value: string | undefined): Test | undefined {
   if (value !== 'ORIGINAL' && value !== 'REPLY') return undefined;
   return (input) => truth(input.connection.reply === (value === 'REPLY'));
 }
 
-function protocolTest(value: string | undefined): TruthEvaluator | undefined {
+/** The connection's protocol: of an ICMP error that of what it quotes. */
+function protocolTest(value: string | undefined): Test | undefined {
   const number = value === undefined ? undefined : protocolNumber(value);
-  return number === undefined ? undefined : (input) => truth(protocolNumber(input.packet.l4.protocol) === number);
+  if (number === undefined) return undefined;
+  return (input) => truth(protocolNumber(connectionProtocol(input)) === number);
 }
 
-function endTest(option: IptablesOption, pick: (input: HookInput) => string | undefined): TruthEvaluator | undefined {
-  const prefix = parsePrefix(firstValue(option) ?? '');
-  if (!prefix) return undefined;
+function connectionProtocol({ connection, packet }: HookInput): string | number {
+  return connection.original.protocol ?? packet.l4.protocol;
+}
+
+/**
+ * iptables-save up to 1.8.9 leaves out a mask that is no prefix (conntrack_dump_addr in libxt_conntrack.c), so that such a
+ * rule is read as one about a single address.
+ */
+function addressTest(option: IptablesOption, pick: (input: HookInput) => string | undefined): Test | undefined {
+  const matches = addressMatcher(firstValue(option));
+  if (!matches) return undefined;
   return (input) => {
     const address = pick(input);
-    return address === undefined ? 'unknown' : truth(prefixContains(prefix, address));
+    return address === undefined ? 'unknown' : truth(matches(address));
   };
 }
 
+/** ICMP's id stands as the source's port and its type and code as the destination's (struct nf_conntrack_tuple). */
 function portTest(
   option: IptablesOption,
-  pick: (input: HookInput) => number | 'ephemeral' | undefined,
-): TruthEvaluator | undefined {
+  pick: (input: HookInput) => Tuple | undefined,
+  end: 'source' | 'destination',
+): Test | undefined {
   const range = rangeOf(firstValue(option), ':', 65535);
   if (!range) return undefined;
   return (input) => {
-    const port = pick(input);
-    return port === undefined ? 'unknown' : portInRange(port, range);
+    const tuple = pick(input);
+    return tuple === undefined ? 'unknown' : portOfTuple(tuple, end, range, connectionProtocol(input));
   };
+}
+
+/** DCCP, UDP-Lite and GRE have ports or keys that the walk does not know; what is tracked generically has port 0. */
+const UNKNOWN_PORTS = new Set([33, 47, 136]);
+
+function portOfTuple(tuple: Tuple, end: 'source' | 'destination', range: PortRange, protocol: string | number): Truth {
+  if (tuple.type !== undefined && end === 'destination') {
+    return portInRange(tuple.type * 256 + (tuple.code ?? 0), range);
+  }
+  const port = end === 'source' ? tuple.sourcePort : tuple.destinationPort;
+  if (port !== undefined) return portInRange(port, range, tuple.chosenFrom);
+  return UNKNOWN_PORTS.has(protocolNumber(protocol) ?? -1) ? 'unknown' : portInRange(0, range);
 }

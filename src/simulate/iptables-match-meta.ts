@@ -1,19 +1,19 @@
-import type { IptablesMatch, IptablesOption } from '../parse/iptables-save.ts';
-import type { HookInput } from './hook.ts';
+import type { IptablesMatch } from '../parse/iptables-save.ts';
+import { compileRpfilter } from './iptables-match-rpfilter.ts';
 import {
   type Evaluator,
   firstValue,
   type ModuleTable,
   maskedValue,
   numberOf,
+  optionNamed,
   perOption,
-  type TruthEvaluator,
+  undecidable,
 } from './iptables-match-types.ts';
-import { lookupRoute } from './routes.ts';
-import type { Truth } from './trace.ts';
-import { not, truth } from './truth.ts';
+import { compileU32 } from './iptables-match-u32.ts';
+import { truth } from './truth.ts';
 
-/** Modules about what the kernel keeps beside the packet: marks, chance, bridge ports, sockets, memory of earlier packets. */
+/** Modules about what the kernel keeps beside the packet, about chance, and about memory of earlier packets. */
 export const META_MODULES: ModuleTable = {
   mark: perOption({
     mark: (option) => {
@@ -24,27 +24,53 @@ export const META_MODULES: ModuleTable = {
   statistic: compileStatistic,
   recent: compileRecent,
   rpfilter: compileRpfilter,
-  physdev: perOption({
-    'physdev-in': (option) => portNameTest(option, (input) => input.physicalInput),
-    'physdev-out': (option) => portNameTest(option, (input) => input.physicalOutput),
-    'physdev-is-in': () => (input) => truth(input.physicalInput !== undefined),
-    'physdev-is-out': () => (input) => truth(input.physicalOutput !== undefined),
-    'physdev-is-bridged': () => (input) => truth(input.physicalOutput !== undefined),
-  }),
-  owner: perOption({
-    'uid-owner': (option) => ownerTest(option, (socket) => socket.uid),
-    'gid-owner': (option) => ownerTest(option, (socket) => socket.gid),
-    'socket-exists': () => (input) => truth(isSentHere(input)),
-  }),
+  u32: compileU32,
+  quota: compileQuota,
+  nfacct: compileNfacct,
+  // Buckets, clocks and programs are not part of what is collected.
+  limit: undecidable('limit', 'limit-burst'),
+  hashlimit: undecidable(
+    'hashlimit',
+    'hashlimit-upto',
+    'hashlimit-above',
+    'hashlimit-burst',
+    'hashlimit-mode',
+    'hashlimit-name',
+    'hashlimit-htable-size',
+    'hashlimit-htable-max',
+    'hashlimit-htable-expire',
+    'hashlimit-htable-gcinterval',
+    'hashlimit-srcmask',
+    'hashlimit-dstmask',
+    'hashlimit-rate-match',
+    'hashlimit-rate-interval',
+  ),
+  rateest: undecidable(
+    ...['rateest', 'rateest1', 'rateest2', 'rateest-delta', 'rateest-lt', 'rateest-gt', 'rateest-eq'],
+    ...['rateest-bps', 'rateest-bps1', 'rateest-bps2', 'rateest-pps', 'rateest-pps1', 'rateest-pps2'],
+  ),
+  time: undecidable(
+    ...['timestart', 'timestop', 'datestart', 'datestop', 'monthdays', 'weekdays', 'kerneltz', 'utc', 'localtz'],
+    'contiguous',
+  ),
+  string: undecidable('string', 'hex-string', 'algo', 'from', 'to', 'icase'),
+  bpf: undecidable('bytecode', 'object-pinned'),
+  osf: undecidable('genre', 'ttl', 'log'),
+  cpu: undecidable('cpu'),
+  cluster: undecidable('cluster-total-nodes', 'cluster-local-node', 'cluster-local-nodemask', 'cluster-hash-seed'),
+  ipvs: undecidable('ipvs', 'vproto', 'vaddr', 'vport', 'vdir', 'vmethod', 'vportctl'),
+  l2tp: undecidable('tid', 'sid', 'pversion', 'type'),
+  // Realms of routes and transformations (xfrm) are not collected.
+  realm: undecidable('realm'),
+  policy: undecidable(...['dir', 'pol', 'strict', 'reqid', 'spi', 'proto', 'mode', 'tunnel-src', 'tunnel-dst', 'next']),
 };
 
 /** random: the chance itself; nth: one in `every`, as the counter's place is not known (xt_statistic.c). */
 function compileStatistic(match: IptablesMatch): Evaluator | undefined {
-  const option = (name: string): IptablesOption | undefined => match.options.find((one) => one.name === name);
-  const mode = option('mode')?.values[0];
-  const main = mode === 'random' ? option('probability') : mode === 'nth' ? option('every') : undefined;
+  const mode = optionNamed(match, 'mode')?.values[0];
+  const main = optionNamed(match, mode === 'random' ? 'probability' : 'every');
   const value = Number(main?.values[0]);
-  if (!main || !Number.isFinite(value)) return undefined;
+  if (!main || (mode !== 'random' && mode !== 'nth') || !Number.isFinite(value)) return undefined;
   const plain = mode === 'random' ? value : value > 0 ? 1 / value : Number.NaN;
   if (!(plain >= 0 && plain <= 1)) return undefined;
   const probability = main.negated ? 1 - plain : plain;
@@ -54,81 +80,30 @@ function compileStatistic(match: IptablesMatch): Evaluator | undefined {
 
 /** `--set` writes and always matches (xt_recent.c); what the list holds is not read, so the rest is undecided. */
 function compileRecent(match: IptablesMatch): Evaluator | undefined {
-  const set = match.options.find((option) => option.name === 'set');
+  const set = optionNamed(match, 'set');
   if (set) return () => (set.negated ? 'no' : 'yes');
   return match.options.some((option) => ['rcheck', 'update', 'remove'].includes(option.name))
     ? () => 'unknown'
     : undefined;
 }
 
-/** `--physdev-in` compares with the port; on a packet without one only the negation matches (xt_physdev.c). */
-function portNameTest(
-  option: IptablesOption,
-  pick: (input: HookInput) => string | undefined,
-): TruthEvaluator | undefined {
-  const name = firstValue(option);
-  if (name === undefined) return undefined;
-  return (input) => {
-    const port = pick(input);
-    if (port === undefined) return 'no';
-    return truth(name.endsWith('+') ? port.startsWith(name.slice(0, -1)) : port === name);
-  };
-}
-
-function isSentHere(input: HookInput): boolean {
-  return input.socket !== undefined && (input.hook === 'output' || input.hook === 'postrouting');
-}
-
 /**
- * Whether the way back to the source leaves by the input device, or (loose) exists at all (xt_rpfilter.c); `--invert` turns
- * it. What comes by lo passes.
+ * Matches while the packet's bytes are left (xt_quota.c). What is printed is what there was at first, so that only a packet
+ * larger than the whole is decided.
  */
-function compileRpfilter(match: IptablesMatch): Evaluator | undefined {
-  const names = new Set(match.options.map((option) => option.name));
-  if ([...names].some((name) => !['loose', 'validmark', 'accept-local', 'invert'].includes(name))) return undefined;
-  const inverted = names.has('invert');
-  return (input) => {
-    const passes = rpfilterPasses(input, names);
-    return inverted ? not(passes) : passes;
-  };
+function compileQuota(match: IptablesMatch): Evaluator | undefined {
+  const quota = optionNamed(match, 'quota');
+  const bytes = numberOf(quota?.values[0]);
+  if (!quota || bytes === undefined || match.options.length !== 1) return undefined;
+  return ({ packet }) => (packet.lengthBytes > bytes ? (quota.negated ? 'yes' : 'no') : 'unknown');
 }
 
-function rpfilterPasses(input: HookInput, names: ReadonlySet<string>): Truth {
-  const { packet, meta, snapshot, place } = input;
-  if (input.input === undefined || input.input === 'lo') return 'yes';
-  const lookup = lookupRoute(snapshot, place, {
-    source: packet.ip.destination,
-    destination: packet.ip.source,
-    tos: packet.ip.tos,
-    mark: names.has('validmark') ? meta.mark : 0,
-  });
-  if (lookup.state === 'unseen') return 'unknown';
-  const answers = new Set(
-    lookup.ways.map(({ found, doubt }): Truth => {
-      if (doubt !== undefined) return 'unknown';
-      const isFit = found.type === 'unicast' || (found.type === 'local' && names.has('accept-local'));
-      const leavesThere = found.route?.nextHops.some((hop) => hop.device === input.input) ?? false;
-      return truth(isFit && (names.has('loose') || leavesThere));
-    }),
-  );
-  return answers.size === 1 ? [...answers][0]! : 'unknown';
-}
+/** Counters that kube-proxy keeps (pkg/proxy/metrics); it makes them without a quota. */
+const WITHOUT_QUOTA = new Set(['ct_state_invalid_dropped_pkts', 'iptables_localhost_nodeports_dropped_pkts']);
 
-/**
- * A forwarded packet has no socket; then only a rule whose tests are all negated matches (xt_owner.c: `match ^ invert`
- * must be 0). The owner of a socket of ours is known only where the walk was told.
- */
-function ownerTest(
-  option: IptablesOption,
-  pick: (socket: NonNullable<HookInput['socket']>) => number | undefined,
-): TruthEvaluator | undefined {
-  const range = /^(?<from>\d+)(?:-(?<to>\d+))?$/.exec(firstValue(option) ?? '')?.groups;
-  const from = numberOf(range?.from);
-  if (from === undefined) return undefined;
-  const to = numberOf(range?.to) ?? from;
-  return (input): Truth => {
-    if (!isSentHere(input)) return 'no';
-    const id = pick(input.socket!);
-    return id === undefined ? 'unknown' : truth(id >= from && id <= to);
-  };
+/** Counts, and matches; with a quota only once that is exceeded (xt_nfacct.c), and which it is the rule does not say. */
+function compileNfacct(match: IptablesMatch): Evaluator | undefined {
+  const name = optionNamed(match, 'nfacct-name')?.values[0];
+  if (name === undefined || match.options.length !== 1) return undefined;
+  return () => (WITHOUT_QUOTA.has(name) ? 'yes' : 'unknown');
 }

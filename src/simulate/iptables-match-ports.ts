@@ -1,85 +1,90 @@
-import type { Packet, Port } from '../net/packet.ts';
+import type { Packet } from '../net/packet.ts';
 import type { IptablesOption } from '../parse/iptables-save.ts';
+import { chosenFromOf, type PortRange, portInRange, portOf } from './ephemeral-port.ts';
+import { ICMP_NAMES, ICMPV6_NAMES } from './iptables-icmp-names.ts';
 import {
   firstValue,
+  guarded,
   type ModuleTable,
   numberOf,
+  type OptionCompiler,
   perOption,
   rangeOf,
   type TruthEvaluator,
 } from './iptables-match-types.ts';
+import { protocolNumber } from './iptables-protocols.ts';
 import type { Truth } from './trace.ts';
 import { or, truth } from './truth.ts';
 
-type Range = { readonly from: number; readonly to: number };
-
-/** Modules that look at ports, flags and ICMP types (iptables-extensions(8): tcp, udp, sctp, multiport, icmp, icmp6). */
-export const PORT_MODULES: ModuleTable = {
-  tcp: perOption({
-    sport: (option) => portTest(option, 'tcp', 'source'),
-    dport: (option) => portTest(option, 'tcp', 'destination'),
-    'tcp-flags': (option) => flagsTest(option.values[0], option.values[1]),
-    syn: () => flagsTest('FIN,SYN,RST,ACK', 'SYN'),
-  }),
-  udp: perOption({
-    sport: (option) => portTest(option, 'udp', 'source'),
-    dport: (option) => portTest(option, 'udp', 'destination'),
-  }),
-  sctp: perOption({
-    sport: (option) => portTest(option, 'sctp', 'source'),
-    dport: (option) => portTest(option, 'sctp', 'destination'),
-  }),
-  multiport: perOption({
-    sports: (option) => portsTest(option, ['source']),
-    dports: (option) => portsTest(option, ['destination']),
-    ports: (option) => portsTest(option, ['source', 'destination']),
-  }),
-  icmp: perOption({ 'icmp-type': (option) => icmpTest(option, 'icmp') }),
-  icmp6: perOption({ 'icmpv6-type': (option) => icmpTest(option, 'icmpv6') }),
-};
-
-/** ip_local_port_range as it is by default (ip-sysctl.rst). */
-const CHOSEN = { from: 32768, to: 60999 };
-/** A share of the ports that is taken for none, or with all others but that, for all. */
-const NEGLIGIBLE = 0.01;
+type End = 'source' | 'destination';
 
 /**
- * A port that the kernel will choose is one of ip_local_port_range: a range that holds next to all of these is a yes, one
- * that holds next to none a no (else every rule about one port would cast doubt on every answer), between them it is
- * undecided. A masquerade with --random-fully may choose from 1024 up; it is treated alike.
+ * Modules that look at ports, flags and ICMP types (iptables-extensions(8): tcp, udp, sctp, dccp, multiport, icmp, icmp6).
+ * A fragment but the first shows no header: none of them matches it, negated or not (`par->fragoff != 0`).
  */
-export function portInRange(port: Port, range: Range): Truth {
-  if (port !== 'ephemeral') return truth(port >= range.from && port <= range.to);
-  const common = Math.min(range.to, CHOSEN.to) - Math.max(range.from, CHOSEN.from) + 1;
-  const share = Math.max(0, common) / (CHOSEN.to - CHOSEN.from + 1);
-  if (share >= 1 - NEGLIGIBLE) return 'yes';
-  return share <= NEGLIGIBLE ? 'no' : 'unknown';
+export const PORT_MODULES: ModuleTable = {
+  tcp: guarded(
+    showsHeader('tcp'),
+    perOption({
+      ...portOptions(),
+      'tcp-flags': (option) => flagsTest(option.values[0], option.values[1]),
+      syn: () => flagsTest('FIN,SYN,RST,ACK', 'SYN'),
+      'tcp-option': (option) => tcpOptionTest(numberOf(firstValue(option))),
+    }),
+  ),
+  udp: guarded(showsHeader('udp'), perOption(portOptions())),
+  udplite: guarded(showsHeader('udplite'), perOption(portOptions())),
+  // Chunks are contents of the packet; the walk's packets have ports alone.
+  sctp: guarded(showsHeader('sctp'), perOption({ ...portOptions(), 'chunk-types': () => () => 'unknown' })),
+  dccp: guarded(
+    showsHeader('dccp'),
+    perOption({
+      ...portOptions(),
+      'dccp-types': () => () => 'unknown',
+      'dccp-option': () => () => 'unknown',
+    }),
+  ),
+  multiport: guarded(
+    ({ packet }) => truth(!isLaterFragment(packet)),
+    perOption({
+      sports: (option) => portsTest(option, ['source']),
+      dports: (option) => portsTest(option, ['destination']),
+      ports: (option) => portsTest(option, ['source', 'destination']),
+    }),
+  ),
+  icmp: guarded(showsHeader('icmp'), perOption({ 'icmp-type': (option) => icmpTest(option, ICMP_NAMES) })),
+  icmp6: guarded(showsHeader('icmpv6'), perOption({ 'icmpv6-type': (option) => icmpTest(option, ICMPV6_NAMES) })),
+};
+
+function isLaterFragment(packet: Packet): boolean {
+  return (packet.ip.fragmentOffset ?? 0) > 0;
 }
 
-function portOf(packet: Packet, end: 'source' | 'destination'): Port | undefined {
-  if (!('sourcePort' in packet.l4) || (packet.ip.fragmentOffset ?? 0) > 0) return undefined;
-  return end === 'source' ? packet.l4.sourcePort : packet.l4.destinationPort;
+function showsHeader(protocol: string): TruthEvaluator {
+  const number = protocolNumber(protocol);
+  return ({ packet }) => truth(protocolNumber(packet.l4.protocol) === number && !isLaterFragment(packet));
 }
 
-function portTest(option: IptablesOption, protocol: string, end: 'source' | 'destination'): TruthEvaluator | undefined {
+function portOptions(): Readonly<Record<'sport' | 'dport', OptionCompiler>> {
+  return { sport: (option) => portTest(option, 'source'), dport: (option) => portTest(option, 'destination') };
+}
+
+/** The ports of a protocol that the walk knows by its number alone (DCCP, UDP-Lite) are not known. */
+function packetPort(packet: Packet, end: End, range: PortRange): Truth {
+  const port = portOf(packet, end);
+  if (port === undefined) return range.from === 0 && range.to === 65535 ? 'yes' : 'unknown';
+  return portInRange(port, range, chosenFromOf(packet.l4));
+}
+
+function portTest(option: IptablesOption, end: End): TruthEvaluator | undefined {
   const range = rangeOf(firstValue(option), ':', 65535);
-  if (!range) return undefined;
-  return ({ packet }) => {
-    const port = packet.l4.protocol === protocol ? portOf(packet, end) : undefined;
-    return port === undefined ? 'no' : portInRange(port, range);
-  };
+  return range && (({ packet }) => packetPort(packet, end, range));
 }
 
-function portsTest(option: IptablesOption, ends: readonly ('source' | 'destination')[]): TruthEvaluator | undefined {
+function portsTest(option: IptablesOption, ends: readonly End[]): TruthEvaluator | undefined {
   const ranges = (firstValue(option) ?? '').split(',').map((text) => rangeOf(text, ':', 65535));
   if (!ranges.every((range) => range !== undefined)) return undefined;
-  return ({ packet }) => {
-    const ports = ends.map((end) => portOf(packet, end));
-    return or(
-      'no',
-      ...ports.flatMap((port) => (port === undefined ? [] : ranges.map((range) => portInRange(port, range)))),
-    );
-  };
+  return ({ packet }) => or('no', ...ends.flatMap((end) => ranges.map((range) => packetPort(packet, end, range))));
 }
 
 const FLAGS = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg'];
@@ -88,10 +93,11 @@ function flagsTest(maskText: string | undefined, wantedText: string | undefined)
   const mask = flagSet(maskText);
   const wanted = flagSet(wantedText);
   if (!mask || !wanted) return undefined;
-  return ({ packet }) => {
-    if (packet.l4.protocol !== 'tcp' || !('sourcePort' in packet.l4)) return 'no';
-    const flags = packet.l4.flags;
-    if (!flags) return 'unknown';
+  const isImpossible = wanted.some((flag) => !mask.includes(flag));
+  return ({ packet: { l4 } }) => {
+    const flags = 'sourcePort' in l4 ? l4.flags : undefined;
+    if (isImpossible) return 'no';
+    if (!flags) return mask.length === 0 ? 'yes' : 'unknown';
     return truth(mask.every((flag) => flags.includes(flag) === wanted.includes(flag)));
   };
 }
@@ -103,15 +109,28 @@ function flagSet(text: string | undefined): readonly string[] | undefined {
   return flags.every((flag) => FLAGS.includes(flag)) ? flags : undefined;
 }
 
-function icmpTest(option: IptablesOption, protocol: 'icmp' | 'icmpv6'): TruthEvaluator | undefined {
-  const text = firstValue(option) ?? '';
-  const [typeText, codeText] = text.split('/');
-  const any = text === 'any' || text === '255/0-255';
-  const type = numberOf(typeText);
-  const code = codeText === undefined ? undefined : numberOf(codeText);
-  if (!any && (type === undefined || (codeText !== undefined && code === undefined))) return undefined;
+const MSS_OPTION = 2;
+
+/** Of TCP's options the walk knows the maximum segment size; it is sent with a SYN and never else (tcp_output.c). */
+function tcpOptionTest(kind: number | undefined): TruthEvaluator | undefined {
+  if (kind === undefined) return undefined;
   return ({ packet: { l4 } }) => {
-    if (l4.protocol !== protocol || !('type' in l4)) return 'no';
+    if (kind !== MSS_OPTION || !('sourcePort' in l4)) return 'unknown';
+    if (l4.mss !== undefined) return 'yes';
+    return l4.flags && !l4.flags.includes('syn') ? 'no' : 'unknown';
+  };
+}
+
+/** `8`, `3/4`, a name, `any` (type 255). */
+function icmpTest(option: IptablesOption, names: typeof ICMP_NAMES): TruthEvaluator | undefined {
+  const text = firstValue(option) ?? '';
+  const [type, code] = Object.hasOwn(names, text) ? names[text]! : text.split('/').map(numberOf);
+  const any = text === 'any' || type === 255;
+  if (!any && (type === undefined || (text.includes('/') && code === undefined))) return undefined;
+  return ({ packet: { l4 } }) => {
+    if (!('type' in l4)) return any ? 'yes' : 'unknown';
     return truth(any || (l4.type === type && (code === undefined || l4.code === code)));
   };
 }
+
+export { portInRange } from './ephemeral-port.ts';

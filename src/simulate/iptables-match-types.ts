@@ -1,7 +1,7 @@
 import type { IptablesMatch, IptablesOption } from '../parse/iptables-save.ts';
 import type { HookInput } from './hook.ts';
 import type { Truth } from './trace.ts';
-import { and, not } from './truth.ts';
+import { not } from './truth.ts';
 
 export type MatchResult = Truth | { readonly probability: number };
 export type Evaluator = (input: HookInput) => MatchResult;
@@ -24,23 +24,56 @@ export function perOption(options: Readonly<Record<string, OptionCompiler>>): Mo
       if (!test) return undefined;
       tests.push(option.negated ? (input) => not(test(input)) : test);
     }
+    if (tests.length === 1) return tests[0];
     return (input) => {
       let all: Truth = 'yes';
       for (const test of tests) {
-        all = and(all, test(input));
-        if (all === 'no') return 'no';
+        const result = test(input);
+        if (result === 'no') return 'no';
+        if (result === 'unknown') all = result;
       }
       return all;
     };
   };
 }
 
+/**
+ * A module that looks for something first: without it no option matches, negated or not (a match function that returns
+ * false before it looks at its invert flags).
+ */
+export function guarded(applies: TruthEvaluator, compile: ModuleCompiler): ModuleCompiler {
+  return (match) => {
+    const test = compile(match);
+    if (!test) return undefined;
+    return (input) => {
+      const does = applies(input);
+      if (does === 'no') return 'no';
+      const result = test(input);
+      return does === 'yes' || result === 'no' ? result : 'unknown';
+    };
+  };
+}
+
+/** A module whose options are known but whose answer is no part of the state: limits, clocks, contents of the packet. */
+export function undecidable(...options: readonly string[]): ModuleCompiler {
+  const names = new Set(options);
+  return (match) => (match.options.every((option) => names.has(option.name)) ? () => 'unknown' : undefined);
+}
+
 export const ALWAYS: ModuleCompiler = () => () => 'yes';
 
-/** `0x10`, `16`, `020`: as iptables reads numbers. Undefined where it is none. */
+export function hasConnection({ meta }: HookInput): boolean {
+  return meta.conntrack === 'new' || meta.conntrack === 'established' || meta.conntrack === 'related';
+}
+
+export function optionNamed(match: IptablesMatch, name: string): IptablesOption | undefined {
+  return match.options.find((option) => option.name === name);
+}
+
+/** `0x10`, `16`, `020`: as iptables reads numbers (strtoul with base 0). Undefined where it is none. */
 export function numberOf(text: string | undefined): number | undefined {
   if (text === undefined || !/^(0x[0-9a-fA-F]+|\d+)$/.test(text)) return undefined;
-  return Number(text);
+  return /^0[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number(text);
 }
 
 /** `a`, `a:b`, `a-b` (by the separator), open ends allowed. */
@@ -62,7 +95,7 @@ export function maskedValue(text: string | undefined): { readonly value: number;
   const [value, mask] = (text ?? '').split('/');
   const number = numberOf(value);
   const bits = mask === undefined ? 0xffff_ffff : numberOf(mask);
-  return number === undefined || bits === undefined ? undefined : { value: number, mask: bits };
+  return number === undefined || bits === undefined ? undefined : { value: number >>> 0, mask: bits >>> 0 };
 }
 
 export function firstValue(option: IptablesOption): string | undefined {

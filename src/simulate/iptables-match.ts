@@ -1,8 +1,12 @@
 import type { IptablesMatch } from '../parse/iptables-save.ts';
 import type { HookInput } from './hook.ts';
+import { CONNECTION_MODULES } from './iptables-match-connection.ts';
 import { CONNTRACK_MODULES } from './iptables-match-conntrack.ts';
 import { HEADER_MODULES } from './iptables-match-header.ts';
 import { IP_MODULES } from './iptables-match-ip.ts';
+import { IPV6_MODULES } from './iptables-match-ipv6.ts';
+import { LINK_MODULES } from './iptables-match-link.ts';
+import { LOCAL_MODULES } from './iptables-match-local.ts';
 import { META_MODULES } from './iptables-match-meta.ts';
 import { PORT_MODULES } from './iptables-match-ports.ts';
 import { SET_MODULES } from './iptables-match-set.ts';
@@ -26,8 +30,12 @@ const MODULES: ModuleTable = {
   ...IP_MODULES,
   ...PORT_MODULES,
   ...CONNTRACK_MODULES,
+  ...CONNECTION_MODULES,
   ...META_MODULES,
   ...HEADER_MODULES,
+  ...LINK_MODULES,
+  ...LOCAL_MODULES,
+  ...IPV6_MODULES,
   ...SET_MODULES,
 };
 
@@ -35,7 +43,9 @@ const NO_MATCH: MatchOutcome = { chance: { min: 0, max: 0 }, undecided: [] };
 
 /** The conjunction of a rule's matches. A match that is not modelled is unknown for this rule alone. */
 export function compileMatches(matches: readonly IptablesMatch[]): CompiledMatches {
-  const parts = matches.map((match) => ({ name: match.module, evaluate: compileOne(match) }));
+  const parts = matches
+    .filter((match) => match.module !== 'comment')
+    .map((match) => ({ name: match.module, evaluate: compileOne(match) }));
   return {
     evaluate: (input) => {
       let chance: Chance = CERTAIN;

@@ -130,7 +130,7 @@ describe('three-valued rules', () => {
     '-m string --string "abc" --algo bm',
     '-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0"',
     '-m time --timestart 10:00:00',
-    '-m u32 --u32 "0x6&0xff=0x1"',
+    '-m u32 --u32 "0x2&0xffff=0x1"',
     '-m set --match-set unseen src',
     '-m conntrack --ctexpire 5',
     '-m newmodule --whatever',

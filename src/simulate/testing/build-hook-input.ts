@@ -12,6 +12,7 @@ export interface PacketInput {
   readonly tos?: number;
   readonly df?: boolean;
   readonly lengthBytes?: number;
+  readonly fragmentOffset?: number;
   readonly macs?: Packet['macs'];
 }
 
@@ -35,6 +36,7 @@ export function buildPacket(input: PacketInput = {}): Packet {
       ttl: input.ttl ?? 64,
       tos: input.tos ?? 0,
       df: input.df ?? true,
+      ...(input.fragmentOffset === undefined ? {} : { fragmentOffset: input.fragmentOffset }),
     },
     l4: input.l4 ?? SYN,
     lengthBytes: input.lengthBytes ?? 60,
