@@ -127,6 +127,8 @@ const IPV6 = [
   'fib_multipath_hash_policy',
   'fwmark_reflect',
   'icmp/echo_ignore_all',
+  'icmp/echo_ignore_anycast',
+  'icmp/echo_ignore_multicast',
   'icmp/ratelimit',
   'icmp/ratemask',
   'ip6frag_high_thresh',

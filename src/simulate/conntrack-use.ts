@@ -1,10 +1,12 @@
 import type { Family } from '../net/address.ts';
-import { type Place, placeKey } from '../net/place.ts';
-import type { IptablesRuleset } from '../parse/iptables-save.ts';
+import type { Place } from '../net/place.ts';
+import { namesUsed } from '../parse/iptables-names-used.ts';
+import type { IptablesRuleset, IptablesTarget } from '../parse/iptables-save.ts';
 import type { NftRule, NftTable } from '../parse/nft-json.ts';
 import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import type { FactArgs } from '../snapshot/facts.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
+import { perPlace } from './per-place.ts';
 import type { Truth } from './trace.ts';
 
 /**
@@ -39,18 +41,16 @@ const NFT_NODES = new Set([
   'synproxy',
 ]);
 
-const known = new WeakMap<Snapshot, Map<string, Truth>>();
+const answersAt = perPlace(() => new Map<Family, Truth>());
 
 /**
  * Whether this namespace tracks the connections of a family. Without a rule that needs it the kernel does not: no packet
  * is INVALID there, none is defragmented, and no entry is made.
  */
 export function tracksConnections(snapshot: Snapshot, place: Place, family: Family): Truth {
-  const answers = known.get(snapshot) ?? new Map<string, Truth>();
-  known.set(snapshot, answers);
-  const key = `${placeKey(place)} ${family}`;
-  const answer = answers.get(key) ?? decide(snapshot, place, family);
-  answers.set(key, answer);
+  const answers = answersAt(snapshot, place);
+  const answer = answers.get(family) ?? decide(snapshot, place, family);
+  answers.set(family, answer);
   return answer;
 }
 
@@ -75,15 +75,15 @@ function decide(snapshot: Snapshot, place: Place, family: Family): Truth {
 }
 
 function iptablesTracks(ruleset: IptablesRuleset): boolean {
-  return ruleset.tables.some((table) =>
-    table.chains.some((chain) =>
-      chain.rules.some(({ matches, target }) => {
-        if (target && TARGETS.has(target.name)) return true;
-        if (target?.name === 'CT' && !target.options.some((option) => option.name === 'notrack')) return true;
-        return matches.some((match) => MODULES.has(match.module));
-      }),
-    ),
-  );
+  return ruleset.tables.some((table) => {
+    const { modules, targets } = namesUsed(table);
+    if ([...modules].some((name) => MODULES.has(name)) || [...targets].some((name) => TARGETS.has(name))) return true;
+    return targets.has('CT') && table.chains.some((chain) => chain.rules.some(({ target }) => isTracking(target)));
+  });
+}
+
+function isTracking(target: IptablesTarget | undefined): boolean {
+  return target?.name === 'CT' && !target.options.some((option) => option.name === 'notrack');
 }
 
 function nftTracks(table: NftTable, family: Family): boolean {

@@ -3,7 +3,9 @@ import { isComplete } from '../snapshot/snapshot.ts';
 import { release } from './conntrack.ts';
 import { type Cursor, familyAt, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { icmpError, isIcmpError, tcpReset, unreachableCode } from './error-packet.ts';
-import { findListener, type SocketMatch } from './sockets.ts';
+import { linkNamed } from './hook-input.ts';
+import { addressTypeOf } from './routes.ts';
+import { findListener, type SocketMatch, type SocketVrf } from './sockets.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
@@ -60,13 +62,20 @@ function toListener(walk: Walk, cursor: Cursor): Move {
   const { snapshot } = walk.world;
   const sockets = snapshot.fact('sockets', cursor.place);
   if (sockets.state === 'unseen') return stop(unseenEnd(cursor, sockets));
-  const match = findListener(sockets.value, cursor.packet, cursor.path.input);
+  const isGroup = isToGroup(walk, cursor);
+  // TCP speaks to one host alone (tcp_v4_rcv, tcp_v6_conn_request).
+  const match: SocketMatch =
+    isGroup && cursor.packet.l4.protocol === 'tcp'
+      ? { found: 'none', reason: 'none' }
+      : findListener(sockets.value, cursor.packet, cursor.path.input, vrfOf(walk, cursor));
   const step = listenerStep(walk, cursor, match);
   if (match.found === 'listener') return stop({ end: 'delivered', cursor, senderSees: 'reply' }, [step]);
   if (!isComplete(sockets)) {
     return stop(unknownEnd(cursor, 'the sockets of this namespace were not seen wholly'), [step]);
   }
   const { packet } = cursor;
+  // What was sent to many has no error (__udp4_lib_mcast_deliver).
+  if (isGroup) return stop({ end: 'no-listener', cursor, senderSees: 'nothing' }, [step]);
   if (packet.l4.protocol === 'tcp') {
     const errorPacket = tcpReset(packet);
     return stop(
@@ -85,6 +94,20 @@ function toListener(walk: Walk, cursor: Cursor): Move {
     { end: 'no-listener', cursor, senderSees: `icmp ${type}/${code}`, ...(errorPacket ? { errorPacket } : {}) },
     [step],
   );
+}
+
+function isToGroup(walk: Walk, cursor: Cursor): boolean {
+  const type = addressTypeOf(walk.world.snapshot, cursor.place, cursor.packet.ip.destination);
+  return type === 'broadcast' || type === 'multicast';
+}
+
+function vrfOf(walk: Walk, cursor: Cursor): SocketVrf | undefined {
+  const { snapshot } = walk.world;
+  const device = linkNamed(snapshot, cursor.place, cursor.path.input);
+  const master = device?.master === undefined ? undefined : linkNamed(snapshot, cursor.place, device.master);
+  if (master?.kind !== 'vrf') return undefined;
+  const key = `net.ipv4.${String(cursor.packet.l4.protocol)}_l3mdev_accept`;
+  return { name: master.name, isOpen: switchedOn(readSysctl(snapshot, cursor.place, key)) === 'yes' };
 }
 
 function listenerStep(walk: Walk, cursor: Cursor, match: SocketMatch): Step {
@@ -123,14 +146,15 @@ function toKernel(walk: Walk, cursor: Cursor): Move {
   const isEcho = 'type' in packet.l4 && (packet.l4.type === 8 || packet.l4.type === 128) && !isIcmpError(packet);
   const { snapshot } = walk.world;
   const sysctls = snapshot.fact('sysctls', cursor.place);
-  const key = familyAt(cursor) === 4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all';
-  if (isEcho && switchedOn(readSysctl(snapshot, cursor.place, key)) === 'yes') {
+  const ignoring = isEcho ? ignoredBy(walk, cursor) : undefined;
+  if (ignoring) {
+    const { key, check } = ignoring;
     const step = makeStep({
       kind: 'sysctl',
       at: 'icmp',
       matched: 'no',
       source: sourceOf(sysctls, `${key} = 1`),
-      values: { check: 'icmp_echo_ignore_all', key, value: '1', needed: '0' },
+      values: { check, key, value: '1', needed: '0' },
       text: `${key} is 1: echo requests are not answered here`,
     });
     return stop({ end: 'no-listener', cursor, senderSees: 'nothing' }, [step]);
@@ -143,4 +167,20 @@ function toKernel(walk: Walk, cursor: Cursor): Move {
     text: isEcho ? 'the kernel answers the echo request' : 'the kernel takes it',
   });
   return stop({ end: 'delivered', cursor, senderSees: isEcho ? 'reply' : 'nothing' }, [step]);
+}
+
+/** The setting by which an echo request has no answer (icmp_echo in net/ipv4/icmp.c, icmpv6_echo_reply). */
+function ignoredBy(walk: Walk, cursor: Cursor): { readonly key: string; readonly check: string } | undefined {
+  const { snapshot } = walk.world;
+  const isV4 = familyAt(cursor) === 4;
+  const type = addressTypeOf(snapshot, cursor.place, cursor.packet.ip.destination);
+  const isOn = (key: string): boolean => switchedOn(readSysctl(snapshot, cursor.place, key)) === 'yes';
+  const all = isV4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all';
+  if (isOn(all)) return { key: all, check: 'icmp_echo_ignore_all' };
+  const group = isV4 ? 'net.ipv4.icmp_echo_ignore_broadcasts' : 'net.ipv6.icmp.echo_ignore_multicast';
+  if ((type === 'broadcast' || type === 'multicast') && isOn(group)) {
+    return { key: group, check: 'icmp_echo_ignore_broadcasts' };
+  }
+  const anycast = 'net.ipv6.icmp.echo_ignore_anycast';
+  return type === 'anycast' && isOn(anycast) ? { key: anycast, check: 'icmp_echo_ignore_anycast' } : undefined;
 }

@@ -1,5 +1,4 @@
 import { type Connection, type Tracked, type TrackOptions, track } from './conntrack.ts';
-import { tracksConnections } from './conntrack-use.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import { familyAt, go, prefixed } from './cursor.ts';
 import { existingConnection, missingConnections } from './existing-connections.ts';
@@ -10,10 +9,9 @@ import { UNDECIDED } from './truth.ts';
 
 const LOOSE = 'net.netfilter.nf_conntrack_tcp_loose';
 
-/** The connection tracking hook, in namespaces whose rules have switched it on. */
+/** The connection tracking hook; it is there where some rule has switched it on (conntrack-use.ts). */
 export function trackAtHook(walk: Walk, cursor: AtHook): Move {
   const { snapshot } = walk.world;
-  if (tracksConnections(snapshot, cursor.place, familyAt(cursor)) === 'no') return go(cursor);
   const missing = missingConnections(snapshot, cursor);
   const asking = missing ? { ...cursor, wants: [...(cursor.wants ?? []), missing] } : cursor;
   const results = resultsOf(walk, asking);

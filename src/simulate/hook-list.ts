@@ -1,6 +1,7 @@
 import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { tracksConnections } from './conntrack-use.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { iptablesHookEntries } from './iptables.ts';
 import { nftHookEntries, perhapsDormant } from './nftables.ts';
@@ -51,9 +52,10 @@ function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookNa
   const awake = iptables.entries.flatMap((entry) => awakeEntry(entry, snapshot, place, family));
   const all = [...awake, ...nft.entries].filter((entry) => entry.family === 'inet' || entry.family === family);
   const entries = all.filter((entry) => entry.hook === hook);
+  const tracks = tracksConnections(snapshot, place, family) !== 'no';
   return {
     translates: all.some((entry) => entry.nat),
-    items: itemsOf(entries, hook),
+    items: itemsOf(entries, hook).filter((item) => tracks || item.kind !== 'conntrack'),
     incomplete: [...iptables.incomplete, ...nft.incomplete],
   };
 }

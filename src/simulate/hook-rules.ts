@@ -19,7 +19,9 @@ export function inEveryOrder(
   entries: readonly HookEntry[],
   run: (order: readonly HookEntry[]) => readonly HookOutcome[],
 ): readonly HookOutcome[] {
-  const orders = ordersOf(entries).map(run);
+  const inOrders = ordersOf(entries);
+  if (inOrders.length === 1) return run(inOrders[0]!);
+  const orders = inOrders.map(run);
   const differ = orders.some((outcomes) => resultKey(outcomes) !== resultKey(orders[0]!));
   return differ ? mergedOrders(orders) : orders[0]!;
 }

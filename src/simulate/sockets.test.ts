@@ -45,6 +45,25 @@ describe('findListener', () => {
     expect(find(sockets(tcp('0.0.0.0:80'), tcp('10.244.1.7:80')))).toBe('10.244.1.7');
   });
 
+  it('prefers an IPv4 socket to a dual-stack one, and one that is bound to the device to both', () => {
+    expect(find(sockets(tcp('*:80'), tcp('0.0.0.0:80')))).toBe('0.0.0.0');
+    const bound = sockets(tcp('0.0.0.0:80'), tcp('*%eth0:80'), tcp('0.0.0.0%eth0:80'));
+    expect(findListener(bound, V4, 'eth0')).toMatchObject({ socket: { device: 'eth0', address: '0.0.0.0' } });
+    expect(findListener(bound, V4, 'eth1')).toMatchObject({ socket: { address: '0.0.0.0' } });
+    // The very address goes before the device.
+    const exact = sockets(tcp('0.0.0.0%eth0:80'), tcp('10.244.1.7:80'));
+    expect(find(exact, V4, 'eth0')).toBe('10.244.1.7');
+  });
+
+  it('finds in a VRF what is bound to it, and others only where that is allowed', () => {
+    const any = sockets(tcp('0.0.0.0:80'));
+    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: false }).found).toBe('none');
+    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: true }).found).toBe('listener');
+    expect(findListener(sockets(tcp('0.0.0.0%red:80')), V4, 'eth0', { name: 'red', isOpen: false }).found).toBe(
+      'listener',
+    );
+  });
+
   it('keeps protocols apart', () => {
     const udp = buildPacket({ l4: udpTo(80) });
     expect(find(sockets(tcp('*:80')), udp)).toBe('none');

@@ -1,3 +1,4 @@
+import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Socket } from '../parse/ss.ts';
 
@@ -6,23 +7,42 @@ export type SocketMatch =
   | {
       readonly found: 'none';
       /** Why the nearest one does not serve: nothing on the port, or bound elsewhere. */
-      readonly reason: 'none' | 'other-address' | 'other-device' | 'v6only';
+      readonly reason: SocketRefusal | 'none';
       readonly nearest?: Socket;
     };
 
-/** The bound socket that a packet to this namespace finds (inet_lookup_listener, udp4_lib_lookup): the most exact wins. */
-export function findListener(sockets: readonly Socket[], packet: Packet, input: string | undefined): SocketMatch {
+export type SocketRefusal = 'other-address' | 'other-device' | 'v6only';
+
+/** The VRF that the input device belongs to: its sockets are meant, and unbound ones only if the sysctl lets them. */
+export interface SocketVrf {
+  readonly name: string;
+  /** net.ipv4.tcp_l3mdev_accept, udp_l3mdev_accept: unbound sockets serve every VRF. */
+  readonly isOpen: boolean;
+}
+
+/**
+ * The bound socket that a packet to this namespace finds: one bound to the very address before one of any, then the most
+ * exact (compute_score in net/ipv4/inet_hashtables.c, inet6_hashtables.c, udp.c). Of several that share a port
+ * (SO_REUSEPORT) one stands for all.
+ */
+export function findListener(
+  sockets: readonly Socket[],
+  packet: Packet,
+  input: string | undefined,
+  vrf?: SocketVrf,
+): SocketMatch {
   const { l4 } = packet;
   if (!('destinationPort' in l4)) return { found: 'none', reason: 'none' };
+  const { destination } = packet.ip;
   const onPort = sockets.filter((socket) => {
     return socket.protocol === l4.protocol && socket.port === l4.destinationPort && isOpen(socket);
   });
-  const fitting = onPort.filter((socket) => refusal(socket, packet, input) === undefined);
-  const best = fitting.toSorted((a, b) => exactness(b, packet) - exactness(a, packet))[0];
+  const fitting = onPort.filter((socket) => refusal(socket, destination, input, vrf) === undefined);
+  const best = fitting.toSorted((a, b) => exactness(b, destination) - exactness(a, destination))[0];
   if (best) return { found: 'listener', socket: best };
   const nearest = onPort[0];
   if (!nearest) return { found: 'none', reason: 'none' };
-  return { found: 'none', reason: refusal(nearest, packet, input)!, nearest };
+  return { found: 'none', reason: refusal(nearest, destination, input, vrf)!, nearest };
 }
 
 function isOpen(socket: Socket): boolean {
@@ -31,12 +51,12 @@ function isOpen(socket: Socket): boolean {
 
 function refusal(
   socket: Socket,
-  packet: Packet,
+  destination: Address,
   input: string | undefined,
-): 'other-address' | 'other-device' | 'v6only' | undefined {
-  if (socket.device !== undefined && socket.device !== input) return 'other-device';
-  const { destination } = packet.ip;
-  const isV6 = destination.includes(':');
+  vrf: SocketVrf | undefined,
+): SocketRefusal | undefined {
+  if (!servesDevice(socket, input, vrf)) return 'other-device';
+  const isV6 = familyOf(destination) === 6;
   if (socket.address === undefined || socket.address === '::') {
     if (isV6) return undefined;
     // A socket of `::` alone serves IPv4 too, unless it is IPV6_V6ONLY; `*` says that it is not.
@@ -44,11 +64,22 @@ function refusal(
     return onlyV6 ? 'v6only' : undefined;
   }
   if (socket.address === '0.0.0.0') return isV6 ? 'other-address' : undefined;
-  const mapped = isV6 ? destination : `::ffff:${destination}`;
-  return socket.address === destination || socket.address === mapped ? undefined : 'other-address';
+  return isBoundTo(socket, destination) ? undefined : 'other-address';
 }
 
-function exactness(socket: Socket, packet: Packet): number {
-  const isExact = socket.address !== undefined && socket.address === packet.ip.destination;
-  return (isExact ? 2 : 0) + (socket.device === undefined ? 0 : 1);
+/** SO_BINDTODEVICE names the device or its VRF (inet_bound_dev_eq). */
+function servesDevice(socket: Socket, input: string | undefined, vrf: SocketVrf | undefined): boolean {
+  if (socket.device === undefined) return vrf === undefined || vrf.isOpen;
+  return socket.device === input || socket.device === vrf?.name;
+}
+
+function isBoundTo(socket: Socket, destination: Address): boolean {
+  return socket.address === destination || socket.address === `::ffff:${destination}`;
+}
+
+/** A socket of IPv4 goes before one of IPv6 that serves IPv4 as well, one that is bound to the device before both. */
+function exactness(socket: Socket, destination: Address): number {
+  const isV4 = socket.address !== undefined && familyOf(socket.address) === 4;
+  const byDevice = socket.protocol === 'udp' ? 4 : 1;
+  return (isBoundTo(socket, destination) ? 16 : 0) + (socket.device === undefined ? 0 : byDevice) + (isV4 ? 1 : 0);
 }
