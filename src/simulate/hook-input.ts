@@ -39,6 +39,7 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
       answer: connection?.answer ?? reversed(tupleOf(packet)),
     },
     ...(path.local && !isIncoming ? { socket: {} } : {}),
+    ...(path.route && hook !== 'prerouting' ? { route: path.route } : {}),
     ...(tracking.touched ? { touched: touchedAt(tracking, place) } : {}),
     masqueradeAddress: () => {
       const address = masqueradeAddress(snapshot, cursor);

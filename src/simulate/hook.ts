@@ -2,6 +2,7 @@ import type { Family } from '../net/address.ts';
 import type { Meta, Packet, Port } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { RouteFound } from './routes.ts';
 import type { Chance, Step, Truth } from './trace.ts';
 
 /** Netfilter's hooks (include/uapi/linux/netfilter.h); ingress and egress are a device's own (NF_NETDEV_INGRESS, _EGRESS). */
@@ -72,6 +73,8 @@ export interface HookInput {
   };
   /** Whether a local socket sent this packet, in the output and postrouting hooks; its owner where it is known. */
   readonly socket?: { readonly uid?: number; readonly gid?: number };
+  /** The packet's route, after prerouting (skb_dst). */
+  readonly route?: RouteFound;
   /** The first address of the output device that a MASQUERADE would take; undefined: not known. */
   readonly masqueradeAddress: () => string | undefined;
   /** Sets that rules of this namespace have added to on this walk (`FAMILY TABLE SET` of nft, `ipset NAME`): a miss there is not certain. */

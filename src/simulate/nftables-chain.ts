@@ -1,10 +1,10 @@
 import type { NftChain, NftRule, NftTable } from '../parse/nft-json.ts';
 import type { HookOutcome } from './hook.ts';
+import type { NftBranch, NftTurn } from './nftables-branch.ts';
 import { together } from './nftables-datum.ts';
 import { passedOverStep } from './nftables-passed-over.ts';
 import { type NftWalkPlace, policyStep, ruleStep, runRule } from './nftables-rule.ts';
 import { type NftState, stateKey } from './nftables-state.ts';
-import type { NftBranch, NftTurn } from './nftables-statement.ts';
 import type { Step } from './trace.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
@@ -163,6 +163,7 @@ function outcome(steps: readonly Step[], state: NftState, verdict: HookOutcome['
     meta: state.meta,
     ...(state.nat ? { nat: state.nat } : {}),
     ...(state.notrack ? { notrack: true } : {}),
+    ...(state.touched.length > 0 ? { touched: state.touched } : {}),
     steps,
   };
 }
@@ -233,5 +234,5 @@ function chanceOf(row: readonly (HookOutcome | undefined)[], ways: readonly Way[
 /** Outcomes are alike if the packet fares alike; for one that ends here, only if the same rule or policy ended it. */
 function endKey(end: HookOutcome): string {
   const by = end.verdict.kind === 'accept' ? '' : end.steps.at(-1)?.at;
-  return JSON.stringify([end.verdict, end.packet, end.meta, end.nat, end.notrack, by]);
+  return JSON.stringify([end.verdict, end.packet, end.meta, end.nat, end.notrack, end.touched, by]);
 }

@@ -4,35 +4,21 @@ import { ABSENT, type NftDatum, notKnown, numberOf } from './nftables-datum.ts';
 import { portDatum } from './nftables-payload.ts';
 import { type NftScope, type NftState, protocolOf } from './nftables-state.ts';
 import { CT_STATE, CT_STATUS } from './nftables-symbols.ts';
-
-/** Bits of `ct status` that no snapshot tells. */
-const STATUS_NOT_KNOWN = BigInt(
-  CT_STATUS.expected! | CT_STATUS.assured! | CT_STATUS.confirmed! | CT_STATUS['seen-reply']!,
-);
+import type { Truth } from './trace.ts';
 
 /** `ct` (nft(8) "Conntrack expressions", net/netfilter/nft_ct.c). */
 export function evaluateCt(body: unknown, scope: NftScope, what: string): NftDatum {
-  const { meta } = scope.state;
   const ct = asRecord(body) ?? {};
   const key = (asText(ct.key) ?? '').replace(/^ip6? /, '');
   if (key === 'state') return stateDatum(scope);
+  if (hasTemplate(scope.state)) return ofTemplate(key, scope, what);
   if (!hasEntry(scope.state)) return ABSENT;
-  switch (key) {
-    case 'status':
-      return statusDatum(scope);
-    case 'mark':
-      return scope.state.doubtfulMarks.includes('connmark') ? notKnown(what) : numberOf('mark', meta.connmark);
-    case 'zone':
-      return numberOf('integer', meta.zone);
-    case 'direction':
-      return numberOf('ct_dir', scope.input.connection.reply ? 1 : 0);
-    case 'l3proto':
-      return numberOf('nf_proto', scope.input.family === 4 ? 2 : 10);
-    case 'protocol':
-      return numberOf('inet_proto', protocolOf(scope.state.packet.l4));
-    default:
-      return tupleDatum(key, ct, scope, what);
-  }
+  return ofEntry(key, ct, scope, what);
+}
+
+/** A packet whose zone was set before conntrack saw it carries a template in the place of an entry (nft_ct_set_zone_eval). */
+export function hasTemplate({ meta }: NftState): boolean {
+  return meta.conntrack === 'none' && meta.zone !== 0;
 }
 
 /** Without a conntrack entry every key but the state leaves the rule. */
@@ -41,16 +27,89 @@ export function hasEntry(state: NftState): boolean {
 }
 
 /** A packet without an entry (before conntrack, or given up by it) counts as invalid, unless it was untracked on purpose. */
-function stateDatum(scope: NftScope): NftDatum {
-  const { conntrack } = scope.state.meta;
-  return numberOf('ct_state', CT_STATE[conntrack === 'none' ? 'invalid' : conntrack]!);
+function stateDatum({ state }: NftScope): NftDatum {
+  const { conntrack } = state.meta;
+  if (conntrack !== 'none') return numberOf('ct_state', CT_STATE[conntrack]!);
+  return numberOf('ct_state', hasTemplate(state) ? CT_STATE.new! : CT_STATE.invalid!);
 }
 
-function statusDatum(scope: NftScope): NftDatum {
-  const { nat } = scope.state.meta;
-  const source = nat.includes('source') ? CT_STATUS.snat! : 0;
-  const destination = nat.includes('destination') ? CT_STATUS.dnat! : 0;
-  return { kind: 'number', type: 'ct_status', value: BigInt(source | destination), undecided: STATUS_NOT_KNOWN };
+function ofTemplate(key: string, { state }: NftScope, what: string): NftDatum {
+  if (key === 'zone') return numberOf('integer', state.meta.zone);
+  if (key === 'mark') return numberOf('mark', 0);
+  return key === 'direction' ? numberOf('ct_dir', 0) : notKnown(what);
+}
+
+function ofEntry(key: string, ct: Readonly<Record<string, unknown>>, scope: NftScope, what: string): NftDatum {
+  const { input, state } = scope;
+  switch (key) {
+    case 'status':
+      return statusDatum(scope);
+    case 'mark':
+      return state.doubtfulMarks.includes('connmark') ? notKnown(what) : numberOf('mark', state.meta.connmark);
+    case 'zone':
+      return zoneDatum(asText(ct.dir), scope);
+    case 'direction':
+      return numberOf('ct_dir', input.connection.reply ? 1 : 0);
+    case 'l3proto':
+      return numberOf('nf_proto', input.family === 4 ? 2 : 10);
+    case 'protocol':
+      return numberOf('inet_proto', protocolOf(state.packet.l4));
+    case 'helper':
+      // Of a connection that was expected, its master's helper; any other has none here.
+      return input.connection.status?.expected === 'no' ? ABSENT : notKnown(what);
+    case 'label':
+      return isFirst(scope) && !state.labelled ? numberOf('integer', 0) : notKnown(what);
+    case 'packets':
+    case 'bytes':
+    case 'avgpkt':
+      return countDatum(key, asText(ct.dir), scope, what);
+    default:
+      return tupleDatum(key, ct, scope, what);
+  }
+}
+
+/** No packet of this connection went before (it is not confirmed yet). */
+function isFirst({ input, state }: NftScope): boolean {
+  return state.meta.conntrack === 'new' && input.connection.status?.confirmed === 'no';
+}
+
+/** A rule that asks switches accounting on (nf_ct_set_acct); a first packet is counted before any rule sees it. */
+function countDatum(key: 'packets' | 'bytes' | 'avgpkt', direction: string | undefined, scope: NftScope, what: string) {
+  if (!isFirst(scope)) return notKnown(what);
+  if (direction === 'reply') return numberOf('integer', 0);
+  return numberOf('integer', key === 'packets' ? 1 : scope.state.packet.lengthBytes);
+}
+
+/** A zone that counts for one direction alone is 0 for the other (nf_ct_zone_id). */
+function zoneDatum(direction: string | undefined, { state }: NftScope): NftDatum {
+  const { zone, zoneDirection } = state.meta;
+  const isForeign = direction !== undefined && zoneDirection !== undefined && direction !== zoneDirection;
+  return numberOf('integer', isForeign ? 0 : zone);
+}
+
+const ORDER = ['expected', 'seenReply', 'assured', 'confirmed'] as const;
+const BITS: Readonly<Record<(typeof ORDER)[number], number>> = {
+  expected: CT_STATUS.expected!,
+  seenReply: CT_STATUS['seen-reply']!,
+  assured: CT_STATUS.assured!,
+  confirmed: CT_STATUS.confirmed!,
+};
+
+function statusDatum({ input, state }: NftScope): NftDatum {
+  const { nat } = state.meta;
+  let value = (nat.includes('source') ? CT_STATUS.snat! : 0) | (nat.includes('destination') ? CT_STATUS.dnat! : 0);
+  let undecided = 0;
+  for (const name of ORDER) {
+    const bit: Truth = input.connection.status?.[name] ?? 'unknown';
+    if (bit === 'yes') value |= BITS[name];
+    if (bit === 'unknown') undecided |= BITS[name];
+  }
+  return {
+    kind: 'number',
+    type: 'ct_status',
+    value: BigInt(value),
+    ...(undecided ? { undecided: BigInt(undecided) } : {}),
+  };
 }
 
 function tupleDatum(key: string, ct: Readonly<Record<string, unknown>>, scope: NftScope, what: string): NftDatum {
@@ -72,11 +131,13 @@ function tupleDatum(key: string, ct: Readonly<Record<string, unknown>>, scope: N
 
 type Tuple = NftScope['input']['connection']['original'];
 
-/** The tuple of the way back is the other one reversed while no NAT is set up; after that it is not told here. */
+/** Without NAT the answers' tuple is the original one turned; NAT that was set up in this very run is not told here. */
 function tupleOf(direction: unknown, scope: NftScope): Tuple | undefined {
-  const { original } = scope.input.connection;
+  const { original, answer } = scope.input.connection;
   if (direction === 'original') return original;
-  if (direction !== 'reply' || scope.state.meta.nat.length > 0 || scope.state.nat) return undefined;
+  if (direction !== 'reply' || scope.state.nat) return undefined;
+  if (answer) return answer;
+  if (scope.state.meta.nat.length > 0) return undefined;
   return {
     source: original.destination,
     destination: original.source,

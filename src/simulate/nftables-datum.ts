@@ -24,6 +24,9 @@ export type NftType =
   | 'pkt_type'
   | 'dscp'
   | 'ecn'
+  | 'arphrd'
+  | 'devgroup'
+  | 'uid'
   | 'integer';
 
 /** What an expression of a rule gives for this packet. */
@@ -32,7 +35,8 @@ export type NftDatum =
   | { readonly kind: 'number'; readonly type: NftType; readonly value: bigint; readonly undecided?: bigint }
   /** One value, not known which, from `from` to `to` inclusive. */
   | { readonly kind: 'span'; readonly type: NftType; readonly from: bigint; readonly to: bigint; readonly what: string }
-  | { readonly kind: 'text'; readonly type: 'ifname'; readonly text: string }
+  /** A name, of a device with its index where that is known. */
+  | { readonly kind: 'text'; readonly type: 'ifname'; readonly text: string; readonly index?: number }
   | { readonly kind: 'concat'; readonly parts: readonly NftDatum[] }
   /** A map's right side, still in libnftables' JSON: its type is known only to whoever uses it. */
   | { readonly kind: 'literal'; readonly literal: unknown }
@@ -53,8 +57,8 @@ export function numberOf(type: NftType, value: bigint | number): NftDatum {
   return { kind: 'number', type, value: BigInt(value) };
 }
 
-export function nameOf(device: string): NftDatum {
-  return { kind: 'text', type: 'ifname', text: device };
+export function nameOf(device: string, index?: number): NftDatum {
+  return { kind: 'text', type: 'ifname', text: device, ...(index === undefined ? {} : { index }) };
 }
 
 export function notKnown(what: string): NftDatum {

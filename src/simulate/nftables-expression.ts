@@ -1,4 +1,5 @@
-import { asNumber, asRecord, nftNode } from '../parse/nft-node.ts';
+import type { NftSet, NftTable } from '../parse/nft-json.ts';
+import { asRecord, nftNode } from '../parse/nft-node.ts';
 import { renderNftExpression } from '../parse/nft-rule-text.ts';
 import { evaluateCt } from './nftables-ct.ts';
 import {
@@ -10,16 +11,18 @@ import {
   numberOf,
   only,
 } from './nftables-datum.ts';
+import { headerField } from './nftables-exthdr.ts';
 import { evaluateFib } from './nftables-fib.ts';
+import { drawn, hashed } from './nftables-hash.ts';
 import { readNumber } from './nftables-literal.ts';
 import { evaluateMeta } from './nftables-meta.ts';
 import { evaluatePayload } from './nftables-payload.ts';
+import { evaluateRt } from './nftables-rt.ts';
 import { lookupElement, type NftLookup } from './nftables-set.ts';
+import { evaluateSocket } from './nftables-socket.ts';
 import type { NftScope } from './nftables-state.ts';
-import { both, CERTAIN, chanceOf, UNDECIDED } from './truth.ts';
-
-/** Values that a lot or a hash is unfolded into; beyond that it is undecided. */
-const VALUES_MAX = 4096;
+import { lookupTouched } from './nftables-touched.ts';
+import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
 /** The values that an expression can have for this packet. `type`: what the user of the value takes it for. */
 export function evaluateExpression(expression: unknown, scope: NftScope, type?: NftType): readonly NftAlternative[] {
@@ -34,13 +37,24 @@ export function evaluateExpression(expression: unknown, scope: NftScope, type?: 
       return only(evaluateCt(node.body, scope, what));
     case 'fib':
       return only(evaluateFib(node.body, scope, what));
+    case 'socket':
+      return only(evaluateSocket(node.body, scope, what));
+    case 'rt':
+      return only(evaluateRt(node.body, scope, what));
+    case 'exthdr':
+    case 'ip option':
     case 'tcp option':
-      return only(evaluateTcpOption(node.body, scope, what));
+    case 'sctp chunk':
+    case 'dccp option':
+      return only(headerField(node.kind, node.body, scope, what));
+    case 'osf':
+      return only(fingerprinted(scope) ? notKnown(what) : ABSENT);
     case 'concat':
       return evaluateConcat(node.body, scope, what);
     case 'numgen':
       return drawn(node.body, 'random', what);
     case 'jhash':
+      return evaluateJhash(node.body, scope, what);
     case 'symhash':
       return drawn(node.body, 'undecided', what);
     case 'map':
@@ -60,6 +74,18 @@ export function evaluateExpression(expression: unknown, scope: NftScope, type?: 
     default:
       return only(notKnown(what));
   }
+}
+
+/** Only a SYN has a fingerprint (net/netfilter/nft_osf.c). */
+function fingerprinted({ state }: NftScope): boolean {
+  const { l4 } = state.packet;
+  return l4.protocol === 'tcp' && (l4.flags?.includes('syn') ?? true);
+}
+
+function evaluateJhash(body: unknown, scope: NftScope, what: string): readonly NftAlternative[] {
+  return evaluateExpression(asRecord(body)?.expr, scope).flatMap((of) =>
+    hashed(body, of.datum, what).map((way) => ({ ...after(of, way), datum: way.datum })),
+  );
 }
 
 function literalDatum(literal: unknown, type: NftType | undefined, what: string): NftDatum {
@@ -100,18 +126,6 @@ export function after(first: Likelihood, second: Likelihood): Likelihood {
   return { chance: both(first.chance, second.chance), ...(fork ? { fork } : {}) };
 }
 
-/** `numgen`: each packet draws (`random`) or takes the next (`inc`); `jhash`, `symhash`: one value, not known which. */
-function drawn(body: unknown, fork: 'random' | 'undecided', what: string): readonly NftAlternative[] {
-  const modulus = asNumber(asRecord(body)?.mod) ?? 0;
-  const offset = asNumber(asRecord(body)?.offset) ?? 0;
-  if (modulus === 1) return only(numberOf('mark', offset));
-  if (!Number.isInteger(modulus) || modulus < 1) return only(notKnown(what));
-  const to = BigInt(offset) + BigInt(modulus) - 1n;
-  if (modulus > VALUES_MAX) return only({ kind: 'span', type: 'mark', from: BigInt(offset), to, what });
-  const chance = fork === 'random' ? chanceOf(1 / modulus) : UNDECIDED;
-  return Array.from({ length: modulus }, (_, value) => ({ datum: numberOf('mark', offset + value), chance, fork }));
-}
-
 /** `KEY map @NAME` or `KEY map { … }` as a value. A miss leaves the rule. */
 function evaluateMap(body: unknown, scope: NftScope, type: NftType | undefined): readonly NftAlternative[] {
   const map = asRecord(body) ?? {};
@@ -139,12 +153,19 @@ export function lookupIn(data: unknown, key: NftDatum, scope: NftScope): NftSetL
   return Array.isArray(elements) ? lookupElement(elements, key) : lookupElement([elements], key);
 }
 
+const setsByName = new WeakMap<NftTable, ReadonlyMap<string, NftSet>>();
+
+export function setNamed(table: NftTable, name: string): NftSet | undefined {
+  const known = setsByName.get(table) ?? new Map(table.sets.map((set) => [set.name, set]));
+  setsByName.set(table, known);
+  return known.get(name);
+}
+
 function lookupNamed(name: string, key: NftDatum, scope: NftScope): NftSetLookup {
-  const set = scope.table.sets.find((candidate) => candidate.name === name);
+  const set = setNamed(scope.table, name);
   if (!set || set.terse) return UNLISTED;
-  const lookup = lookupElement(set.elements, key);
-  const miss = lookup.certain && lookup.found.length === 0;
-  return miss && scope.state.touched.includes(name) ? UNLISTED : lookup;
+  const lookup = lookupTouched(scope, set, key, lookupElement(set.elements, key));
+  return lookup === 'unknown' ? UNLISTED : lookup;
 }
 
 function evaluateBinary(
@@ -193,13 +214,4 @@ function combine(operator: '&' | '|' | '^' | '<<' | '>>', left: NftDatum, right:
 
 function withDoubts(type: NftType, value: bigint, undecided: bigint): NftDatum {
   return undecided === 0n ? numberOf(type, value) : { kind: 'number', type, value, undecided };
-}
-
-/** Of TCP's options the walk knows the MSS, which only a SYN carries. */
-function evaluateTcpOption(body: unknown, scope: NftScope, what: string): NftDatum {
-  const { l4 } = scope.state.packet;
-  if (l4.protocol !== 'tcp') return ABSENT;
-  if (asRecord(body)?.name !== 'maxseg') return notKnown(what);
-  if (l4.mss !== undefined) return numberOf('integer', l4.mss);
-  return l4.flags !== undefined && !l4.flags.includes('syn') ? ABSENT : notKnown(what);
 }

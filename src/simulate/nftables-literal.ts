@@ -1,5 +1,6 @@
 import { addressToBits, type Family, familyOf, parseAddress } from '../net/address.ts';
 import { asRecord, nftNode } from '../parse/nft-node.ts';
+import { portInRange } from './ephemeral-port.ts';
 import type { NftDatum, NftType } from './nftables-datum.ts';
 import { SYMBOLS } from './nftables-symbols.ts';
 import type { Truth } from './trace.ts';
@@ -10,6 +11,8 @@ export type NftPattern =
   | { readonly kind: 'span'; readonly from: bigint; readonly to: bigint }
   /** `prefix`: the literal ended in `*`. */
   | { readonly kind: 'text'; readonly text: string; readonly prefix: boolean }
+  /** A device by its number, as nft prints one that is gone. */
+  | { readonly kind: 'index'; readonly index: number }
   /** A part that is not understood is undefined; the others can still say no. */
   | { readonly kind: 'concat'; readonly parts: readonly (NftPattern | undefined)[] };
 
@@ -72,6 +75,7 @@ function readMac(text: string): bigint | undefined {
 }
 
 function readName(literal: unknown): NftPattern | undefined {
+  if (typeof literal === 'number') return { kind: 'index', index: literal };
   if (typeof literal !== 'string') return undefined;
   if (literal.endsWith('\\*')) return { kind: 'text', text: `${literal.slice(0, -2)}*`, prefix: false };
   if (literal.endsWith('*')) return { kind: 'text', text: literal.slice(0, -1), prefix: true };
@@ -96,7 +100,19 @@ function readPrefix(body: unknown, type: NftType): NftPattern | undefined {
   return { kind: 'span', from: address & ~rest, to: address | rest };
 }
 
-const WIDTHS: Partial<Readonly<Record<NftType, number>>> = { ipv4_addr: 32, ipv6_addr: 128, mark: 32, ether_addr: 48 };
+const WIDTHS: Partial<Readonly<Record<NftType, number>>> = {
+  ipv4_addr: 32,
+  ipv6_addr: 128,
+  mark: 32,
+  ether_addr: 48,
+  inet_service: 16,
+  inet_proto: 8,
+};
+
+/** Bits of a value of this type; undefined where they are not told here. */
+export function widthOf(type: NftType): number | undefined {
+  return WIDTHS[type];
+}
 
 /** Is the datum what the pattern says? A datum that is absent never gets here: its rule was left. */
 export function matchesPattern(datum: NftDatum, pattern: NftPattern | undefined): Truth {
@@ -105,21 +121,40 @@ export function matchesPattern(datum: NftDatum, pattern: NftPattern | undefined)
     if (datum.kind !== 'concat') return 'unknown';
     return and(...pattern.parts.map((part, index) => matchesPattern(datum.parts[index]!, part)));
   }
-  if (datum.kind === 'text') return pattern.kind === 'text' ? matchesName(datum.text, pattern) : 'unknown';
+  if (datum.kind === 'text') return matchesText(datum, pattern);
   const limits = limitsOf(datum);
   if (!limits || pattern.kind !== 'span') return 'unknown';
   if (limits.to < pattern.from || limits.from > pattern.to) return 'no';
   if (pattern.from <= limits.from && limits.to <= pattern.to) return 'yes';
+  if (datum.kind === 'span' && datum.type === 'inet_service') return chosenPortIn(pattern, limits);
   const sure = datum.kind === 'number' && pattern.from === pattern.to;
   return sure && ((datum.value ^ pattern.from) & ~(datum.undecided ?? 0n)) !== 0n ? 'no' : 'unknown';
+}
+
+function matchesText(datum: NftDatum & { kind: 'text' }, pattern: NftPattern): Truth {
+  if (pattern.kind === 'text') return matchesName(datum.text, pattern);
+  if (pattern.kind !== 'index') return 'unknown';
+  const index = datum.text === '' ? 0 : datum.index;
+  return index === undefined ? 'unknown' : truth(index === pattern.index);
 }
 
 function matchesName(name: string, pattern: NftPattern & { kind: 'text' }): Truth {
   return truth(pattern.prefix ? name.startsWith(pattern.text) : name === pattern.text);
 }
 
+/** A port that the kernel chooses. */
+function chosenPortIn(pattern: Limits, limits: Limits): Truth {
+  const chosenFrom = { from: Number(limits.from), to: Number(limits.to) };
+  return portInRange('ephemeral', { from: Number(pattern.from), to: Number(pattern.to) }, chosenFrom);
+}
+
+interface Limits {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
 /** The least and the greatest value that the datum can have. */
-export function limitsOf(datum: NftDatum): { readonly from: bigint; readonly to: bigint } | undefined {
+export function limitsOf(datum: NftDatum): Limits | undefined {
   if (datum.kind === 'span') return datum;
   if (datum.kind !== 'number') return undefined;
   const undecided = datum.undecided ?? 0n;

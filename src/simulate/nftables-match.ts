@@ -2,6 +2,7 @@ import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import { renderNftExpression } from '../parse/nft-rule-text.ts';
 import { doubtsOf, type NftAlternative, type NftDatum, type NftType, together } from './nftables-datum.ts';
 import { evaluateExpression, lookupIn } from './nftables-expression.ts';
+import { headerPresence } from './nftables-exthdr.ts';
 import { evaluateFib, isRouted } from './nftables-fib.ts';
 import { limitsOf, matchesPattern, readLiteral, readNumber } from './nftables-literal.ts';
 import type { NftScope } from './nftables-state.ts';
@@ -116,8 +117,10 @@ function isIn(key: NftDatum, right: unknown, scope: NftScope): Truth {
 
 /** `ct state new`, `tcp flags syn`: at least one of these bits is set. */
 function anyBit(left: NftDatum, mask: bigint | undefined): Truth {
-  if (left.kind !== 'number' || mask === undefined) return 'unknown';
+  if (left.kind !== 'number') return 'unknown';
   const undecided = left.undecided ?? 0n;
+  if (left.value === 0n && undecided === 0n) return 'no';
+  if (mask === undefined) return 'unknown';
   if ((left.value & ~undecided & mask) !== 0n) return 'yes';
   return (undecided & mask) === 0n ? 'no' : 'unknown';
 }
@@ -143,19 +146,14 @@ function testPresence(left: unknown, op: string, wanted: boolean, scope: NftScop
 }
 
 function presenceOf(kind: string | undefined, body: unknown, scope: NftScope): Truth | 'absent' {
-  const { packet } = scope.state;
   if (kind === 'fib') {
     const routed = isRouted(evaluateFib(body, scope, renderNftExpression({ fib: body })));
     return routed === undefined ? 'unknown' : truth(routed);
   }
-  if (kind === 'tcp option') {
-    if (packet.l4.protocol !== 'tcp') return 'absent';
-    if (asRecord(body)?.name !== 'maxseg') return 'unknown';
-    if (packet.l4.mss !== undefined) return 'yes';
-    return packet.l4.flags !== undefined && !packet.l4.flags.includes('syn') ? 'no' : 'unknown';
-  }
-  if (kind === 'exthdr' && asRecord(body)?.name === 'frag') {
-    return scope.input.family === 6 ? truth(packet.ip.fragmentOffset !== undefined) : 'absent';
-  }
-  return 'unknown';
+  if (kind !== undefined && HEADERS.has(kind)) return headerPresence(kind, body, scope);
+  const [found] = evaluateExpression({ [kind ?? '']: body }, scope);
+  if (found?.datum.kind === 'absent') return 'absent';
+  return found?.datum.kind === 'number' && !found.datum.undecided ? truth(found.datum.value !== 0n) : 'unknown';
 }
+
+const HEADERS: ReadonlySet<string> = new Set(['exthdr', 'ip option', 'tcp option', 'sctp chunk', 'dccp option']);

@@ -46,6 +46,17 @@ function natOf(
     to: range,
     ...(kind === 'masquerade' ? { masquerade: true } : {}),
     ...(kind === 'redirect' ? { redirect: true } : {}),
+    ...choiceFlags(asStrings(statement.flags)),
+  };
+}
+
+function choiceFlags(
+  flags: readonly string[],
+): Pick<NonNullable<NftState['nat']>, 'random' | 'fullyRandom' | 'persistent'> {
+  return {
+    ...(flags.includes('random') ? { random: true } : {}),
+    ...(flags.includes('fully-random') ? { fullyRandom: true } : {}),
+    ...(flags.includes('persistent') ? { persistent: true } : {}),
   };
 }
 

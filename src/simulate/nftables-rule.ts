@@ -2,10 +2,11 @@ import type { Scalar } from '../host/host.ts';
 import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import type { Source } from '../snapshot/snapshot.ts';
 import type { HookVerdict } from './hook.ts';
+import type { NftBranch, NftTurn } from './nftables-branch.ts';
 import { together } from './nftables-datum.ts';
 import { after } from './nftables-expression.ts';
 import { changesBetween, type NftScope, type NftState, stateKey } from './nftables-state.ts';
-import { type NftBranch, type NftTurn, runStatement } from './nftables-statement.ts';
+import { runStatement } from './nftables-statement.ts';
 import type { Step } from './trace.ts';
 import { CERTAIN } from './truth.ts';
 

@@ -13,7 +13,9 @@ export interface NftState {
   readonly tproxy?: HookVerdict & { readonly kind: 'tproxy' };
   /** Marks that a rule set to a value that is not known: whoever looks at them is undecided. */
   readonly doubtfulMarks: readonly ('mark' | 'connmark')[];
-  /** Sets that rules of this evaluation have added to: a miss in them is no longer certain. */
+  /** A rule has set the connection's label. */
+  readonly labelled?: true;
+  /** What rules of this evaluation have added to sets or deleted from them (nftables-touched.ts). */
   readonly touched: readonly string[];
 }
 
@@ -27,21 +29,21 @@ export function protocolOf(l4: L4): number {
   return typeof l4.protocol === 'number' ? l4.protocol : PROTOCOLS[l4.protocol]!;
 }
 
+const keys = new WeakMap<NftState, string>();
+
 /** Two states with the same key behave the same from here on. */
 export function stateKey(state: NftState): string {
-  return JSON.stringify([
-    state.packet,
-    state.meta,
-    state.nat,
-    state.notrack,
-    state.tproxy,
-    state.doubtfulMarks,
-    state.touched,
-  ]);
+  const known = keys.get(state);
+  if (known !== undefined) return known;
+  const { packet, meta, nat, notrack, tproxy, doubtfulMarks, labelled, touched } = state;
+  const key = JSON.stringify([packet, meta, nat, notrack, tproxy, doubtfulMarks, labelled, touched]);
+  keys.set(state, key);
+  return key;
 }
 
 /** What a rule changed in the packet and beside it. NAT is not a change here: the walk applies it. */
 export function changesBetween(before: NftState, after: NftState): Step['changes'] {
+  if (before.packet === after.packet && before.meta === after.meta) return [];
   const changes: Step['changes'][number][] = [];
   const from = fieldsOf(before);
   const to = fieldsOf(after);

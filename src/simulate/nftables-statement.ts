@@ -1,45 +1,34 @@
 import { familyOf } from '../net/address.ts';
-import { asNumber, asRecord, asText, nftNode } from '../parse/nft-node.ts';
+import { asNumber, asRecord, asStrings, asText, nftNode } from '../parse/nft-node.ts';
 import { renderNftExpression, renderNftStatement } from '../parse/nft-rule-text.ts';
-import type { HookVerdict } from './hook.ts';
-import { after, evaluateExpression, lookupIn } from './nftables-expression.ts';
+import {
+  ACCEPT,
+  BREAK,
+  DROP,
+  fromTest,
+  lost,
+  NEXT,
+  type NftBranch,
+  type NftTurn,
+  one,
+  unknownEffect,
+} from './nftables-branch.ts';
+import { hasTemplate } from './nftables-ct.ts';
+import { after, evaluateExpression, lookupIn, setNamed } from './nftables-expression.ts';
+import { headerPresence } from './nftables-exthdr.ts';
 import { mangleChoices } from './nftables-mangle.ts';
-import { type NftTest, testMatch, testOf } from './nftables-match.ts';
+import { testMatch, testOf } from './nftables-match.ts';
 import { type NatKind, natChoices } from './nftables-nat.ts';
+import { runFlow, runObject } from './nftables-object.ts';
 import { rejectVerdict } from './nftables-reject.ts';
 import type { NftScope, NftState } from './nftables-state.ts';
+import { addedTo, withTouched } from './nftables-touched.ts';
 import { transparentSocket } from './nftables-tproxy.ts';
-import type { Chance } from './trace.ts';
-import { CERTAIN, UNDECIDED } from './truth.ts';
-
-export type NftTurn =
-  /** The next statement, or after the last one the next rule. */
-  | { readonly kind: 'next' }
-  /** The rule is left: it does not match. */
-  | { readonly kind: 'break' }
-  | { readonly kind: 'return' }
-  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
-  | { readonly kind: 'verdict'; readonly verdict: HookVerdict };
-
-/** One way in which a statement, or a whole rule, can go. Ways exclude each other. */
-export interface NftBranch {
-  readonly turn: NftTurn;
-  readonly state: NftState;
-  readonly chance: Chance;
-  readonly fork?: 'random' | 'undecided';
-  /** What could not be decided on this way, in nft's words. */
-  readonly doubts: readonly string[];
-  /** What was met that is not modelled and does not decide where the packet goes. */
-  readonly features: readonly string[];
-}
+import type { Truth } from './trace.ts';
+import { UNDECIDED } from './truth.ts';
 
 /** Elements of a map that an undecided key is tried with. */
 const CANDIDATES_MAX = 64;
-
-const ACCEPT: NftTurn = { kind: 'verdict', verdict: { kind: 'accept' } };
-const DROP: NftTurn = { kind: 'verdict', verdict: { kind: 'drop' } };
-const NEXT: NftTurn = { kind: 'next' };
-const BREAK: NftTurn = { kind: 'break' };
 
 /** What one statement of a rule does with the packet (nft(8) "Statements"). */
 export function runStatement(statement: unknown, scope: NftScope): readonly NftBranch[] {
@@ -67,28 +56,34 @@ export function runStatement(statement: unknown, scope: NftScope): readonly NftB
     case 'mangle':
       return runMangle(node.body, scope);
     case 'notrack':
-      return [one(NEXT, state.meta.conntrack === 'none' ? untracked(state) : state)];
+      return [one(NEXT, state.meta.conntrack === 'none' && !hasTemplate(state) ? untracked(state) : state)];
     case 'queue':
-      return [one({ kind: 'verdict', verdict: { kind: 'queue' } }, state)];
+      return runQueue(node.body, state);
     case 'tproxy':
       return runTproxy(node.body, scope);
     case 'set':
     case 'map':
       return runSetUpdate(node.body, scope, renderNftStatement(statement));
-    case 'counter':
     case 'log':
     case 'last':
+      return [one(NEXT, state)];
+    case 'counter':
     case 'ct helper':
     case 'ct timeout':
-    case 'ct expectation':
     case 'secmark':
-      return [one(NEXT, state)];
-    case 'dup':
-    case 'flow':
-    case 'reset':
-      return [{ ...one(NEXT, state), features: [renderNftStatement(statement)] }];
+    case 'ct expectation':
     case 'limit':
     case 'quota':
+    case 'synproxy':
+      return runObject(node.kind, node.body, scope, renderNftStatement(statement));
+    case 'dup':
+      return [{ ...one(NEXT, state), features: [renderNftStatement(statement)] }];
+    case 'fwd':
+      return [lost(state, `${renderNftStatement(statement)}: the frame goes out by another device`)];
+    case 'flow':
+      return runFlow(scope, renderNftStatement(statement));
+    case 'reset':
+      return runReset(node.body, scope, renderNftStatement(statement));
     case 'ct count':
     case 'meter':
     case 'hashlimit':
@@ -100,32 +95,32 @@ export function runStatement(statement: unknown, scope: NftScope): readonly NftB
   }
 }
 
-function one(turn: NftTurn, state: NftState): NftBranch {
-  return { turn, state, chance: CERTAIN, doubts: [], features: [] };
+/** Without a program at the queue `bypass` lets the packet go on, as if the base chain had accepted it; who listens is not known. */
+function runQueue(body: unknown, state: NftState): readonly NftBranch[] {
+  const queued = one({ kind: 'verdict', verdict: { kind: 'queue' } }, state);
+  if (!asStrings(asRecord(body)?.flags).includes('bypass')) return [queued];
+  const undecided = { chance: UNDECIDED, fork: 'undecided', doubts: [renderNftStatement({ queue: body })] } as const;
+  return [
+    { ...queued, ...undecided },
+    { ...one(ACCEPT, state), ...undecided },
+  ];
+}
+
+/** `reset tcp option`: the option is overwritten with NOPs; one that is not there changes nothing (nft_exthdr_tcp_strip_eval). */
+function runReset(body: unknown, scope: NftScope, what: string): readonly NftBranch[] {
+  const { state } = scope;
+  const { l4 } = state.packet;
+  const option = asRecord(nftNode(body)?.body);
+  const found = headerPresence(nftNode(body)?.kind ?? '', option, scope);
+  if (found === 'absent') return [one(BREAK, state)];
+  if (found === 'no' || l4.protocol !== 'tcp') return [one(NEXT, state)];
+  if (option?.name !== 'maxseg') return [{ ...one(NEXT, state), features: [what] }];
+  const { mss: _, ...rest } = l4;
+  return [one(NEXT, { ...state, packet: { ...state.packet, l4: rest } })];
 }
 
 function untracked(state: NftState): NftState {
   return { ...state, notrack: true, meta: { ...state.meta, conntrack: 'untracked' } };
-}
-
-function fromTest(test: NftTest, state: NftState): readonly NftBranch[] {
-  const shared = { state, doubts: test.doubts, features: [], ...(test.fork ? { fork: test.fork } : {}) };
-  const branches: NftBranch[] = [];
-  if (test.yes.max > 0) branches.push({ ...shared, turn: NEXT, chance: test.yes });
-  if (test.no.max > 0) branches.push({ ...shared, turn: BREAK, chance: test.no });
-  return branches;
-}
-
-/** A statement that is not understood may let the packet go on, accept it or drop it. */
-function unknownEffect(state: NftState, what: string): readonly NftBranch[] {
-  return [ACCEPT, DROP, NEXT].map((turn) => ({
-    turn,
-    state,
-    chance: UNDECIDED,
-    fork: 'undecided',
-    doubts: [what],
-    features: [],
-  }));
 }
 
 /** A verdict as a statement or as a map's right side; undefined where it is none. */
@@ -203,8 +198,8 @@ function runReject(body: unknown, scope: NftScope): readonly NftBranch[] {
 }
 
 function runMangle(body: unknown, scope: NftScope): readonly NftBranch[] {
-  return mangleChoices(body, scope).map(({ state, features, ...likelihood }) => ({
-    ...one(state ? NEXT : BREAK, state ?? scope.state),
+  return mangleChoices(body, scope).map(({ state, features, lost: isLost, ...likelihood }) => ({
+    ...(isLost ? lost(scope.state, features.join('; ')) : one(state ? NEXT : BREAK, state ?? scope.state)),
     ...likelihood,
     features,
   }));
@@ -230,19 +225,28 @@ function runTproxy(body: unknown, scope: NftScope): readonly NftBranch[] {
   );
 }
 
-/** `add`/`update`/`delete @SET { KEY }`: goes on, unless the key is not there or an expression of the element refuses. */
+/**
+ * `add`/`update`/`delete @SET { KEY }` (net/netfilter/nft_dynset.c): goes on, unless the key is not there, the set is full,
+ * or an expression of the element refuses. A deletion always goes on.
+ */
 function runSetUpdate(body: unknown, scope: NftScope, what: string): readonly NftBranch[] {
   const update = asRecord(body) ?? {};
   const name = (asText(update.set) ?? asText(update.map) ?? '').replace(/^@/, '');
+  const op = asText(update.op) ?? 'add';
   const { state } = scope;
-  const touched = state.touched.includes(name) ? state.touched : [...state.touched, name];
-  const inner = Array.isArray(update.stmt) ? update.stmt.map((item) => nftNode(item)?.kind ?? 'xt') : [];
-  const refusable = inner.some((kind) => kind !== 'counter' && kind !== 'last');
   return evaluateExpression(update.elem, scope).flatMap(({ datum, ...likelihood }): readonly NftBranch[] => {
     if (datum.kind === 'absent') return [{ ...one(BREAK, state), ...likelihood }];
-    const test = refusable ? testOf('unknown', [what]) : testOf('yes', []);
-    return fromTest(test, { ...state, touched }).map((way) => ({ ...way, ...after(likelihood, way) }));
+    const test = testOf(op === 'delete' ? 'yes' : isTaken(update, name, scope), [what]);
+    return fromTest(test, withTouched(scope, name, op, datum)).map((way) => ({ ...way, ...after(likelihood, way) }));
   });
+}
+
+function isTaken(update: Readonly<Record<string, unknown>>, name: string, scope: NftScope): Truth {
+  const inner = Array.isArray(update.stmt) ? update.stmt.map((item) => nftNode(item)?.kind ?? 'xt') : [];
+  if (inner.some((kind) => kind !== 'counter' && kind !== 'last')) return 'unknown';
+  const set = setNamed(scope.table, name);
+  if (!set || set.terse) return 'unknown';
+  return set.size === undefined || set.elements.length + addedTo(scope, name) < set.size ? 'yes' : 'unknown';
 }
 
 const HARMLESS_XT = new Set([

@@ -72,6 +72,9 @@ export const SYMBOLS: Partial<Readonly<Record<NftType, Symbols>>> = {
   ether_type: { ip: 0x0800, arp: 0x0806, ip6: 0x86dd, vlan: 0x8100, '8021q': 0x8100, '8021ad': 0x88a8 },
   pkt_type: { host: 0, unicast: 0, broadcast: 1, multicast: 2, other: 3 },
   dscp: DSCP,
+  arphrd: { ether: 1, ppp: 512, ipip: 768, ipip6: 769, loopback: 772, sit: 776, ipgre: 778 },
+  devgroup: { default: 0 },
+  uid: { root: 0 },
   ecn: { 'not-ect': 0, ect1: 1, ect0: 2, ce: 3 },
 };
 
