@@ -15,6 +15,8 @@ export interface WalkStart {
   readonly leavesBy?: string;
   /** Cut to the MTU of the device that it leaves by, as an application's answer is. */
   readonly fit?: boolean;
+  /** The socket's mark (SO_MARK, socket(7)). */
+  readonly mark?: number;
 }
 
 /** Walks one packet, without what becomes of the errors that its ends send. */
@@ -24,13 +26,13 @@ export function walkFrom(walk: Walk, start: WalkStart, tracking: Tracking = NO_C
 }
 
 function startCursor(start: WalkStart, tracking: Tracking): Cursor {
-  const { arrivesBy, packet } = start;
+  const { arrivesBy, packet, mark } = start;
   return {
     place: { node: start.from.node, namespace: start.from.namespace },
     stage: startStage(start),
     packet,
     // An error comes with the connection of the packet that it is about.
-    meta: tracking.current ? { ...untouched(), conntrack: 'related' } : untouched(),
+    meta: tracking.current ? { ...untouched(mark), conntrack: 'related' } : untouched(mark),
     tracking,
     path: { local: arrivesBy === undefined },
     visited: [],

@@ -21,18 +21,27 @@ export interface TalkQuestion {
   readonly connections: readonly Connection[];
   /** Whether what listens at the end answers. */
   readonly answers: boolean;
+  /** The socket's mark. */
+  readonly mark?: number;
 }
 
 export function simulateTalk(world: World, question: TalkQuestion): Talk {
   const packet = withSource(world, question.from, question.packet);
   const { from } = question;
-  const walked = walkWithErrors({ world }, { from, packet }, { connections: question.connections });
+  const walked = walkWithErrors(
+    { world },
+    { from, packet, ...marked(question) },
+    { connections: question.connections },
+  );
   const expect = { tuple: reversed(tupleOf(packet)), place: from };
   const next = new Map<number, Talk>();
   for (const [leaf, end] of walked.ends) {
     if (end.end !== 'delivered' || !question.answers) continue;
     const { cursor } = end;
-    next.set(leaf, answered({ world, expect }, cursor.place, cursor.packet, release(cursor.tracking), packet, from));
+    next.set(
+      leaf,
+      answered({ world, expect }, cursor.place, cursor.packet, release(cursor.tracking), packet, question),
+    );
   }
   return { walked, next };
 }
@@ -45,7 +54,7 @@ function answered(
   arrived: Packet,
   tracking: Tracking,
   asked: Packet,
-  client: Place,
+  question: TalkQuestion,
 ): Talk {
   const walked = walkWithErrors(walk, { from: server, packet: answerTo(arrived), fit: true }, tracking);
   const next = new Map<number, Talk>();
@@ -54,13 +63,17 @@ function answered(
       if (end.end !== 'delivered') continue;
       const third = walkWithErrors(
         { world: walk.world },
-        { from: client, packet: acknowledging(asked) },
+        { from: question.from, packet: acknowledging(asked), ...marked(question) },
         release(end.cursor.tracking),
       );
       next.set(leaf, { walked: third, next: new Map() });
     }
   }
   return { walked, next };
+}
+
+function marked({ mark }: TalkQuestion): { readonly mark?: number } {
+  return mark === undefined ? {} : { mark };
 }
 
 /** The client's ACK that ends the handshake: 20 bytes of TCP and its timestamps. */

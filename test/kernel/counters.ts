@@ -29,7 +29,7 @@ export function countedRules(one: KernelCase, snapshot: Snapshot): readonly Coun
             [...chain.rules].map((rule) => ({
               key: keyOf(ns, backend, String(family), table.name, chain.name, rule.number),
               ns,
-              text: `${backend} ${table.name} ${rule.text}`,
+              text: `${family === 6 ? 'ip6tables' : 'iptables'}${backend.slice('iptables'.length)} ${table.name} ${rule.text}`,
               packets: rule.packets ?? 0,
             })),
           ),

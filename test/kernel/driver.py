@@ -291,9 +291,8 @@ class Driver:
 
     def send(self, step):
         spec = step["packet"]
-        self.seen()
         self.within(spec["ns"])
-        result = {"error": None, "received": [], "soError": None, "connected": False, "queue": []}
+        result = {"before": self.seen(), "error": None, "received": [], "soError": None, "connected": False, "queue": []}
         try:
             client = self.client(spec)
         except OSError as problem:
@@ -311,7 +310,7 @@ class Driver:
             self.fence(12)
             if self.answer_datagrams(result["received"]):
                 continue
-            if waited or not step.get("settleMs"):
+            if waited or not step.get("settleMs") or self.is_told(client):
                 break
             # Resolving a neighbour takes its time; what waits for it is sent or refused then.
             time.sleep(step["settleMs"] / 1000)
@@ -326,8 +325,17 @@ class Driver:
                 pass
         if spec["protocol"] in ("udp", "icmp"):
             self.read_back(client, result)
+        elif not result["connected"]:
+            client.close()  # before it sends its SYN again
         result["events"] = self.seen()
         return result
+
+    def is_told(self, client):
+        """Whether an answer or an error has come back, so that nothing waits for a neighbour any more."""
+        poll = select.poll()
+        tcp = client.type & socket.SOCK_STREAM != 0
+        poll.register(client.fileno(), select.POLLIN | (select.POLLOUT if tcp else 0))
+        return any(poll.poll(0))
 
     def read_back(self, client, result):
         for _ in range(16):

@@ -17,6 +17,8 @@ export interface Observation {
   readonly answers?: readonly (readonly [string, number, number])[];
   readonly received: readonly { readonly socket: number }[];
   readonly events: readonly WireEvent[];
+  /** Namespaces in which IPv6's own talk was seen meanwhile: its packets meet the rules as well. */
+  readonly talkative: readonly string[];
 }
 
 export type Agreement =

@@ -5,7 +5,7 @@ import { askCase, repliesOf, snapshotOfCase } from './collect-case.ts';
 import type { Driver } from './driver.ts';
 import type { Observation } from './judge.ts';
 import { type DriverStep, setUpSteps } from './steps-of-case.ts';
-import { type RawEvent, wireEvent } from './wire-event.ts';
+import { isHousekeeping, type RawEvent, wireEvent } from './wire-event.ts';
 
 /** A case that was made real: what was read before the packets and after them, and what became of each. */
 export interface RealRun {
@@ -66,8 +66,17 @@ function wiresUp(one: KernelCase): DriverStep[] {
   }));
 }
 
-type RawObservation = Omit<Observation, 'events'> & { readonly events: readonly RawEvent[] };
+type RawObservation = Omit<Observation, 'events' | 'talkative'> & {
+  readonly events: readonly RawEvent[];
+  readonly before?: readonly RawEvent[];
+};
 
 function observationOf(raw: RawObservation): Observation {
-  return { ...raw, events: raw.events.flatMap((event) => wireEvent(event) ?? []) };
+  const { before, ...rest } = raw;
+  const talk = [...(before ?? []), ...raw.events].filter(isHousekeeping);
+  return {
+    ...rest,
+    events: raw.events.flatMap((event) => wireEvent(event) ?? []),
+    talkative: [...new Set(talk.map(([ns]) => ns))],
+  };
 }

@@ -31,6 +31,7 @@ const EARLY: readonly (readonly [string, string])[] = [
   ['net.ipv4.ping_group_range', '0 2147483647'],
   ['net.ipv4.ip_local_port_range', '32768 60999'],
   ['net.ipv4.tcp_syncookies', '0'],
+  ['net.ipv4.tcp_synack_retries', '0'],
   ['net.ipv4.tcp_ecn', '0'],
   ['net.netfilter.nf_conntrack_checksum', '0'],
   ['net.bridge.bridge-nf-call-iptables', '0'],

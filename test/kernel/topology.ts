@@ -12,6 +12,7 @@ export function layOut(network: Network): void {
   const { draw } = network;
   const nodes = draw.chance(0.4) ? 2 : 1;
   network.realNeighbours = draw.chance(0.2);
+  if (network.realNeighbours) network.settleMs = 60;
   for (let index = 1; index <= nodes; index++) layOutNode(network, index);
   if (nodes === 2) joinNodes(network);
 }
@@ -21,6 +22,7 @@ function layOutNode(network: Network, index: number): void {
   const node = index === 1 ? 'a' : 'b';
   const host: Host = { ns: node, node, pod: false, address: { 4: `10.9.0.${index}`, 6: `fd00:9::${index}` } };
   network.hosts.push(host);
+  askForNeighbours(network, node);
   network.add({ kind: 'ip', ns: node, line: 'link set lo up' });
   for (const key of ['net.ipv4.conf.all.forwarding', 'net.ipv6.conf.all.forwarding']) {
     network.add({ kind: 'sysctl', early: true, ns: node, key, value: '1', feature: 'sysctl forwarding' });
@@ -36,6 +38,12 @@ function layOutNode(network: Network, index: number): void {
       network.add({ kind: 'ip', ns: node, line });
     }
   }
+}
+
+/** A router asks for its IPv6 neighbours from its link-local address (ndisc_solicit in net/ipv6/ndisc.c). */
+function askForNeighbours(network: Network, ns: string): void {
+  if (!network.realNeighbours) return;
+  network.add({ kind: 'sysctl', early: true, ns, key: 'net.ipv6.conf.default.addr_gen_mode', value: '0' });
 }
 
 export function gatewayOf(index: number, family: Family): string {
@@ -56,6 +64,7 @@ function addPod(network: Network, index: number, pod: number, isBridged: boolean
   const ns = `${node}${pod}`;
   const address = { 4: `10.1.${index}.${10 + pod}`, 6: `fd00:1:${index}::${10 + pod}` };
   network.hosts.push({ ns, node, pod: true, address });
+  askForNeighbours(network, ns);
   const outside = `v${pod}`;
   const macs = { inside: `02:00:00:0${index}:0${pod}:02`, outside: `02:00:00:0${index}:0${pod}:01` };
   network.add({

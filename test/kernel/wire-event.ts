@@ -34,7 +34,7 @@ export type RawEvent = readonly [ns: string, device: string, kind: number, proto
 export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEvent | undefined {
   const bytes = Buffer.from(hex, 'hex');
   const ip = ipHeader(bytes, protocol);
-  if (!ip || ip.later) return undefined;
+  if (!ip || ip.later || ip.hopByHop) return undefined;
   const l4 = l4Of(bytes.subarray(ip.l4At), ip.protocol);
   if (!l4) return undefined;
   return {
@@ -53,6 +53,14 @@ export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEven
   };
 }
 
+/** Whether it is the network's own talk of IPv6, which passes rules and moves their counters. */
+export function isHousekeeping(raw: RawEvent): boolean {
+  const bytes = Buffer.from(raw[4], 'hex');
+  const ip = ipHeader(bytes, raw[3]);
+  if (ip?.hopByHop) return true;
+  return ip?.protocol === 58 && IS_HOUSEKEEPING(bytes[ip.l4At]!);
+}
+
 interface IpHeader {
   readonly source: string;
   readonly destination: string;
@@ -64,6 +72,8 @@ interface IpHeader {
   readonly later: boolean;
   readonly lengthBytes: number;
   readonly l4At: number;
+  /** A hop-by-hop header comes first: group management (RFC 3810 §5). */
+  readonly hopByHop?: boolean;
 }
 
 function ipHeader(frame: Buffer, protocol: number): IpHeader | undefined {
@@ -103,6 +113,7 @@ function header6(frame: Buffer, at: number): IpHeader {
     later: offset >> 3 !== 0,
     lengthBytes: frame.readUInt16BE(at + 4) + 40,
     l4At: at + (fragmented ? 48 : 40),
+    hopByHop: frame[at + 6] === 0,
   };
 }
 
