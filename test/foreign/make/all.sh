@@ -32,3 +32,12 @@ export PROBES=policy.probes.json
 make kube-router nft kube-router/iptables-nft
 make kube-router legacy kube-router/iptables-legacy
 unset PROBES
+
+export PROBES=firewalld.probes.json
+make firewalld nft nftables firewalld/nftables
+make firewalld legacy iptables firewalld/iptables-legacy
+unset PROBES
+
+PROBES=ufw.probes.json make ufw nft ufw/iptables-nft
+PROBES=ufw.probes.json make ufw legacy ufw/iptables-legacy
+PROBES=fail2ban.probes.json make fail2ban nft fail2ban/iptables-nft

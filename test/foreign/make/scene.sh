@@ -26,7 +26,8 @@ own_files() {
 
 settings() {
   for key in ipv4/ip_forward=1 ipv6/conf/all/forwarding=1 ipv4/conf/all/rp_filter=0 ipv4/conf/default/rp_filter=0 \
-    ipv6/conf/default/accept_dad=0 ipv6/conf/all/accept_dad=0 ipv4/icmp_ratelimit=0; do
+    ipv6/conf/default/accept_dad=0 ipv6/conf/all/accept_dad=0 ipv4/icmp_ratelimit=0 \
+    ipv4/icmp_echo_ignore_all=1 ipv6/icmp/echo_ignore_all=1; do
     echo "${key#*=}" > "/proc/sys/net/${key%%=*}" || true
   done
 }
@@ -58,6 +59,7 @@ node() {
   ip addr add fd80::11/64 dev eth0 nodad
   ip -n outside addr add 10.80.0.1/24 dev eth0
   ip -n outside addr add fd80::1/64 dev eth0 nodad
+  for more in 203.0.113.7 10.80.0.66 10.80.0.9; do ip -n outside addr add "$more/32" dev eth0; done
   ip -n outside route add default via 10.80.0.11
   ip -n outside route add default via fd80::11
   ip route add default via 10.80.0.1
