@@ -51,9 +51,10 @@ function named(name: string, value: string): string {
 }
 
 /** Of a tunnel's header what tells one from another of its kind. */
-function tunnelText({ vni, key }: { readonly vni?: number; readonly key?: number }): string {
-  if (vni !== undefined) return String(vni);
-  return key === undefined ? 'tunnel' : `key ${key}`;
+function tunnelText(tunnel: NonNullable<Packet['tunnel']>): string {
+  const fields: Readonly<Record<string, unknown>> = { ...tunnel };
+  if (fields['vni'] !== undefined) return String(fields['vni']);
+  return fields['key'] === undefined ? 'tunnel' : `key ${String(fields['key'])}`;
 }
 
 function fieldsOf({ ip, l4, lengthBytes, tunnel }: Packet): Readonly<Record<string, string | undefined>> {

@@ -34,10 +34,21 @@ export function applyLinkChange(
   const isHere = placeKey(change.place) === placeKey(place);
   const index = isHere ? links.findIndex((link) => link.name === change.device) : -1;
   if (isHere && index < 0) return 'failed';
-  const own = isHere ? links.with(index, changedLink(links[index]!, change.set, links)) : links;
+  const changed = isHere ? links.with(index, changedLink(links[index]!, change.set, links)) : links;
+  const own = isHere && change.set.up !== undefined ? withPorts(changed, links[index]!, change.set.up) : changed;
   const peer = change.set.up === undefined ? -1 : peerIndexOf(own, change, place, base);
   if (peer >= 0) return { value: own.with(peer, withCarrier(own[peer]!, change.set.up!)) };
   return isHere ? { value: own } : 'not-meant';
+}
+
+/** A bridge that is set up begins to forward at each port that runs, and stops when it is set down (br_stp_enable_bridge, br_stp_disable_bridge in net/bridge/br_stp_if.c). */
+function withPorts(links: readonly Link[], bridge: Link, up: boolean): readonly Link[] {
+  if (bridge.kind !== 'bridge') return links;
+  return links.map((link) => {
+    if (link.master !== bridge.name || !link.bridgePort) return link;
+    const state = up && link.flags.includes('LOWER_UP') ? 'forwarding' : 'disabled';
+    return { ...link, bridgePort: { ...link.bridgePort, state } };
+  });
 }
 
 /** Where in `links` (of `place`) the changed device's veth peer is; -1 where it is not there, or not known. */

@@ -369,6 +369,16 @@ describe('links and addresses', () => {
     expect(link(down, NODE, 'veth1')).toMatchObject({ operstate: 'LOWERLAYERDOWN', bridgePort: { state: 'disabled' } });
   });
 
+  test('a bridge that comes up forwards at the ports that run, and at none when it goes down', () => {
+    const running = withChange({ op: 'link', device: 'veth1', set: { up: true } });
+    const state = (snapshot: Snapshot) => link(snapshot, NODE, 'veth1').bridgePort?.state;
+    const down = running.with([{ place: NODE, text: 'down', op: 'link', device: 'cni0', set: { up: false } }]);
+    expect([state(running), state(down)]).toEqual(['forwarding', 'disabled']);
+    const up = down.with([{ place: NODE, text: 'up', op: 'link', device: 'cni0', set: { up: true } }]);
+    expect(state(up)).toBe('forwarding');
+    expect(state(withChange({ op: 'link', device: 'cni0', set: { up: true } }))).toBe('disabled');
+  });
+
   test('a link that comes up gets its connected routes back, one that goes down loses all', () => {
     const added = '10.78.0.0/24 dev eth0 proto kernel scope link src 10.78.0.11';
     const bare = BASE.with(

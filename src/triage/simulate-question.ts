@@ -4,7 +4,7 @@ import { clusterAddresses } from '../diagnose/leaf-health.ts';
 import type { Host } from '../host/host.ts';
 import { buildTraceReport } from '../report/build-trace-report.ts';
 import type { TraceReport } from '../report/trace-report.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import { type PlannedFlow, plannedFlows } from '../target/flows.ts';
 import { isTargetProblem, type Question, type TargetProblem } from '../target/question.ts';
 import type { QuestionWords } from '../target/resolve-question.ts';
@@ -14,6 +14,8 @@ import { requestsOf } from './probe-outcomes.ts';
 import { createRun, type Run } from './run.ts';
 import { walkFlow } from './walk-flows.ts';
 import { walkUntilKnown } from './walk-until-known.ts';
+import { resolveWhatIf } from './what-if/resolve-what-if.ts';
+import type { WhatIf } from './what-if/what-if.ts';
 
 export interface SimulateOptions {
   readonly signal: AbortSignal;
@@ -24,6 +26,8 @@ export interface SimulateOptions {
   readonly isLive: boolean;
   /** Tell of every rule that was passed over. */
   readonly allRules: boolean;
+  /** Changes of the state that the walk is made with. */
+  readonly whatIf: readonly WhatIf[];
   /** IP total length of the packet in bytes; default that of a first packet of its kind. */
   readonly lengthBytes?: number;
 }
@@ -54,17 +58,42 @@ export async function simulateQuestion(
   if (isTargetProblem(planned)) return problemOf(planned);
   const walk = (snapshot: Snapshot): Flow => walkMain(snapshot, planned, options);
   await walkUntilKnown(run, question.family, (snapshot) => [walk(snapshot)]);
+  const changes = changesMeant(options.whatIf, run.snapshot(), question, walk);
+  if (isTargetProblem(changes)) return problemOf(changes);
+  // The changed walk may get further than the first, to places that nobody has looked at yet.
+  if (changes.length > 0)
+    await walkUntilKnown(run, question.family, (snapshot) => [walk(snapshot), walk(snapshot.with(changes))]);
   const created = await host.close();
-  const snapshot = run.snapshot();
+  const before = run.snapshot();
+  const snapshot = before.with(changes);
   const report = buildTraceReport({
     question,
     walked: { flow: walk(snapshot), snapshot },
+    ...(changes.length > 0 && { whatIf: { changes, before: { flow: walk(before), snapshot: before } } }),
     notes: options.notes,
     datapath: datapathGate(snapshot).parts.map((part) => part.statement),
     created,
     durationMs: host.nowMs() - startedAtMs,
   });
   return { kind: 'trace', report };
+}
+
+/** What each what-if means in this state; the first that means nothing, or too much, is the problem. */
+function changesMeant(
+  whatIf: readonly WhatIf[],
+  snapshot: Snapshot,
+  { family }: Question,
+  walk: (snapshot: Snapshot) => Flow,
+): readonly SnapshotChange[] | TargetProblem {
+  if (whatIf.length === 0) return [];
+  const { trip } = walk(snapshot);
+  const changes: SnapshotChange[] = [];
+  for (const one of whatIf) {
+    const meant = resolveWhatIf(one, { snapshot, family, trip });
+    if (isTargetProblem(meant)) return meant;
+    changes.push(meant);
+  }
+  return changes;
 }
 
 function walkMain(snapshot: Snapshot, planned: PlannedFlow, options: SimulateOptions): Flow {
