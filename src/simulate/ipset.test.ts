@@ -105,12 +105,35 @@ describe('ipsetContains', () => {
     expect(ask(name, directions, packet)).toBe(expected);
   });
 
+  it('with --return-nomatch finds the exceptions alone', () => {
+    const nomatch = (from: string) => {
+      const input = inputOf('forward', snapshotOf([]), { from, to: '10.0.0.2' });
+      return ipsetContains(setOf('nets'), { dimensions: ['src'], input, returnsNomatch: true });
+    };
+    expect(['10.9.9.9', '10.1.9.9', '10.1.2.9', '11.0.0.1'].map(nomatch)).toEqual(['no', 'yes', 'no', 'no']);
+  });
+
+  it('finds one of many by its values', () => {
+    const lines = Array.from({ length: 5000 }, (_, index) => `add many 10.0.${index >> 8}.${index & 255},tcp:80`);
+    const many = parseIpset(['create many hash:ip,port family inet', ...lines].join('\n')).value[0]!;
+    const at = (from: string, port: number) =>
+      ipsetContains(many, {
+        dimensions: ['src', 'dst'],
+        input: inputOf('forward', snapshotOf([]), { from, to: '10.9.0.2', l4: syn(port) }),
+      });
+    expect([at('10.0.7.9', 80), at('10.0.7.9', 81), at('10.9.7.9', 80)]).toEqual(['yes', 'no', 'no']);
+  });
+
   it('leaves a port open that the kernel will choose', () => {
     expect(ask('bport', 'src', { l4: syn(9, 'ephemeral') })).toBe('no');
     expect(ask('ipport', 'src,src', { l4: syn(9, 'ephemeral') })).toBe('no');
-    const high = parseIpset('create h bitmap:port range 30000-60000\nadd h 40000\n').value[0]!;
     const input = inputOf('forward', snapshotOf([]), { from: '10.0.0.1', to: '10.0.0.2', l4: syn(9, 'ephemeral') });
-    expect(ipsetContains(high, { dimensions: ['src'], input })).toBe('unknown');
+    const high = (count: number): Ipset => {
+      const lines = Array.from({ length: count }, (_, index) => `add h ${40_000 + index}`);
+      return parseIpset(['create h bitmap:port range 30000-60000', ...lines].join('\n')).value[0]!;
+    };
+    expect(ipsetContains(high(1), { dimensions: ['src'], input })).toBe('no');
+    expect(ipsetContains(high(2000), { dimensions: ['src'], input })).toBe('unknown');
   });
 
   it('looks at devices, marks and MAC addresses', () => {
@@ -124,7 +147,8 @@ describe('ipsetContains', () => {
     expect(ask('macs', 'src', { input: 'eth0', change: { macs } })).toBe('yes');
     expect(ask('macs', 'dst', { input: 'eth0', change: { macs } })).toBe('no');
     expect(ask('macs', 'src', { input: 'eth0' })).toBe('unknown');
-    expect(ask('macs', 'src', {})).toBe('no');
+    expect(ask('macs', 'src', { input: 'lo' })).toBe('no');
+    expect(ask('macs', 'src', {}, { socket: {} })).toBe('no');
     expect(ask('ipmac', 'src,src', { input: 'eth0', change: { macs } })).toBe('yes');
     expect(ask('bipmac', 'src,src', { from: '10.0.0.6', input: 'eth0', change: { macs } })).toBe('yes');
     expect(
@@ -152,6 +176,7 @@ describe('ipsetContains', () => {
     expect(ask('odd', 'src,dst', { l4: syn(80) })).toBe('unknown');
     expect(ask('odd', 'src,dst', { from: '10.0.0.7', l4: syn(80) })).toBe('no');
     expect(ask('future', 'src', {})).toBe('unknown');
-    expect(ask('netiface', 'src,src', { input: 'br0' })).toBe('unknown');
+    // An entry for a bridge port is met by no rule of iptables.
+    expect(ask('netiface', 'src,src', { input: 'br0' })).toBe('no');
   });
 });

@@ -1,32 +1,39 @@
-import { addressToBits, parseAddress } from '../net/address.ts';
 import type { Ipset } from '../parse/ipset.ts';
 import type { HookInput } from './hook.ts';
 import { dimensionsOf, type IpsetDimension, type IpsetEntry, type IpsetPart, readIpsetEntry } from './ipset-entry.ts';
+import { type IpsetDirection, type IpsetShown, shownTo } from './ipset-shown.ts';
 import { PROTOCOLS } from './nftables-symbols.ts';
 import type { Truth } from './trace.ts';
 import { and, or, truth } from './truth.ts';
 
-export type IpsetDirection = 'src' | 'dst';
+export type { IpsetDirection };
 
 export interface IpsetLookup {
   /** What each dimension looks at: the `src,dst` of `-m set --match-set`. */
   readonly dimensions: readonly IpsetDirection[];
   readonly input: HookInput;
+  /** `--return-nomatch`: of sets of networks only entries with `nomatch` count. */
+  readonly returnsNomatch?: boolean;
 }
 
 /** Finds a list:set's members by name. Undefined: the set was not seen. */
 export type IpsetResolver = (name: string) => Ipset | undefined;
 
-/** What the packet shows in one dimension. 'absent': it has no such thing, so it is in no set that asks for it. */
-type Shown = IpsetPart | 'absent' | 'unknown';
+/** What a lookup can come to. */
+type Finding = 'match' | 'nomatch' | 'nothing';
 
 interface Compiled {
   readonly dimensions: readonly IpsetDimension[];
-  /** The narrowest networks first, as the kernel tries them. */
-  readonly entries: readonly IpsetEntry[];
+  /** Entries of single values, by these: what is in all ports and networks the narrowest. */
+  readonly exact: ReadonlyMap<string, IpsetEntry>;
+  /** The others: the narrowest networks first, as the kernel tries them. */
+  readonly wide: readonly IpsetEntry[];
 }
 
 const compiledSets = new WeakMap<Ipset, Compiled>();
+
+/** As with rules about ports (ephemeral-port.ts): a share of the ports that counts for none. */
+const NEGLIGIBLE = 0.01;
 
 /** A set in a set is as deep as the kernel goes; more is a loop in the text. */
 const LISTS_MAX = 4;
@@ -46,10 +53,11 @@ function containsWithin(set: Ipset, lookup: IpsetLookup, resolve: IpsetResolver 
   const addressed = dimensions.some((dimension) => dimension === 'ip' || dimension === 'net');
   // The kernel takes neither a set of the other family nor too few directions for a match.
   if ((addressed && set.family !== lookup.input.family) || lookup.dimensions.length < dimensions.length) return 'no';
-  const shown = dimensions.map((dimension, index) =>
-    masked(shownIn(dimension, lookup.dimensions[index]!, lookup.input), set),
-  );
-  return decide(compiledFor(set, dimensions).entries, shown);
+  const shown = shownTo(set, dimensions, lookup.dimensions, lookup.input);
+  const findings = find(compiledFor(set, dimensions), shown);
+  const wanted: Finding = lookup.returnsNomatch && dimensions.includes('net') ? 'nomatch' : 'match';
+  if (!findings.has(wanted)) return 'no';
+  return findings.size === 1 ? 'yes' : 'unknown';
 }
 
 function listContains(set: Ipset, lookup: IpsetLookup, resolve: IpsetResolver | undefined, depth: number): Truth {
@@ -64,10 +72,41 @@ function listContains(set: Ipset, lookup: IpsetLookup, resolve: IpsetResolver | 
 function compiledFor(set: Ipset, dimensions: readonly IpsetDimension[]): Compiled {
   const known = compiledSets.get(set);
   if (known) return known;
-  const entries = set.entries.map((entry) => readIpsetEntry(entry, dimensions, set.family));
-  const compiled = { dimensions, entries: entries.sort(narrowestFirst) };
+  const exact = new Map<string, IpsetEntry>();
+  const wide: IpsetEntry[] = [];
+  for (const text of set.entries) {
+    const entry = readIpsetEntry(text, dimensions, set.family);
+    const key = keyOf(entry.parts);
+    if (key === undefined) wide.push(entry);
+    else exact.set(key, entry);
+  }
+  const compiled = { dimensions, exact, wide: wide.sort(narrowestFirst) };
   compiledSets.set(set, compiled);
   return compiled;
+}
+
+/** Undefined where some part is not one value. */
+function keyOf(parts: readonly (IpsetPart | IpsetShown | undefined)[]): string | undefined {
+  const keys = parts.map(partKey);
+  return keys.includes(undefined) ? undefined : keys.join(' ');
+}
+
+function partKey(part: IpsetPart | IpsetShown | undefined): string | undefined {
+  if (part === undefined || typeof part === 'string') return undefined;
+  switch (part.kind) {
+    case 'addresses':
+      return part.from === part.to ? String(part.from) : undefined;
+    case 'ports':
+      return part.from === part.to && part.protocol !== undefined ? `${part.protocol}:${part.from}` : undefined;
+    case 'device':
+      return part.prefix || part.bridgePort ? undefined : part.name;
+    case 'mark':
+      return String(part.value);
+    case 'mac':
+      return part.mac;
+    case 'any':
+      return undefined;
+  }
 }
 
 function narrowestFirst(a: IpsetEntry, b: IpsetEntry): number {
@@ -79,96 +118,46 @@ function narrowestFirst(a: IpsetEntry, b: IpsetEntry): number {
 }
 
 /** The first entry that matches decides; what may match before it leaves open only what would differ. */
-function decide(entries: readonly IpsetEntry[], shown: readonly Shown[]): Truth {
-  const possible = new Set<Truth>();
+function find({ exact, wide }: Compiled, shown: readonly IpsetShown[]): ReadonlySet<Finding> {
+  const key = keyOf(shown);
+  const hit = key === undefined ? undefined : exact.get(key);
+  if (hit) return new Set([findingOf(hit)]);
+  const possible = new Set<Finding>();
+  // What is shown as a range may be any of the single values.
+  const entries = key === undefined ? [...exact.values(), ...wide] : wide;
+  let share = 0;
   for (const entry of entries) {
     const match = and(...entry.parts.map((part, index) => matches(part, shown[index]!)));
     if (match === 'no') continue;
-    possible.add(truth(!entry.nomatch));
-    if (match === 'yes') return possible.size === 1 ? truth(!entry.nomatch) : 'unknown';
+    possible.add(findingOf(entry));
+    if (match === 'yes') return possible;
+    share += shareOf(entry, shown);
   }
-  return possible.has('yes') ? 'unknown' : 'no';
+  return share <= NEGLIGIBLE ? new Set(['nothing']) : possible.add('nothing');
 }
 
-function shownIn(dimension: IpsetDimension, direction: IpsetDirection, input: HookInput): Shown {
-  const { packet, meta } = input;
-  switch (dimension) {
-    case 'ip':
-    case 'net': {
-      const bits = addressToBits(direction === 'src' ? packet.ip.source : packet.ip.destination);
-      return { kind: 'addresses', from: bits, to: bits, length: 0 };
-    }
-    case 'port':
-      return shownPort(direction, input);
-    case 'iface': {
-      const name = direction === 'src' ? input.input : input.output;
-      return name === undefined ? 'absent' : { kind: 'device', name, bridgePort: false, prefix: false };
-    }
-    case 'mark':
-      return { kind: 'mark', value: meta.mark };
-    case 'mac':
-      return shownMac(direction, input);
-  }
+/** How much of the ports that a packet's own may be chosen from an entry holds; 1 where something else is not known. */
+function shareOf({ parts }: IpsetEntry, shown: readonly IpsetShown[]): number {
+  const shares = parts.map((part, index) => {
+    const one = shown[index]!;
+    if (typeof one === 'string' || part === undefined || part.kind === 'any') return 1;
+    if (part.kind !== 'ports' || one.kind !== 'ports' || !one.isChosen) return 1;
+    return (Math.min(part.to, one.to) - Math.max(part.from, one.from) + 1) / (one.to - one.from + 1);
+  });
+  return Math.min(...shares);
 }
 
-/** Ports of what has ports, type and code of ICMP; any other protocol has port 0 (ip_set_get_ip_port in ip_set_getport.c). */
-function shownPort(direction: IpsetDirection, { packet }: HookInput): Shown {
-  const { l4 } = packet;
-  const protocol = typeof l4.protocol === 'number' ? l4.protocol : PROTOCOLS[l4.protocol]!;
-  if (!('sourcePort' in l4) && !('type' in l4)) return { kind: 'ports', protocol, from: 0, to: 0 };
-  if ((packet.ip.fragmentOffset ?? 0) > 0) return 'absent';
-  if ('type' in l4) return { kind: 'ports', protocol, from: l4.type * 256 + l4.code, to: l4.type * 256 + l4.code };
-  const port = direction === 'src' ? l4.sourcePort : l4.destinationPort;
-  // The kernel's own choice lies above the privileged ports.
-  return port === 'ephemeral'
-    ? { kind: 'ports', protocol, from: 1024, to: 65535 }
-    : { kind: 'ports', protocol, from: port, to: port };
+function findingOf({ nomatch }: IpsetEntry): Finding {
+  return nomatch ? 'nomatch' : 'match';
 }
 
-function shownMac(direction: IpsetDirection, { input, packet }: HookInput): Shown {
-  if (input === undefined) return 'absent';
-  const mac = direction === 'src' ? packet.macs?.source : packet.macs?.destination;
-  return mac === undefined ? 'unknown' : { kind: 'mac', mac: mac.toLowerCase() };
-}
-
-/** `netmask`, `bitmask` and `markmask` of the set apply to the packet as they did to the entries. */
-function masked(shown: Shown, set: Ipset): Shown {
-  if (shown === 'absent' || shown === 'unknown') return shown;
-  if (shown.kind === 'mark') {
-    const mask = optionOf(set, 'markmask');
-    return mask === undefined ? shown : { ...shown, value: (shown.value & Number(mask)) >>> 0 };
-  }
-  if (shown.kind !== 'addresses') return shown;
-  const mask = addressMask(set);
-  if (mask === undefined) return shown;
-  return mask === 'unknown' ? 'unknown' : { ...shown, from: shown.from & mask, to: shown.to & mask };
-}
-
-function addressMask(set: Ipset): bigint | 'unknown' | undefined {
-  const width = set.family === 4 ? 32n : 128n;
-  const length = optionOf(set, 'netmask');
-  if (length !== undefined) {
-    if (!/^\d+$/.test(length) || BigInt(length) > width) return 'unknown';
-    return ((1n << BigInt(length)) - 1n) << (width - BigInt(length));
-  }
-  const bits = optionOf(set, 'bitmask');
-  if (bits === undefined) return undefined;
-  const address = parseAddress(bits);
-  return address === undefined ? 'unknown' : addressToBits(address);
-}
-
-function optionOf(set: Ipset, name: string): string | undefined {
-  const index = set.options.indexOf(name);
-  return index < 0 ? undefined : set.options[index + 1];
-}
-
-function matches(part: IpsetPart | undefined, shown: Shown): Truth {
+function matches(part: IpsetPart | undefined, shown: IpsetShown): Truth {
   if (shown === 'absent') return 'no';
   if (part?.kind === 'any') return 'yes';
   if (shown === 'unknown' || part === undefined) return 'unknown';
   switch (part.kind) {
     case 'addresses':
-      return shown.kind === 'addresses' ? overlap(part, shown) : 'unknown';
+      return shown.kind === 'addresses' ? truth(part.from <= shown.from && shown.to <= part.to) : 'unknown';
     case 'ports':
       return shown.kind === 'ports' ? matchesPorts(part, shown) : 'unknown';
     case 'device':
@@ -180,23 +169,24 @@ function matches(part: IpsetPart | undefined, shown: Shown): Truth {
   }
 }
 
-function matchesPorts(part: IpsetPart & { kind: 'ports' }, shown: IpsetPart & { kind: 'ports' }): Truth {
-  const protocol = part.protocol === undefined ? hasPorts(shown.protocol) : part.protocol === shown.protocol;
-  return and(truth(protocol), overlap(part, shown));
-}
+type Ports = IpsetPart & { readonly kind: 'ports' };
 
-function hasPorts(protocol: number | undefined): boolean {
-  return [PROTOCOLS.tcp, PROTOCOLS.udp, PROTOCOLS.sctp, PROTOCOLS.udplite].includes(protocol);
-}
-
-/** What is shown is one value of its range: inside for sure, outside for sure, or open. */
-function overlap<T extends bigint | number>(part: { from: T; to: T }, shown: { from: T; to: T }): Truth {
+/** bitmap:port holds ports of TCP and UDP alike, and of nothing else (ip_set_bitmap_port.c). */
+function matchesPorts(part: Ports, shown: Ports & { readonly isChosen?: true }): Truth {
+  const isOfKind =
+    part.protocol === undefined
+      ? shown.protocol === PROTOCOLS.tcp || shown.protocol === PROTOCOLS.udp
+      : part.protocol === shown.protocol;
+  if (!isOfKind) return 'no';
   if (shown.to < part.from || shown.from > part.to) return 'no';
   return part.from <= shown.from && shown.to <= part.to ? 'yes' : 'unknown';
 }
 
-/** A bridge's port is asked for by `physdev:`; the walk tells it beside the device. */
+/**
+ * `physdev:` entries are met by lookups that ask for a bridge port, which no rule of iptables can (IPSET_FLAG_PHYSDEV,
+ * ip_set_hash_netiface.c).
+ */
 function matchesDevice(part: IpsetPart & { kind: 'device' }, name: string): Truth {
-  if (part.bridgePort) return 'unknown';
+  if (part.bridgePort) return 'no';
   return truth(part.prefix ? name.startsWith(part.name) : part.name === name);
 }

@@ -1,4 +1,3 @@
-import type { Ipset } from '../parse/ipset.ts';
 import type { IptablesMatch } from '../parse/iptables-save.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import type { HookInput } from './hook.ts';
@@ -43,20 +42,9 @@ function contains(name: string, dimensions: readonly Dimension[], input: HookInp
   const set = sets.value.find((one) => one.name === name);
   // A rule of this walk has added the packet's own values to it, or taken them away.
   if (!set || input.touched?.includes(touchedSet(name))) return 'unknown';
-  const found = ipsetContains(set, { dimensions, input }, (member) => sets.value.find((one) => one.name === member));
-  if (found === 'no' && !isComplete(sets)) return 'unknown';
-  return returnsNomatch ? asNomatch(found, set) : found;
-}
-
-/**
- * --return-nomatch turns the meaning of entries round where the type knows `nomatch`, that is of networks: a plain entry
- * is then a no, and one with `nomatch` a yes (ip_set_test in ip_set_core.c).
- */
-function asNomatch(found: Truth, set: Ipset): Truth {
-  if (set.type === 'list:set') return 'unknown';
-  if (!set.type.includes('net')) return found;
-  if (found === 'yes' || !set.entries.some((entry) => entry.nomatch)) return 'no';
-  return 'unknown';
+  const lookup = { dimensions, input, returnsNomatch };
+  const found = ipsetContains(set, lookup, (member) => sets.value.find((one) => one.name === member));
+  return found === 'no' && !isComplete(sets) ? 'unknown' : found;
 }
 
 /** How HookInput.touched names an ipset. */
