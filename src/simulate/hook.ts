@@ -79,6 +79,8 @@ export interface HookInput {
   readonly masqueradeAddress: () => string | undefined;
   /** Sets that rules of this namespace have added to on this walk (`FAMILY TABLE SET` of nft, `ipset NAME`): a miss there is not certain. */
   readonly touched?: readonly string[];
+  /** Within one iptables table: CT or NOTRACK has dealt with this packet, and no later one does (xt_ct_target). */
+  readonly hasTemplate?: boolean;
   /** 'all': a rule set also tells of each rule that it passed over, with the match that failed (World.record). */
   readonly record?: 'all';
 }

@@ -65,12 +65,12 @@ function compileConntrack(match: IptablesMatch): Evaluator | undefined {
 
 const STATES = new Set(['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', 'SNAT', 'DNAT']);
 
-/** Before conntrack has seen the packet its state is INVALID. SNAT and DNAT are the connection's own translations. */
+/** Before conntrack has seen the packet its state is INVALID, or NEW with CT's template. SNAT and DNAT are the connection's own translations. */
 function stateTest(option: IptablesOption): TruthEvaluator | undefined {
   const states = (firstValue(option) ?? '').split(',');
   if (states.some((state) => !STATES.has(state))) return undefined;
-  return ({ meta }) => {
-    const state = meta.conntrack === 'none' ? 'INVALID' : meta.conntrack.toUpperCase();
+  return ({ meta, hasTemplate }) => {
+    const state = meta.conntrack === 'none' ? (hasTemplate ? 'NEW' : 'INVALID') : meta.conntrack.toUpperCase();
     if (states.includes(state)) return 'yes';
     if (state === 'INVALID' || state === 'UNTRACKED') return 'no';
     return truth(

@@ -99,7 +99,7 @@ function compileQuota(match: IptablesMatch): Evaluator | undefined {
 }
 
 /** Counters that kube-proxy keeps (pkg/proxy/metrics); it makes them without a quota. */
-const WITHOUT_QUOTA = new Set(['ct_state_invalid_dropped_pkts', 'iptables_localhost_nodeports_dropped_pkts']);
+const WITHOUT_QUOTA = new Set(['ct_state_invalid_dropped_pkts', 'localhost_nps_accepted_pkts']);
 
 /** Counts, and matches; with a quota only once that is exceeded (xt_nfacct.c), and which it is the rule does not say. */
 function compileNfacct(match: IptablesMatch): Evaluator | undefined {

@@ -131,5 +131,14 @@ function changesOf(input: HookInput, effect: TargetEffect): Step['changes'] {
   compare('zone', input.meta.zone, meta.zone);
   compare('ttl', input.packet.ip.ttl, packet.ip.ttl);
   compare('tos', input.packet.ip.tos, packet.ip.tos);
+  compare('source', input.packet.ip.source, packet.ip.source);
+  compare('destination', input.packet.ip.destination, packet.ip.destination);
+  compare('mss', mssOf(input.packet), mssOf(packet));
+  compare('lengthBytes', input.packet.lengthBytes, packet.lengthBytes);
   return changes;
+}
+
+/** '' stands for a segment size that is not known. */
+function mssOf({ l4 }: Packet): Scalar {
+  return 'sourcePort' in l4 ? (l4.mss ?? '') : '';
 }

@@ -75,6 +75,7 @@ function outcomeOf(way: Way): HookOutcome {
     meta: way.input.meta,
     ...(way.end.kind === 'nat' ? { nat: way.end.nat } : {}),
     ...(way.notrack ? { notrack: true } : {}),
+    ...(way.input.touched && way.input.touched.length > 0 ? { touched: way.input.touched } : {}),
     steps: way.steps,
   };
 }
@@ -201,8 +202,16 @@ function applyEffect(context: TableContext, effect: TargetEffect, way: Way, dept
 function continued(way: Way, effect: TargetEffect & { kind: 'continue' }): Way {
   const packet = effect.packet ?? way.input.packet;
   const meta = effect.notrack ? { ...way.input.meta, conntrack: 'untracked' as const } : effect.meta;
-  if (packet === way.input.packet && meta === undefined) return way;
-  const input = { ...way.input, packet, meta: meta ?? way.input.meta };
+  const { touched = [] } = way.input;
+  const adds = effect.touched !== undefined && !touched.includes(effect.touched);
+  if (packet === way.input.packet && meta === undefined && !effect.template && !adds) return way;
+  const input: HookInput = {
+    ...way.input,
+    packet,
+    meta: meta ?? way.input.meta,
+    ...(effect.template ? { hasTemplate: true } : {}),
+    ...(adds ? { touched: [...touched, effect.touched!] } : {}),
+  };
   return { ...way, input, notrack: way.notrack || effect.notrack === true };
 }
 
@@ -223,12 +232,17 @@ function haveOnePacket(ways: readonly Way[]): boolean {
   const first = ways[0];
   return ways.every(
     (way) =>
-      way.input.packet === first?.input.packet && way.input.meta === first.input.meta && way.notrack === first.notrack,
+      way.input.packet === first?.input.packet &&
+      way.input.meta === first.input.meta &&
+      way.notrack === first.notrack &&
+      way.input.touched === first.input.touched &&
+      way.input.hasTemplate === first.input.hasTemplate,
   );
 }
 
 function keyOf(way: Way): string {
-  return `${endKey(way)} ${JSON.stringify([way.notrack, way.input.packet, way.input.meta])}`;
+  const { packet, meta, touched = [], hasTemplate } = way.input;
+  return `${endKey(way)} ${JSON.stringify([way.notrack, packet, meta, touched, hasTemplate === true])}`;
 }
 
 const endKeys = new WeakMap<object, string>();

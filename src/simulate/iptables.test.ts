@@ -100,14 +100,15 @@ describe('traversal', () => {
   });
 
   it('walks both ways at an unmodelled target, for that rule alone', () => {
-    const outcomes = forward(['-A FORWARD -p tcp -j SYNPROXY --sack-perm', '-A FORWARD -j DROP']);
+    const hmark = '-j HMARK --hmark-tuple src --hmark-rnd 0x0000cafe --hmark-mod 10';
+    const outcomes = forward([`-A FORWARD -p tcp ${hmark}`, '-A FORWARD -j DROP']);
     expect(verdicts(outcomes)).toEqual(
       expect.arrayContaining([
         ['drop', 0, 1],
         ['unknown', 0, 1],
       ]),
     );
-    expect(verdicts(forward(['-A FORWARD -p udp -j SYNPROXY --sack-perm', '-A FORWARD -j DROP']))).toEqual(DROPPED);
+    expect(verdicts(forward([`-A FORWARD -p udp ${hmark}`, '-A FORWARD -j DROP']))).toEqual(DROPPED);
   });
 
   it('is unsure in a chain with a line that it does not understand, and only there', () => {
@@ -416,7 +417,12 @@ describe('targets', () => {
       '-A KUBE-POSTROUTING -m comment --comment "x" -j MASQUERADE --random-fully',
     ];
     const [marked] = run('nat', 'postrouting', lines, { meta: { mark: 0x4000 } });
-    expect(marked!.nat).toEqual({ kind: 'source', to: { address: '10.78.0.11' }, masquerade: true });
+    expect(marked!.nat).toEqual({
+      kind: 'source',
+      to: { address: '10.78.0.11' },
+      masquerade: true,
+      fullyRandom: true,
+    });
     expect(marked!.meta.mark).toBe(0);
     const [plain] = run('nat', 'postrouting', lines);
     expect(plain!.nat).toBeUndefined();
@@ -467,7 +473,9 @@ describe('targets', () => {
     ];
     const [outcome] = run('mangle', 'prerouting', lines);
     expect(outcome!.packet).toMatchObject({ ip: { ttl: 63, tos: 0x10 }, l4: { mss: 1300 } });
-    const [raw] = run('raw', 'prerouting', [':PREROUTING ACCEPT [0:0]', '-A PREROUTING -j CT --notrack']);
+    const [raw] = run('raw', 'prerouting', [':PREROUTING ACCEPT [0:0]', '-A PREROUTING -j CT --notrack'], {
+      meta: { conntrack: 'none' },
+    });
     expect(raw).toMatchObject({ notrack: true, meta: { conntrack: 'untracked' } });
   });
 });

@@ -1,0 +1,40 @@
+import type { HookInput } from './hook.ts';
+import { linkNamed } from './hook-input.ts';
+import { lookupRoute, type RouteFound } from './routes.ts';
+import { interfaceKey, readSysctl } from './sysctl.ts';
+
+/**
+ * The smaller MTU of the packet's route and of the route back to its source, in bytes; that of the way on alone where there
+ * is no way back (tcpmss_reverse_mtu in xt_TCPMSS.c, get_tcpmss in nft_rt.c). Undefined where it is not known. What the
+ * kernel has learnt of the path besides (`ip route show cache`) is not collected.
+ */
+export function pathMtu(input: HookInput): number | undefined {
+  const there = input.route && routeMtu(input, input.route);
+  const back = backMtu(input);
+  if (there === undefined || back === undefined) return undefined;
+  return back === 'none' ? there : Math.min(there, back);
+}
+
+function backMtu(input: HookInput): number | 'none' | undefined {
+  const key = { destination: input.packet.ip.source, tos: 0, mark: 0 };
+  const lookup = lookupRoute(input.snapshot, input.place, key);
+  if (lookup.state === 'unseen' || lookup.cut !== undefined) return undefined;
+  const mtus = new Set(
+    lookup.ways.map(({ found, doubt }) => {
+      if (doubt !== undefined) return undefined;
+      return REFUSING.has(found.type) ? ('none' as const) : routeMtu(input, found);
+    }),
+  );
+  return mtus.size === 1 ? [...mtus][0] : undefined;
+}
+
+const REFUSING = new Set(['none', 'unreachable', 'prohibit', 'blackhole']);
+
+/** The route's own, else its device's (ip_dst_mtu_maybe_forward, ip6_dst_mtu_maybe_forward). */
+function routeMtu({ snapshot, place, family }: HookInput, { route, hop, type }: RouteFound): number | undefined {
+  if (route?.mtu !== undefined) return route.mtu;
+  const device = type === 'local' ? 'lo' : hop?.device;
+  if (device === undefined) return undefined;
+  const own = family === 6 ? readSysctl(snapshot, place, interfaceKey(6, device, 'mtu')) : undefined;
+  return own?.state === 'seen' ? own.value : linkNamed(snapshot, place, device)?.mtu;
+}
