@@ -1,5 +1,5 @@
 /** Which matches, statements and targets of a fixture the walk cannot decide, or does not model. */
-import type { IptablesRuleset } from '../../src/parse/iptables-save.ts';
+import type { IptablesMatch, IptablesRuleset } from '../../src/parse/iptables-save.ts';
 import type { NftRuleset } from '../../src/parse/nft-json.ts';
 import type { HookInput, HookName } from '../../src/simulate/hook.ts';
 import { compileMatches, isModelled } from '../../src/simulate/iptables-match.ts';
@@ -57,10 +57,12 @@ function ofIptables({ tables }: IptablesRuleset, packets: readonly HookInput[], 
   for (const table of tables) {
     const chains = new Set(table.chains.map((chain) => chain.name));
     for (const rule of table.chains.flatMap((chain) => chain.rules)) {
+      const protocol = compileMatches(rule.matches.flatMap(onlyProtocol));
+      const meant = packets.filter((packet) => protocol.evaluate(packet).chance.max > 0);
       for (const match of rule.matches) {
         if (!isModelled(match) && !NOT_IN_THE_STATE.has(match.module)) found.add(`not modelled: ${rule.text}`);
         const compiled = compileMatches([match]);
-        if (packets.some((packet) => compiled.evaluate(packet).undecided.length > 0)) found.add(`-m ${match.module}`);
+        if (meant.some((packet) => compiled.evaluate(packet).undecided.length > 0)) found.add(`-m ${match.module}`);
       }
       const target = compileTarget(rule.target, (name) => chains.has(name));
       for (const packet of packets) {
@@ -70,6 +72,12 @@ function ofIptables({ tables }: IptablesRuleset, packets: readonly HookInput[], 
       }
     }
   }
+}
+
+/** A module of ports says nothing about packets of protocols that the rule is not about. */
+function onlyProtocol(match: IptablesMatch): IptablesMatch[] {
+  const options = match.options.filter(({ name }) => name === 'p');
+  return match.module === 'ip' && options.length > 0 ? [{ module: 'ip', options }] : [];
 }
 
 function ofNft({ tables }: NftRuleset, packets: readonly HookInput[], found: Set<string>): void {

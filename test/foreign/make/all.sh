@@ -41,3 +41,8 @@ unset PROBES
 PROBES=ufw.probes.json make ufw nft ufw/iptables-nft
 PROBES=ufw.probes.json make ufw legacy ufw/iptables-legacy
 PROBES=fail2ban.probes.json make fail2ban nft fail2ban/iptables-nft
+
+PROBES=cni-plugins.probes.json make cni-plugins nft /usr/lib/cni iptables cni-plugins/iptables-nft
+PROBES=cni-plugins.probes.json make cni-plugins legacy /usr/lib/cni iptables cni-plugins/iptables-legacy
+PROBES=cni-plugins.probes.json make cni-plugins nft "${PROGRAMS:-}/cni-1.9" nftables cni-plugins/nftables
+PROBES=netavark.probes.json make netavark nft netavark/iptables-nft

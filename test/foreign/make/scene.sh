@@ -119,7 +119,7 @@ stable() {
 
 # Neighbours are known, and from then on the other namespaces take what arrives and say nothing.
 quiet() {
-  for from in outside client web; do
+  for from in $(ip netns list | cut -d" " -f1); do
     for to in 10.80.0.1 10.244.0.10 10.244.0.4 fd80::1 fd44::10 fd44::4; do
       ip netns exec "$from" ping -c1 -W1 "$to" > /dev/null 2>&1 &
       pings="${pings:-} $!"
@@ -131,12 +131,18 @@ quiet() {
   while read -r address _ device _ mac _; do
     ip neigh replace "$address" dev "$device" lladdr "$mac" nud permanent
   done < "$SCRATCH/neighbours"
-  for name in outside client web; do
+  for name in $(ip netns list | cut -d" " -f1); do
     ip -n "$name" neigh show nud reachable nud stale nud delay nud probe > "$SCRATCH/neighbours"
     while read -r address _ device _ mac _; do
       ip -n "$name" neigh replace "$address" dev "$device" lladdr "$mac" nud permanent
     done < "$SCRATCH/neighbours"
-    ip netns exec "$name" nft -f - <<END
+    sink "$name"
+  done
+}
+
+# sink NAME: a namespace that answers nothing but who has an address.
+sink() {
+  ip netns exec "$1" nft -f - <<END
 table inet quiet {
   chain in {
     type filter hook prerouting priority -400; policy drop;
@@ -144,7 +150,6 @@ table inet quiet {
   }
 }
 END
-  done
 }
 
 # finish FOLDER [PROBES]: the state as a fixture; then, if asked for, real packets through it.
