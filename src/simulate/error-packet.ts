@@ -49,7 +49,7 @@ export function tcpReset(packet: Packet, by: 'tcp' | 'reject' = 'tcp'): Packet |
   const reset = { protocol: 'tcp', sourcePort: l4.destinationPort, destinationPort: l4.sourcePort } as const;
   return turned(
     packet,
-    { ...reset, flags: ['rst', 'ack'] },
+    { ...reset, flags: l4.flags?.includes('ack') ? ['rst'] : ['rst', 'ack'] },
     familyOf(packet.ip.source) === 4 ? 40 : 60,
     by === 'tcp' ? packet.ip.tos : 0,
   );
