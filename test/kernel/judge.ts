@@ -140,16 +140,24 @@ function endObjection(judged: Judged, story: Story): string | undefined {
   }
   const answered = protocol === 'tcp' ? seen.connected : (seen.answers?.length ?? 0) > 0;
   const isAnswered = story.ends.length > 1 && story.ends[1]!.end === 'delivered' && first.end === 'delivered';
-  if (answered !== isAnswered) return `the sender ${answered ? 'got an answer' : 'got no answer'} (${first.end})`;
+  // An error about the third packet ends a connection that was there.
+  const isUndone = protocol === 'tcp' && story.ends.length > 2 && isError(told.senderSees);
+  if (answered !== isAnswered && !isUndone)
+    return `the sender ${answered ? 'got an answer' : 'got no answer'} (${first.end})`;
   return toldObjection(seen, first.end === 'delivered' ? told.senderSees : first.senderSees, story);
+}
+
+function isError(senderSees: string): boolean {
+  return senderSees.startsWith('icmp') || senderSees === 'reset';
 }
 
 function toldObjection(seen: Observation, senderSees: string, story: Story): string | undefined {
   const remote = seen.queue.find(([, origin]) => origin === 2 || origin === 3);
   const isTold = seen.error !== null || seen.soError !== null || remote !== undefined;
-  const mustBe = senderSees.startsWith('icmp') || senderSees === 'reset';
-  // What is dropped on its way out of its own host is told by EPERM or not at all.
-  if (isTold && !mustBe && seen.error === 'EPERM' && story.ends.length === 1) return undefined;
+  const mustBe = isError(senderSees);
+  const refused = story.ends[0]!.end === 'dropped-by-rule' || story.ends[0]!.end === 'rejected-by-rule';
+  // What a rule keeps on its way out of its own host is told by EPERM as well (NF_DROP_GETERR).
+  if (seen.error === 'EPERM' && refused) return undefined;
   if (isTold !== mustBe) {
     const errors = `${seen.error} ${seen.soError} ${remote?.join(' ')}`;
     return `the sender ${isTold ? `was told ${errors}` : 'was told nothing'}, not ${senderSees}`;

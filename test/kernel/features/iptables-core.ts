@@ -83,10 +83,12 @@ export function aimedWords(aim: Aim): string {
           ` --sport ${ends.sourcePort}`,
           '',
         ]);
+  // Where neighbours ask each other, a rule for all protocols would meet their questions too.
+  const named = aim.network.realNeighbours && packet.family === 6;
   const parts = [
     draw.chance(0.5) ? `-s ${ends.source}` : '',
     draw.chance(0.5) ? `-d ${ends.destination}` : '',
-    draw.chance(0.8) ? `-p ${protocol}${ports === '' ? '' : ` -m ${protocol}${ports}`}` : '',
+    named || draw.chance(0.8) ? `-p ${protocol}${ports === '' ? '' : ` -m ${protocol}${ports}`}` : '',
   ];
   return parts.filter((part) => part !== '').join(' ');
 }
