@@ -49,6 +49,11 @@ export type Stage =
   | { readonly name: 'underlay'; readonly device: string }
   | { readonly name: 'encapsulate'; readonly device: string };
 
+export interface SocketOwner {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** Devices and the route of the packet within its present namespace. */
 export interface Path {
   readonly input?: string;
@@ -58,6 +63,8 @@ export interface Path {
   readonly route?: RouteFound;
   /** Sent by a socket of this namespace. */
   readonly local: boolean;
+  /** Whose socket that is, where the question told it (`-m owner`, `meta skuid`). */
+  readonly owner?: SocketOwner;
   /** The packet and mark by which the output hook has it routed anew (ip_route_me_harder). */
   readonly reroute?: { readonly packet: Packet; readonly mark: number };
 }

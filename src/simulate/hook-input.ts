@@ -38,7 +38,7 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
       ...(tracking.current ? { status: statusOf(tracking.current.connection) } : {}),
       answer: connection?.answer ?? reversed(tupleOf(packet)),
     },
-    ...(path.local && !isIncoming ? { socket: {} } : {}),
+    ...(path.local && !isIncoming ? { socket: path.owner ?? {} } : {}),
     ...(path.route && hook !== 'prerouting' ? { route: path.route } : {}),
     ...(tracking.touched ? { touched: touchedAt(tracking, place) } : {}),
     masqueradeAddress: () => {

@@ -32,10 +32,11 @@ export function output(walk: Walk, cursor: Cursor): Move {
 
 function sent(walk: Walk, cursor: Cursor, found: RouteFound): Cursor {
   const packet = fitted(walk, cursor, found, withSourceAddress(walk, cursor, found));
+  const { owner } = cursor.path;
   return {
     ...cursor,
     packet,
-    path: { local: true, route: found, output: deviceOf(found) },
+    path: { local: true, route: found, output: deviceOf(found), ...(owner ? { owner } : {}) },
     stage: { name: 'hook', hook: 'output', next: 0, after: { name: 'reroute' } },
   };
 }

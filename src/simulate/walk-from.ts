@@ -2,7 +2,7 @@ import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import { type CondensedTrace, condense } from './condense.ts';
 import { NO_CONNECTIONS, type Tracking, untouched } from './conntrack.ts';
-import type { Cursor, Stage, Walk } from './cursor.ts';
+import type { Cursor, SocketOwner, Stage, Walk } from './cursor.ts';
 import { explore } from './explore.ts';
 
 /** Where a packet begins: a socket of a namespace, or a wire that ends at a device. */
@@ -17,6 +17,8 @@ export interface WalkStart {
   readonly fit?: boolean;
   /** The socket's mark (SO_MARK, socket(7)). */
   readonly mark?: number;
+  /** The user and group of the process that sends it (a socket's, socket(7)); absent: not known. */
+  readonly owner?: SocketOwner;
 }
 
 /** Walks one packet, without what becomes of the errors that its ends send. */
@@ -26,7 +28,7 @@ export function walkFrom(walk: Walk, start: WalkStart, tracking: Tracking = NO_C
 }
 
 function startCursor(start: WalkStart, tracking: Tracking): Cursor {
-  const { arrivesBy, packet, mark } = start;
+  const { arrivesBy, packet, mark, owner } = start;
   return {
     place: { node: start.from.node, namespace: start.from.namespace },
     stage: startStage(start),
@@ -34,7 +36,7 @@ function startCursor(start: WalkStart, tracking: Tracking): Cursor {
     // An error comes with the connection of the packet that it is about.
     meta: tracking.current ? { ...untouched(mark), conntrack: 'related' } : untouched(mark),
     tracking,
-    path: { local: arrivesBy === undefined },
+    path: { local: arrivesBy === undefined, ...(owner ? { owner } : {}) },
     visited: [],
   };
 }
