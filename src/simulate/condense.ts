@@ -6,6 +6,8 @@ export interface CondensedTrace {
   readonly trace: Trace;
   /** The cursor at each leaf, by segment: what the way back begins with. */
   readonly ends: ReadonlyMap<number, End>;
+  /** The walks of the errors that leaves sent, by segment: their ends tell which connections were left behind. */
+  readonly errors?: ReadonlyMap<number, CondensedTrace>;
 }
 
 /** Makes segments of the graph's chains: a segment begins at the root, behind a fork, and where ways meet. */

@@ -246,6 +246,15 @@ export function withMark(tracking: Tracking, meta: Meta): Tracking {
   return { ...tracking, connections, current: { ...current, connection } };
 }
 
+/** A rule resets the connection of the packet in hand (nf_conntrack_tcp_set_closing). */
+export function closing(tracking: Tracking): Tracking {
+  const { current } = tracking;
+  if (!current?.connection.confirmed || !current.connection.tcp) return tracking;
+  const connection = { ...current.connection, tcp: { ...current.connection.tcp, state: 'CL' as const } };
+  const connections = tracking.connections.map((one) => (isSameEntry(one, connection) ? connection : one));
+  return { ...tracking, connections, current: { ...current, connection } };
+}
+
 /** The entry is taken out of the table (nf_ct_kill); the packet in hand keeps it. */
 export function withoutCurrent(tracking: Tracking): Tracking {
   const { current, connections } = tracking;

@@ -1,7 +1,7 @@
 import { familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { CondensedTrace } from './condense.ts';
-import type { Tracking } from './conntrack.ts';
+import { closing, release, type Tracking } from './conntrack.ts';
 import type { Cursor, End, Walk } from './cursor.ts';
 import { sourceFor } from './output.ts';
 import type { LeafEnd, Segment, Trace } from './trace.ts';
@@ -13,19 +13,20 @@ import { type WalkStart, walkFrom } from './walk-from.ts';
  * tunnel's outer packet goes to the tunnel's host and never to who sent the inner one.
  */
 export function withErrors(walk: Walk, start: WalkStart, walked: CondensedTrace): CondensedTrace {
+  const errors = new Map<number, CondensedTrace>();
   const segments = walked.trace.segments.map((segment, index): Segment => {
     const end = walked.ends.get(index);
-    if (!end?.errorPacket || !('end' in segment.then)) return segment;
+    if (!end?.errorPacket || !('end' in segment.then) || end.cursor.packet.inner) return segment;
+    const errorPacket = addressed(walk, end);
+    const error = errorWalk(walk, start, end, errorPacket);
+    errors.set(index, error);
     // biome-ignore lint/suspicious/noThenProperty: a segment is never awaited; the trace's contract names it so.
-    return { ...segment, then: leafWithError(walk, start, end, segment.then) };
+    return { ...segment, then: leafWithError(segment.then, errorPacket, error.trace) };
   });
-  return { ...walked, trace: { ...walked.trace, segments } };
+  return { ...walked, trace: { ...walked.trace, segments }, errors };
 }
 
-function leafWithError(walk: Walk, start: WalkStart, end: End, leaf: LeafEnd): LeafEnd {
-  if (end.cursor.packet.inner) return leaf;
-  const errorPacket = addressed(walk, end);
-  const errorTrace = errorWalk(walk, start, end, errorPacket);
+function leafWithError(leaf: LeafEnd, errorPacket: Packet, errorTrace: Trace): LeafEnd {
   return { ...leaf, errorPacket, errorTrace, ...(neverArrives(errorTrace) ? { senderSees: 'nothing' } : {}) };
 }
 
@@ -40,21 +41,23 @@ function addressed(walk: Walk, { cursor, errorPacket }: End): Packet {
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
 }
 
-function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet): Trace {
+function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet): CondensedTrace {
   const expect = {
     tuple: reversed(tupleOf(start.packet)),
     ...(start.arrivesBy === undefined ? { place: start.from } : {}),
   };
   const bridged = bridgedReset(cursor, packet);
   const sender: WalkStart = bridged ?? { from: cursor.place, packet };
-  const tracking = bridged ? { connections: cursor.tracking.connections } : attached(cursor.tracking);
-  return walkFrom({ world: walk.world, expect }, sender, tracking).trace;
+  const reset = packet.l4.protocol === 'tcp' ? closing(cursor.tracking) : cursor.tracking;
+  const tracking = bridged ? release(reset) : attached(reset);
+  return walkFrom({ world: walk.world, expect }, sender, tracking);
 }
 
 /** An error belongs to the connection of the packet that it is about, even an unconfirmed one (nf_ct_attach). */
-function attached({ connections, current }: Tracking): Tracking {
-  if (!current) return { connections };
-  return { connections, current: { connection: current.connection, reply: !current.reply } };
+function attached(tracking: Tracking): Tracking {
+  const { current } = tracking;
+  if (!current) return tracking;
+  return { ...tracking, current: { connection: current.connection, reply: !current.reply } };
 }
 
 /**

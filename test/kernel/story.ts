@@ -1,6 +1,7 @@
 import type { Packet } from '../../src/net/packet.ts';
 import type { Place } from '../../src/net/place.ts';
 import type { Connection } from '../../src/simulate/conntrack.ts';
+import type { End } from '../../src/simulate/cursor.ts';
 import type { Disposition, SenderSees, Step } from '../../src/simulate/trace.ts';
 import type { Talk } from './conversation.ts';
 import { leavingPacket, type Path, pathsOf, stepsOf } from './paths.ts';
@@ -18,12 +19,15 @@ export interface Expected {
 export interface Story {
   readonly events: readonly Expected[];
   readonly steps: readonly Step[];
+  /** Of the packet, of its answer, of TCP's third packet; not of the errors about them. */
   readonly ends: readonly { readonly end: Disposition; readonly place: Place; readonly senderSees: SenderSees }[];
   /** The walk does not know how it goes on; what it says so far must still hold. */
   readonly isUnknown: boolean;
   readonly because: string;
   /** The entries that the packets of this way leave behind. */
   readonly connections: readonly Connection[];
+  /** Whether these are known; else those of the packet before count. */
+  readonly isLast?: boolean;
 }
 
 /** The namespace of the case that a place stands for. */
@@ -51,7 +55,10 @@ function continued(talk: Talk, path: Path, story: Story, wires: ReadonlySet<stri
   const { errorTrace } = path.leaf;
   if (errorTrace) {
     const errors = pathsOf(errorTrace);
-    return errors?.filter((error) => error.isPossible).map((error) => together(story, ofPath(error, wires)));
+    const ends = talk.walked.errors?.get(path.segment)?.ends;
+    return errors
+      ?.filter((error) => error.isPossible)
+      .map((error) => together(story, { ...ofPath(error, wires), ...leftBy(ends?.get(error.segment)) }));
   }
   const next = talk.next.get(path.segment);
   if (!next) return [story];
@@ -60,9 +67,11 @@ function continued(talk: Talk, path: Path, story: Story, wires: ReadonlySet<stri
 }
 
 function storyOf(talk: Talk, path: Path, wires: ReadonlySet<string>): Story {
-  const end = talk.walked.ends.get(path.segment);
-  const tracking = end?.cursor.tracking;
-  return { ...ofPath(path, wires), connections: tracking?.connections ?? [] };
+  return { ...ofPath(path, wires), ...leftBy(talk.walked.ends.get(path.segment)) };
+}
+
+function leftBy(end: End | undefined): Pick<Story, 'connections' | 'isLast'> {
+  return { connections: end?.cursor.tracking.connections ?? [], isLast: end !== undefined };
 }
 
 function ofPath(path: Path, wires: ReadonlySet<string>): Story {
@@ -98,6 +107,6 @@ function together(a: Story, b: Story): Story {
     ends: [...a.ends, ...b.ends],
     isUnknown: a.isUnknown || b.isUnknown,
     because: a.because || b.because,
-    connections: b.connections.length > 0 ? b.connections : a.connections,
+    connections: b.isLast ? b.connections : a.connections,
   };
 }

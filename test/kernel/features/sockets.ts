@@ -1,0 +1,121 @@
+import type { CasePacket, CaseSocket } from '../case.ts';
+import type { Feature } from '../feature.ts';
+import type { Network } from '../network.ts';
+
+/* Listeners bound in every way, each on a port of its own, and a packet to it. */
+
+const FIRST_PORT = 3000;
+
+interface Binding {
+  readonly name: string;
+  /** Undefined: not for this packet. */
+  readonly sockets: (network: Network, packet: CasePacket) => readonly Partial<CaseSocket>[] | undefined;
+}
+
+function destinationOf(network: Network, packet: CasePacket): string {
+  return network.hostAt(packet.destination)?.ns ?? packet.ns;
+}
+
+function inputOf(network: Network, packet: CasePacket): string | undefined {
+  return network.stops(packet).find((stop) => stop.hook === 'INPUT' && !stop.isReply)?.input;
+}
+
+const BINDINGS: readonly Binding[] = [
+  {
+    name: 'socket address',
+    sockets: (network, packet) => {
+      const host = network.hostAt(packet.destination);
+      const other = network.draw.chance(0.7) ? packet.destination : packet.family === 4 ? '127.0.0.1' : '::1';
+      return host && [{ family: packet.family, address: other }];
+    },
+  },
+  {
+    name: 'socket any',
+    sockets: (network, packet) => [
+      network.draw.chance(0.5)
+        ? { family: 4, address: '0.0.0.0' }
+        : { family: 6, address: '::', v6only: packet.family === 6 },
+    ],
+  },
+  {
+    name: 'socket v6only',
+    sockets: (network) => [{ family: 6, address: '::', v6only: network.draw.chance(0.5) }],
+  },
+  {
+    name: 'socket mapped address',
+    sockets: (_network, packet) =>
+      packet.family === 4 ? [{ family: 6, address: `::ffff:${packet.destination}` }] : undefined,
+  },
+  {
+    name: 'socket device',
+    sockets: (network, packet) => {
+      const input = inputOf(network, packet);
+      if (input === undefined) return undefined;
+      const device = network.draw.chance(0.7) ? input : 'lo';
+      return [{ family: 6, address: '::', device }];
+    },
+  },
+  {
+    name: 'socket reuseport',
+    sockets: (_network, packet) => {
+      const one = { family: packet.family, address: packet.family === 4 ? '0.0.0.0' : '::', reuseport: true } as const;
+      return [one, one];
+    },
+  },
+  {
+    name: 'socket freebind',
+    sockets: (_network, packet) => [
+      { family: packet.family, address: packet.family === 4 ? '10.66.0.1' : 'fd66::1', freebind: true },
+    ],
+  },
+  {
+    name: 'socket transparent',
+    sockets: (_network, packet) => [
+      { family: packet.family, address: packet.family === 4 ? '10.66.0.2' : 'fd66::2', transparent: true },
+    ],
+  },
+];
+
+function socketFeature({ name, sockets }: Binding): Feature {
+  return {
+    name,
+    add: (network) => {
+      const { draw } = network;
+      const index = network.packets.findIndex(
+        (packet) => packet.protocol !== 'icmp' && packet.destinationPort < FIRST_PORT,
+      );
+      if (index < 0 || network.packets.length >= 8) return false;
+      const model = draw.pick(network.packets.filter((packet) => packet.protocol !== 'icmp'));
+      const port = FIRST_PORT + network.packets.length;
+      const packet: CasePacket = { ...model, sourcePort: 21_000 + network.packets.length, destinationPort: port };
+      const bound = sockets(network, packet);
+      if (!bound) return false;
+      network.packets.push(packet);
+      const ns = destinationOf(network, packet);
+      for (const one of bound) {
+        const socket = { family: 6, address: '::', ...one, protocol: packet.protocol, port } as CaseSocket;
+        network.add({ kind: 'socket', ns, socket, feature: name });
+      }
+      return true;
+    },
+  };
+}
+
+const ECHO: Feature = {
+  name: 'sysctl icmp_echo_ignore_all',
+  add: (network) => {
+    const packet = network.packets.find((one) => one.protocol === 'icmp');
+    if (!packet) return false;
+    const key = packet.family === 4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all';
+    network.add({
+      kind: 'sysctl',
+      ns: destinationOf(network, packet),
+      key,
+      value: '1',
+      feature: 'sysctl icmp_echo_ignore_all',
+    });
+    return true;
+  },
+};
+
+export const SOCKET_FEATURES: readonly Feature[] = [...BINDINGS.map(socketFeature), ECHO];
