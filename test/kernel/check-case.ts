@@ -125,6 +125,11 @@ function tablesOfBoth(one: KernelCase, run: RealRun): ReadonlySet<string> {
   );
 }
 
+function mayMeet(key: string, family: '4' | '6'): boolean {
+  const ruleFamily = key.split(' ')[2]!;
+  return { '4': '4', '6': '6', ip: '4', ip6: '6' }[ruleFamily] === family || !/^(4|6|ip6?)$/.test(ruleFamily);
+}
+
 /** The namespace in which a rule ended the packet. */
 function deathAt({ end, place }: Story['ends'][number]): string {
   return end === 'dropped-by-rule' || end === 'rejected-by-rule' ? namespaceOf(place) : '';
@@ -150,7 +155,9 @@ function counterObjections(
     const min = all.reduce((sum, one) => sum + one.min, 0);
     const max = all.reduce((sum, one) => sum + one.max, 0);
     if (unordered.has(tableOf(rule.key)) && deaths.has(rule.ns)) return [];
-    const isTalk = talkative.has(rule.ns) && !rule.text.startsWith('iptables');
+    const isTalk = (['4', '6'] as const).some(
+      (family) => talkative.has(`${rule.ns} ${family}`) && mayMeet(rule.key, family),
+    );
     if (moved >= min && (moved <= max || isTalk)) return [];
     const wanted = min === max ? String(min) : `${min} to ${max}`;
     return [`${rule.ns}: ${rule.text} counted ${moved}, the walks say ${wanted}`];

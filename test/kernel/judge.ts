@@ -17,7 +17,7 @@ export interface Observation {
   readonly answers?: readonly (readonly [string, number, number])[];
   readonly received: readonly { readonly socket: number }[];
   readonly events: readonly WireEvent[];
-  /** Namespaces in which IPv6's own talk was seen meanwhile: its packets meet the rules as well. */
+  /** `NS FAMILY` whose own talk was seen meanwhile: its packets meet the rules as well. */
   readonly talkative: readonly string[];
 }
 
@@ -141,7 +141,7 @@ function endObjection(judged: Judged, story: Story): string | undefined {
   const answered = protocol === 'tcp' ? seen.connected : (seen.answers?.length ?? 0) > 0;
   const isAnswered = story.ends.length > 1 && story.ends[1]!.end === 'delivered' && first.end === 'delivered';
   // An error about the third packet ends a connection that was there.
-  const isUndone = protocol === 'tcp' && story.ends.length > 2 && isError(told.senderSees);
+  const isUndone = protocol === 'tcp' && isError(story.ends[2]?.senderSees ?? '');
   if (answered !== isAnswered && !isUndone)
     return `the sender ${answered ? 'got an answer' : 'got no answer'} (${first.end})`;
   return toldObjection(seen, first.end === 'delivered' ? told.senderSees : first.senderSees, story);

@@ -5,7 +5,7 @@ import { askCase, repliesOf, snapshotOfCase } from './collect-case.ts';
 import type { Driver } from './driver.ts';
 import type { Observation } from './judge.ts';
 import { type DriverStep, setUpSteps } from './steps-of-case.ts';
-import { isHousekeeping, type RawEvent, wireEvent } from './wire-event.ts';
+import { housekeepingOf, type RawEvent, wireEvent } from './wire-event.ts';
 
 /** A case that was made real: what was read before the packets and after them, and what became of each. */
 export interface RealRun {
@@ -73,10 +73,13 @@ type RawObservation = Omit<Observation, 'events' | 'talkative'> & {
 
 function observationOf(raw: RawObservation): Observation {
   const { before, ...rest } = raw;
-  const talk = [...(before ?? []), ...raw.events].filter(isHousekeeping);
+  const talk = [...(before ?? []), ...raw.events].flatMap((event) => {
+    const family = housekeepingOf(event);
+    return family === undefined ? [] : [`${event[0]} ${family}`];
+  });
   return {
     ...rest,
     events: raw.events.flatMap((event) => wireEvent(event) ?? []),
-    talkative: [...new Set(talk.map(([ns]) => ns))],
+    talkative: [...new Set(talk)],
   };
 }

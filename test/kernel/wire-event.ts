@@ -53,12 +53,13 @@ export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEven
   };
 }
 
-/** Whether it is the network's own talk of IPv6, which passes rules and moves their counters. */
-export function isHousekeeping(raw: RawEvent): boolean {
+/** The family whose own talk it is (IGMP, neighbour discovery), which passes rules and moves their counters. */
+export function housekeepingOf(raw: RawEvent): 4 | 6 | undefined {
   const bytes = Buffer.from(raw[4], 'hex');
   const ip = ipHeader(bytes, raw[3]);
-  if (ip?.hopByHop) return true;
-  return ip?.protocol === 58 && IS_HOUSEKEEPING(bytes[ip.l4At]!);
+  if (ip?.protocol === IGMP) return 4;
+  if (ip?.hopByHop) return 6;
+  return ip?.protocol === 58 && IS_HOUSEKEEPING(bytes[ip.l4At]!) ? 6 : undefined;
 }
 
 interface IpHeader {
@@ -99,6 +100,7 @@ function header4(frame: Buffer, at: number): IpHeader {
 }
 
 const FRAGMENT_HEADER = 44;
+const IGMP = 2;
 
 function header6(frame: Buffer, at: number): IpHeader {
   const fragmented = frame[at + 6] === FRAGMENT_HEADER;
@@ -128,7 +130,7 @@ const IS_HOUSEKEEPING = (type: number): boolean => (type >= 130 && type <= 137) 
 function l4Of(bytes: Buffer, protocol: number): Pick<WireEvent, 'what' | 'sourcePort' | 'destinationPort'> | undefined {
   if (protocol === 1) return { what: `icmp ${bytes[0]}/${bytes[1]}` };
   if (protocol === 58) return IS_HOUSEKEEPING(bytes[0]!) ? undefined : { what: `icmp ${bytes[0]}/${bytes[1]}` };
-  if (protocol === 2) return undefined;
+  if (protocol === IGMP) return undefined;
   if (protocol !== 6 && protocol !== 17) return { what: `protocol ${protocol}` };
   const ports = { sourcePort: bytes.readUInt16BE(0), destinationPort: bytes.readUInt16BE(2) };
   if (protocol === 17) return { what: 'udp', ...ports };
