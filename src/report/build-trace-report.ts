@@ -1,7 +1,7 @@
 import type { Flow } from '../diagnose/derived.ts';
 import { type ClusterAddresses, clusterAddresses } from '../diagnose/leaf-health.ts';
 import { isCertain, type Leaf } from '../diagnose/leaves.ts';
-import type { Chance, LeafEnd } from '../simulate/trace.ts';
+import type { LeafEnd } from '../simulate/trace.ts';
 import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import type { Question } from '../target/question.ts';
 import { reportPlace } from './build-report.ts';
@@ -107,21 +107,24 @@ function summaryOf(ends: readonly TraceEnd[], flow: Flow): string {
 
 function toldTogether(ends: readonly TraceEnd[]): string {
   const groups = [...Map.groupBy(ends, (end) => `${end.leg === 'forward' ? '' : 'the answer: '}${end.text}`)];
-  const shown = groups.slice(0, TOLD_MAX).map(([text, all]) => `${text}${shareText(all.map((end) => end.chance))}`);
+  const shown = groups.slice(0, TOLD_MAX).map(([text, all]) => toldWithShare(text, all));
   const more = groups.length > TOLD_MAX ? `; and ${groups.length - TOLD_MAX} more ends` : '';
   return `${shown.join('; ')}${more}`;
 }
 
-function shareText(chances: readonly Chance[]): string {
-  const sum = {
+/** What only something undecided may lead to is told as a perhaps. */
+function toldWithShare(text: string, ends: readonly TraceEnd[]): string {
+  const chance = {
     min: Math.min(
       1,
-      chances.reduce((total, chance) => total + chance.min, 0),
+      ends.reduce((total, end) => total + end.chance.min, 0),
     ),
     max: Math.min(
       1,
-      chances.reduce((total, chance) => total + chance.max, 0),
+      ends.reduce((total, end) => total + end.chance.max, 0),
     ),
   };
-  return isCertain(sum) ? '' : ` [${chanceText(sum)} of the connections]`;
+  if (isCertain(chance)) return text;
+  if (chance.min > 0) return `${text} [${chanceText(chance)} of the connections]`;
+  return `perhaps ${text}${chance.max < 1 ? ` [at most ${chanceText({ min: chance.max, max: chance.max })} of the connections]` : ''}`;
 }

@@ -109,7 +109,7 @@ function placeInSource({ source, values }: Step): string {
 
 function passedText(step: Step): string {
   const failed = step.values['failed'];
-  return `${ruleName(step)}: not ${String(failed ?? 'matched')} | ${placeInSource(step)}${String(step.values['ruleText'] ?? '')}`;
+  return `${ruleName(step)}: fails at ${String(failed ?? 'its matches')} | ${placeInSource(step)}${String(step.values['ruleText'] ?? '')}`;
 }
 
 function natChanges(step: Step): string[] {

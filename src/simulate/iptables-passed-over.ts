@@ -28,7 +28,7 @@ export function passedOverStep(
       ...(rule.packets === undefined ? {} : { packets: rule.packets }),
       ...(rule.bytes === undefined ? {} : { bytes: rule.bytes }),
     },
-    text: `passed over: not ${failed}`,
+    text: `passed over: fails at ${failed}`,
     changes: [],
     features: [],
   };

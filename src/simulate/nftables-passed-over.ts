@@ -23,7 +23,7 @@ export function passedOverStep(rule: NftRule, chain: NftChain, before: NftState,
       failed,
       ...(rule.packets === undefined ? {} : { packets: rule.packets }),
     },
-    text: `passed over: not ${failed}`,
+    text: `passed over: fails at ${failed}`,
     changes: [],
     features: [],
   };
