@@ -15,6 +15,7 @@ const BARE_META = new Set(['iif', 'oif', 'iifname', 'oifname', 'iiftype', 'oifty
 const QUOTED = new Set(['iif', 'oif', 'iifname', 'oifname', 'iifkind', 'oifkind', 'iifgroup', 'oifgroup', 'hour']);
 
 export function renderNftStatement(statement: unknown): string {
+  if (typeof statement === 'string') return statement;
   const node = nftNode(statement);
   if (!node) return statement === null ? 'xt' : JSON.stringify(statement);
   const body = asRecord(node.body);

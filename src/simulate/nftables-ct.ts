@@ -11,12 +11,14 @@ export function evaluateCt(body: unknown, scope: NftScope, what: string): NftDat
   const ct = asRecord(body) ?? {};
   const key = (asText(ct.key) ?? '').replace(/^ip6? /, '');
   if (key === 'state') return stateDatum(scope);
-  if (hasTemplate(scope.state)) return ofTemplate(key, scope, what);
   if (!hasEntry(scope.state)) return ABSENT;
   return ofEntry(key, ct, scope, what);
 }
 
-/** A packet whose zone was set before conntrack saw it carries a template in the place of an entry (nft_ct_set_zone_eval). */
+/**
+ * A packet whose zone was set before conntrack saw it carries a template in the place of an entry (nft_ct_set_zone_eval):
+ * it is new, and has no other key.
+ */
 export function hasTemplate({ meta }: NftState): boolean {
   return meta.conntrack === 'none' && meta.zone !== 0;
 }
@@ -31,12 +33,6 @@ function stateDatum({ state }: NftScope): NftDatum {
   const { conntrack } = state.meta;
   if (conntrack !== 'none') return numberOf('ct_state', CT_STATE[conntrack]!);
   return numberOf('ct_state', hasTemplate(state) ? CT_STATE.new! : CT_STATE.invalid!);
-}
-
-function ofTemplate(key: string, { state }: NftScope, what: string): NftDatum {
-  if (key === 'zone') return numberOf('integer', state.meta.zone);
-  if (key === 'mark') return numberOf('mark', 0);
-  return key === 'direction' ? numberOf('ct_dir', 0) : notKnown(what);
 }
 
 function ofEntry(key: string, ct: Readonly<Record<string, unknown>>, scope: NftScope, what: string): NftDatum {

@@ -9,6 +9,7 @@ export type NftType =
   | 'inet_proto'
   | 'inet_service'
   | 'ifname'
+  | 'ifindex'
   | 'mark'
   | 'ct_state'
   | 'ct_status'
@@ -36,7 +37,7 @@ export type NftDatum =
   /** One value, not known which, from `from` to `to` inclusive. */
   | { readonly kind: 'span'; readonly type: NftType; readonly from: bigint; readonly to: bigint; readonly what: string }
   /** A name, of a device with its index where that is known. */
-  | { readonly kind: 'text'; readonly type: 'ifname'; readonly text: string; readonly index?: number }
+  | { readonly kind: 'text'; readonly type: 'ifname' | 'ifindex'; readonly text: string; readonly index?: number }
   | { readonly kind: 'concat'; readonly parts: readonly NftDatum[] }
   /** A map's right side, still in libnftables' JSON: its type is known only to whoever uses it. */
   | { readonly kind: 'literal'; readonly literal: unknown }
@@ -57,8 +58,13 @@ export function numberOf(type: NftType, value: bigint | number): NftDatum {
   return { kind: 'number', type, value: BigInt(value) };
 }
 
-export function nameOf(device: string, index?: number): NftDatum {
-  return { kind: 'text', type: 'ifname', text: device, ...(index === undefined ? {} : { index }) };
+export function nameOf(device: string): NftDatum {
+  return { kind: 'text', type: 'ifname', text: device };
+}
+
+/** A device by its index; '' is index 0, no device. */
+export function indexOf(device: string, index: number | undefined): NftDatum {
+  return { kind: 'text', type: 'ifindex', text: device, ...(index === undefined ? {} : { index }) };
 }
 
 export function notKnown(what: string): NftDatum {

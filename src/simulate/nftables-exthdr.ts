@@ -9,7 +9,7 @@ import { truth } from './truth.ts';
  * headers the fragment header alone, and of TCP's options it knows the MSS.
  */
 
-/** Whether the packet carries it; 'absent': the expression itself leaves the rule. */
+/** Whether the packet carries it (`exists`, `missing`); 'absent': the expression itself leaves the rule. */
 export function headerPresence(kind: string, body: unknown, scope: NftScope): Truth | 'absent' {
   const { input, state } = scope;
   const { packet } = state;
@@ -23,17 +23,18 @@ export function headerPresence(kind: string, body: unknown, scope: NftScope): Tr
     case 'tcp option':
       return tcpOption(name, scope);
     case 'sctp chunk':
-      return packet.l4.protocol === 'sctp' ? 'unknown' : 'absent';
+      return packet.l4.protocol === 'sctp' ? 'unknown' : 'no';
     case 'dccp option':
-      return packet.l4.protocol === 33 ? 'unknown' : 'absent';
+      return packet.l4.protocol === 33 ? 'unknown' : 'no';
     default:
       return 'unknown';
   }
 }
 
-function tcpOption(name: string | undefined, { state }: NftScope): Truth | 'absent' {
+/** nft adds no condition on the protocol: what is no TCP lacks the option. */
+function tcpOption(name: string | undefined, { state }: NftScope): Truth {
   const { l4, ip } = state.packet;
-  if (l4.protocol !== 'tcp' || (ip.fragmentOffset ?? 0) > 0) return 'absent';
+  if (l4.protocol !== 'tcp' || (ip.fragmentOffset ?? 0) > 0) return 'no';
   const isSyn = l4.flags === undefined ? undefined : l4.flags.includes('syn');
   if (name === 'maxseg' && l4.mss !== undefined) return 'yes';
   // Only a SYN bears these (RFC 9293 §3.7.1, RFC 7323, RFC 2018).

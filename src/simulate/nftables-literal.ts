@@ -18,7 +18,7 @@ export type NftPattern =
 
 /** Undefined where the literal is not understood. */
 export function readLiteral(literal: unknown, type: NftType): NftPattern | undefined {
-  if (type === 'ifname') return readName(literal);
+  if (type === 'ifname' || type === 'ifindex') return readName(literal, type);
   const single = readNumber(literal, type);
   if (single !== undefined) return { kind: 'span', from: single, to: single };
   const node = nftNode(literal);
@@ -62,7 +62,9 @@ function readSymbol(text: string, type: NftType): bigint | undefined {
   if (type === 'ether_addr') return readMac(text);
   const symbol = SYMBOLS[type]?.[text];
   if (symbol !== undefined) return BigInt(symbol);
-  return /^(\d+|0x[0-9a-f]+)$/i.test(text) ? BigInt(text) : undefined;
+  // nft 1.0.6 prints so what its own table of types lacks (`ct original proto-dst { 53, 80 }`).
+  const number = text.endsWith(' [invalid type]') ? text.slice(0, -' [invalid type]'.length) : text;
+  return /^(\d+|0x[0-9a-f]+)$/i.test(number) ? BigInt(number) : undefined;
 }
 
 function readAddress(text: string, family: Family): bigint | undefined {
@@ -74,9 +76,15 @@ function readMac(text: string): bigint | undefined {
   return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) ? BigInt(`0x${text.replaceAll(':', '')}`) : undefined;
 }
 
-function readName(literal: unknown): NftPattern | undefined {
+/** nft prints a device's index as its name, or as a number where no device has it. */
+function readName(literal: unknown, type: 'ifname' | 'ifindex'): NftPattern | undefined {
   if (typeof literal === 'number') return { kind: 'index', index: literal };
   if (typeof literal !== 'string') return undefined;
+  if (type === 'ifindex') {
+    return /^\d+$/.test(literal)
+      ? { kind: 'index', index: Number(literal) }
+      : { kind: 'text', text: literal, prefix: false };
+  }
   if (literal.endsWith('\\*')) return { kind: 'text', text: `${literal.slice(0, -2)}*`, prefix: false };
   if (literal.endsWith('*')) return { kind: 'text', text: literal.slice(0, -1), prefix: true };
   return { kind: 'text', text: literal, prefix: false };

@@ -101,7 +101,7 @@ function setZone(direction: string | undefined, value: NftDatum, state: NftState
 }
 
 /**
- * A packet that is no TCP, or has not the option, is left as it is. The kernel only ever lowers an MSS
+ * What is no TCP leaves the rule, a packet without the option is left as it is. The kernel only ever lowers an MSS
  * (nft_exthdr_tcp_set_eval in net/netfilter/nft_exthdr.c).
  */
 function setTcpOption(
@@ -112,8 +112,8 @@ function setTcpOption(
 ): Written {
   const { state } = scope;
   const { l4 } = state.packet;
+  if (l4.protocol !== 'tcp' || (state.packet.ip.fragmentOffset ?? 0) > 0) return { state: undefined, features: [] };
   const found = headerPresence('tcp option', body, scope);
-  if (found === 'absent' || l4.protocol !== 'tcp') return { state: undefined, features: [] };
   if (found === 'no') return { state, features: [] };
   if (body.name !== 'maxseg' || l4.mss === undefined || value.kind !== 'number') return { state, features: [what] };
   const mss = Math.min(l4.mss, Number(value.value));

@@ -1,7 +1,7 @@
 import type { Link } from '../parse/ip-link.ts';
 import { asRecord, asText } from '../parse/nft-node.ts';
 import { linkNamed } from './hook-input.ts';
-import { ABSENT, type NftDatum, nameOf, notKnown, numberOf } from './nftables-datum.ts';
+import { ABSENT, indexOf, type NftDatum, nameOf, notKnown, numberOf } from './nftables-datum.ts';
 import { evaluatePacketType } from './nftables-packet-type.ts';
 import { type NftScope, protocolOf } from './nftables-state.ts';
 
@@ -97,14 +97,14 @@ const DEVICE_KEY = /^(?<side>[io])if(?<what>|name|type|kind|group)$/;
 
 function deviceDatum(key: string, scope: NftScope, what: string): NftDatum {
   const { input } = scope;
-  if (key === 'sdif' || key === 'sdifname') return slaveDatum(scope, what);
+  if (key === 'sdif' || key === 'sdifname') return slaveDatum(key, scope, what);
   const asked = DEVICE_KEY.exec(key)?.groups;
   if (!asked) return notKnown(what);
   const name = asked.side === 'i' ? input.input : input.output;
   if (asked.what === 'name') return nameOf(name ?? '');
-  if (name === undefined) return asked.what === '' ? nameOf('') : ABSENT;
+  if (name === undefined) return asked.what === '' ? indexOf('', 0) : ABSENT;
   const link = linkNamed(input.snapshot, input.place, name);
-  if (asked.what === '') return nameOf(name, link?.index);
+  if (asked.what === '') return indexOf(name, link?.index);
   return link ? propertyOf(link, asked.what!, what) : notKnown(what);
 }
 
@@ -120,11 +120,11 @@ function propertyOf(link: Link, property: string, what: string): NftDatum {
 }
 
 /** The device by which a packet came into a VRF; none without one. */
-function slaveDatum({ input }: NftScope, what: string): NftDatum {
+function slaveDatum(key: 'sdif' | 'sdifname', { input }: NftScope, what: string): NftDatum {
   const link = linkNamed(input.snapshot, input.place, input.input);
   const master = linkNamed(input.snapshot, input.place, link?.master);
   if (!link || (link.master !== undefined && !master) || master?.kind === 'vrf' || link.kind === 'vrf') {
     return notKnown(what);
   }
-  return nameOf('');
+  return key === 'sdif' ? indexOf('', 0) : nameOf('');
 }

@@ -2,7 +2,7 @@ import { bitsToAddress } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import { asNumber, asText } from '../parse/nft-node.ts';
 import type { NftDatum } from './nftables-datum.ts';
-import { fieldAt } from './nftables-fields.ts';
+import { fieldAt, fieldOf } from './nftables-fields.ts';
 import type { Written } from './nftables-mangle.ts';
 import { carriedProtocols, evaluatePayload } from './nftables-payload.ts';
 import type { NftScope } from './nftables-state.ts';
@@ -60,9 +60,17 @@ function namedField(
   body: Readonly<Record<string, unknown>>,
   packet: Packet,
 ): { readonly protocol: string; readonly name: string } | undefined {
-  if (body.base === undefined) return { protocol: asText(body.protocol) ?? '', name: asText(body.field) ?? '' };
-  const offset = asNumber(body.offset) ?? -1;
-  return fieldAt(carriedProtocols(packet), asText(body.base) ?? '', offset, asNumber(body.len) ?? -1);
+  const protocols = carriedProtocols(packet);
+  if (body.base !== undefined) {
+    return fieldAt(protocols, asText(body.base) ?? '', asNumber(body.offset) ?? -1, asNumber(body.len) ?? -1);
+  }
+  const protocol = asText(body.protocol) ?? '';
+  const name = asText(body.field) ?? '';
+  if (protocol !== 'th') return { protocol, name };
+  // Whatever header the packet has there.
+  const field = fieldOf('th', name);
+  if (name === 'sport' && 'type' in packet.l4) return { protocol: 'icmp', name: 'type and code' };
+  return field && fieldAt(protocols, 'th', field.offset, field.length);
 }
 
 /** Undefined where the packet would be a broken one, or the field is none that the walk knows. */
@@ -78,6 +86,9 @@ function withField(packet: Packet, protocol: string, field: string, value: bigin
   if (protocol === 'tcp' && field === 'flags' && l4.protocol === 'tcp') {
     const flags = Object.keys(TCP_FLAGS).filter((flag) => (Number(value) & TCP_FLAGS[flag]!) !== 0);
     return { ...packet, l4: { ...l4, flags } };
+  }
+  if ('type' in l4 && field === 'type and code') {
+    return { ...packet, l4: { ...l4, type: Number(value >> 8n), code: Number(value & 0xffn) } };
   }
   if ('type' in l4 && (field === 'type' || field === 'code' || field === 'id')) {
     return { ...packet, l4: { ...l4, [field]: Number(value) } };

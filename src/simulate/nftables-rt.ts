@@ -1,10 +1,9 @@
 import { type Address, addressToBits } from '../net/address.ts';
 import { asRecord, asText } from '../parse/nft-node.ts';
-import { linkNamed } from './hook-input.ts';
 import { ABSENT, type NftDatum, notKnown, numberOf } from './nftables-datum.ts';
 import { networkBytes } from './nftables-header.ts';
-import { type NftScope, protocolOf } from './nftables-state.ts';
-import { lookupRoute, type RouteFound } from './routes.ts';
+import type { NftScope } from './nftables-state.ts';
+import { pathMtu } from './path-mtu.ts';
 
 /** TCP_MSS_DEFAULT of include/linux/tcp.h, where the MTU leaves no room. */
 const MSS_DEFAULT = 536;
@@ -35,30 +34,9 @@ function addressDatum(address: Address): NftDatum {
 }
 
 /** The MSS that fits the way there and the way back (get_tcpmss). */
-function mssDatum(scope: NftScope, what: string): NftDatum {
-  const { input, state } = scope;
-  const there = input.route ? mtuOf(input.route, scope) : undefined;
-  const back = backMtu(scope);
-  if (there === undefined || back === undefined) return notKnown(what);
-  const mtu = back === 'none' ? there : Math.min(there, back);
+function mssDatum({ input, state }: NftScope, what: string): NftDatum {
+  const mtu = pathMtu({ ...input, packet: state.packet, meta: state.meta });
+  if (mtu === undefined) return notKnown(what);
   const headers = networkBytes(state.packet) + TCP_BYTES;
   return numberOf('integer', mtu <= headers || mtu > 0xffff ? MSS_DEFAULT : mtu - headers);
-}
-
-function backMtu(scope: NftScope): number | 'none' | undefined {
-  const { input, state } = scope;
-  const { ip, l4 } = state.packet;
-  const key = { destination: ip.source, tos: 0, mark: 0, l4: { protocol: protocolOf(l4) } };
-  const lookup = lookupRoute(input.snapshot, input.place, key);
-  if (lookup.state === 'unseen' || lookup.cut !== undefined) return undefined;
-  const mtus = new Set(lookup.ways.map((way) => (way.doubt === undefined ? mtuOf(way.found, scope) : undefined)));
-  if (lookup.ways.every((way) => !way.found.route)) return 'none';
-  return mtus.size === 1 ? [...mtus][0] : undefined;
-}
-
-/** The route's own MTU, else its device's (ip_dst_mtu_maybe_forward without what was learnt on the path). */
-function mtuOf(found: RouteFound, { input }: NftScope): number | undefined {
-  if (found.route?.mtu !== undefined) return found.route.mtu;
-  const device = found.type === 'local' ? 'lo' : found.hop?.device;
-  return linkNamed(input.snapshot, input.place, device)?.mtu;
 }

@@ -47,6 +47,8 @@ function keyOfOne(literal: unknown, type: NftType): string | undefined {
       return typeof literal === 'string' && /^[0-9.]+$/.test(literal) ? literal : undefined;
     case 'ipv6_addr':
       return typeof literal === 'string' ? parseAddress(literal) : undefined;
+    case 'ifindex':
+      return typeof literal === 'string' && !/^\d+$/.test(literal) ? `"${literal}` : undefined;
     case 'ifname':
       return typeof literal === 'string' && !literal.endsWith('*') ? `"${literal}` : undefined;
     default: {

@@ -17,7 +17,7 @@ export function evaluateSocket(body: unknown, scope: NftScope, what: string): Nf
   const isFirst =
     l4.protocol === 'tcp' && l4.flags !== undefined && l4.flags.includes('syn') && !l4.flags.includes('ack');
   if (input.hook === 'output' || !isFirst || !isComplete(sockets)) return notKnown(what);
-  const match = findListener(sockets.value, state.packet, { input: input.input });
+  const match = findListener(sockets.value, state.packet, input.input);
   if (match.found === 'none') return ABSENT;
   if (asRecord(body)?.key !== 'wildcard') return notKnown(what);
   const { address } = match.socket;

@@ -14,6 +14,7 @@ import {
   unknownEffect,
 } from './nftables-branch.ts';
 import { hasTemplate } from './nftables-ct.ts';
+import { notKnown } from './nftables-datum.ts';
 import { after, evaluateExpression, lookupIn, setNamed } from './nftables-expression.ts';
 import { headerPresence } from './nftables-exthdr.ts';
 import { mangleChoices } from './nftables-mangle.ts';
@@ -32,6 +33,7 @@ const CANDIDATES_MAX = 64;
 
 /** What one statement of a rule does with the packet (nft(8) "Statements"). */
 export function runStatement(statement: unknown, scope: NftScope): readonly NftBranch[] {
+  if (typeof statement === 'string') return runText(statement, scope);
   const node = nftNode(statement);
   const { state } = scope;
   switch (node?.kind) {
@@ -112,8 +114,8 @@ function runReset(body: unknown, scope: NftScope, what: string): readonly NftBra
   const { l4 } = state.packet;
   const option = asRecord(nftNode(body)?.body);
   const found = headerPresence(nftNode(body)?.kind ?? '', option, scope);
-  if (found === 'absent') return [one(BREAK, state)];
-  if (found === 'no' || l4.protocol !== 'tcp') return [one(NEXT, state)];
+  if (l4.protocol !== 'tcp' || (state.packet.ip.fragmentOffset ?? 0) > 0) return [one(BREAK, state)];
+  if (found === 'no') return [one(NEXT, state)];
   if (option?.name !== 'maxseg') return [{ ...one(NEXT, state), features: [what] }];
   const { mss: _, ...rest } = l4;
   return [one(NEXT, { ...state, packet: { ...state.packet, l4: rest } })];
@@ -198,6 +200,31 @@ function runReject(body: unknown, scope: NftScope): readonly NftBranch[] {
 }
 
 function runMangle(body: unknown, scope: NftScope): readonly NftBranch[] {
+  const ways = mangled(body, scope);
+  if (!hasLostCondition(body)) return ways;
+  // nft 1.0.6 shows `icmp type set …` as this, without the condition on the protocol that the kernel has.
+  const undecided = { chance: UNDECIDED, fork: 'undecided', doubts: [renderNftStatement({ mangle: body })] } as const;
+  return [...ways, one(BREAK, scope.state)].map((way) => ({ ...way, ...undecided }));
+}
+
+/** `th sport set th sport & 0x00ff`: half of a port is no port. */
+function hasLostCondition(body: unknown): boolean {
+  const { key, value } = asRecord(body) ?? {};
+  return isPort(key) && nftNode(value) !== undefined && isPort(firstOperand(value));
+}
+
+function isPort(expression: unknown): boolean {
+  return asRecord(asRecord(expression)?.payload)?.protocol === 'th';
+}
+
+function firstOperand(expression: unknown): unknown {
+  const node = nftNode(expression);
+  return Array.isArray(node?.body) && (node.kind === '&' || node.kind === '|')
+    ? firstOperand(node.body[0])
+    : expression;
+}
+
+function mangled(body: unknown, scope: NftScope): readonly NftBranch[] {
   return mangleChoices(body, scope).map(({ state, features, lost: isLost, ...likelihood }) => ({
     ...(isLost ? lost(scope.state, features.join('; ')) : one(state ? NEXT : BREAK, state ?? scope.state)),
     ...likelihood,
@@ -239,6 +266,16 @@ function runSetUpdate(body: unknown, scope: NftScope, what: string): readonly Nf
     const test = testOf(op === 'delete' ? 'yes' : isTaken(update, name, scope), [what]);
     return fromTest(test, withTouched(scope, name, op, datum)).map((way) => ({ ...way, ...after(likelihood, way) }));
   });
+}
+
+const MAP_UPDATE = /^(?<op>add|update|delete) @(?<name>\S+) \{ /;
+
+/** A statement that nft 1.0.6 has no JSON for is printed in its own language: `add @m { ip saddr : 0x7 }`. */
+function runText(statement: string, scope: NftScope): readonly NftBranch[] {
+  const { op, name } = MAP_UPDATE.exec(statement)?.groups ?? {};
+  if (op === undefined || name === undefined) return unknownEffect(scope.state, statement);
+  // The key may be a field that the packet has not, and then the rule is left.
+  return fromTest(testOf('unknown', [statement]), withTouched(scope, name, op, notKnown(statement)));
 }
 
 function isTaken(update: Readonly<Record<string, unknown>>, name: string, scope: NftScope): Truth {

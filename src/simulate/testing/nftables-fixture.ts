@@ -8,6 +8,7 @@ import type { FactArgs, FactName, Facts } from '../../snapshot/facts.ts';
 import type { Observed, Snapshot } from '../../snapshot/snapshot.ts';
 import type { HookInput, HookName, HookOutcome } from '../hook.ts';
 import { nftHookEntries } from '../nftables.ts';
+import type { RouteFound } from '../routes.ts';
 
 /** Test helper: a snapshot of some facts, and one packet taken through a table or a recorded node's tables. */
 export interface FixtureFact {
@@ -75,7 +76,13 @@ export interface FixturePacket {
   readonly original?: { readonly to: Address; readonly l4: L4 };
   /** Chains of a lower priority see the packet before conntrack does. */
   readonly conntrackAt?: number;
+  readonly status?: NonNullable<HookInput['connection']['status']>;
+  readonly route?: RouteFound;
+  readonly touched?: readonly string[];
 }
+
+/** Of a connection whose first packet this is. */
+export const FIRST = { expected: 'no', seenReply: 'no', assured: 'no', confirmed: 'no' } as const;
 
 export function syn(destinationPort: number, sourcePort: number | 'ephemeral' = 40000): L4 {
   return { protocol: 'tcp', sourcePort, destinationPort, flags: ['syn'], mss: 1460 };
@@ -113,7 +120,10 @@ export function inputOf(hook: HookName, snapshot: Snapshot, given: FixturePacket
         ...(ports ? { sourcePort: ports.sourcePort, destinationPort: ports.destinationPort } : {}),
       },
       reply: given.reply ?? false,
+      ...(given.status ? { status: given.status } : {}),
     },
+    ...(given.route ? { route: given.route } : {}),
+    ...(given.touched ? { touched: given.touched } : {}),
     masqueradeAddress: () => undefined,
   };
 }
@@ -139,7 +149,8 @@ export function throughHook(
       // The kernel asks NAT chains once, about the first packet of a tracked connection.
       const passedBy = entry.nat && (done.nat !== undefined || meta.conntrack !== 'new');
       if (done.verdict.kind !== 'accept' || passedBy) return [done];
-      return entry.evaluate({ ...start, packet: done.packet, meta }).map((next) => carriedOn(done, next));
+      const touched = [...(start.touched ?? []), ...(done.touched ?? [])];
+      return entry.evaluate({ ...start, packet: done.packet, meta, touched }).map((next) => carriedOn(done, next));
     });
   }
   return outcomes;
@@ -163,6 +174,7 @@ function carriedOn(done: HookOutcome, next: HookOutcome): HookOutcome {
       l4: 'sourcePort' in l4 ? { ...l4, destinationPort: to.port ?? l4.destinationPort } : l4,
     },
     ...(nat ? { nat } : {}),
+    touched: [...(done.touched ?? []), ...(next.touched ?? [])],
     steps: [...done.steps, ...next.steps],
   };
 }
