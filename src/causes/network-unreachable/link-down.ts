@@ -1,7 +1,7 @@
-import { type Ask, defineCause, type Given } from '../../diagnose/cause.ts';
+import { defineCause, type Given } from '../../diagnose/cause.ts';
 import { placesOfFlow } from '../../diagnose/check.ts';
 import { type DeadEnd, deadEnds, probeEvidence, stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
-import { type Place, podPlace } from '../../net/place.ts';
+import type { Place } from '../../net/place.ts';
 import { parsePrefix, prefixContains } from '../../net/prefix.ts';
 import type { Link } from '../../parse/ip-link.ts';
 import type { Pod } from '../../snapshot/objects.ts';
@@ -25,7 +25,7 @@ export const linkDown = defineCause({
   at: 'path-node',
   needs: ['flows', 'links', 'gate', 'api.pods', 'api.nodes'],
   refines: ['no-listener'],
-  check(given, place, ask) {
+  check(given, place) {
     const links = given.links.value;
     const found: Found[] = [
       ...deadEnds(given.flows, { ends: ['link-down'], at: place }).flatMap((end) => metAt(end, links)),
@@ -54,10 +54,8 @@ export const linkDown = defineCause({
         ...probeEvidence(distinctBy(found, (one) => one.end.flow.id).map((one) => one.end.flow)),
       ],
       place: { ...place, object: devices.map((one) => one.device).join(', ') },
-      change: devices.flatMap((one) => [
-        ...broughtUp(one, place),
-        ...(one.isBridge && !one.isUp ? portsEnabled(found, one.device, given, place, ask) : []),
-      ]),
+      // The ports of a bridge come back with it (snapshot/apply-link-change.ts).
+      change: devices.flatMap((one) => broughtUp(one, place)),
       fix: {
         summary: fixSummary(devices, place),
         commands: devices.flatMap((one) => commandsFor(one, place)),
@@ -179,32 +177,6 @@ function broughtUp({ device, isUp, routes }: Found, place: Place): SnapshotChang
     { op: 'link', place, device, set: { up: true }, text: `${device} up` },
     ...routes.map((line): SnapshotChange => ({ op: 'route', place, act: 'add', line, text: `ip route add ${line}` })),
   ];
-}
-
-/**
- * A bridge that comes up enables its ports (br_stp_enable_bridge in net/bridge/br_stp_if.c): those of the pods that the
- * packets came from or were for.
- */
-function portsEnabled(
-  found: readonly Found[],
-  bridge: string,
-  given: Links,
-  place: Place,
-  ask: Ask<'links'>,
-): SnapshotChange[] {
-  const addresses = new Set(
-    found.flatMap(({ end: { leaf } }) => [leaf.end.packet.ip.source, leaf.end.packet.ip.destination]),
-  );
-  const ports = [...addresses].flatMap((address) => {
-    const pod = podOfAddress(given['api.pods'].value, address);
-    if (pod?.spec.nodeName !== place.node) return [];
-    const own = ask('links', podPlace(place.node, pod.metadata.namespace ?? 'default', pod.metadata.name));
-    const indexes = own.state === 'seen' ? own.value.map((link) => link.peerIndex) : [];
-    return given.links.value.filter((link) => indexes.includes(link.index));
-  });
-  return ports
-    .filter((port) => port.master === bridge && port.flags.includes('UP') && port.bridgePort?.state === 'disabled')
-    .map(({ name }) => ({ op: 'link', place, device: name, set: { up: true }, text: `its port ${name} enabled` }));
 }
 
 function commandsFor({ device, isUp, isBridge, routes }: Found, place: Place): string[] {
