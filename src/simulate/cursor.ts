@@ -5,7 +5,7 @@ import type { Place } from '../net/place.ts';
 import type { Snapshot, Unseen } from '../snapshot/snapshot.ts';
 import type { Tracking } from './conntrack.ts';
 import type { DatapathGate } from './datapath.ts';
-import type { HookName } from './hook.ts';
+import type { HookLayer, HookName } from './hook.ts';
 import type { RouteFound } from './routes.ts';
 import type { Chance, Disposition, Fork, SenderSees, Step } from './trace.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
@@ -23,14 +23,33 @@ export interface Walk {
   readonly world: World;
   /** The client's own socket or, for a client outside the cluster, the tuple that it waits for. Set on the way back. */
   readonly expect?: { readonly place?: Place; readonly tuple: Tuple };
+  /** What the bridges learnt from the packet that is answered (`Cursor.visited` at its end). */
+  readonly learnt?: readonly string[];
 }
 
 /** Where in the kernel a packet stands: what is done to it next. */
 export type Stage =
   /** A local socket, or a tunnel of the kernel's, sends it. `fit`: as an application that heeds its own MTU does. */
-  | { readonly name: 'output'; readonly fit?: boolean }
+  | {
+      readonly name: 'output';
+      readonly fit?: boolean;
+      /** A tunnel's outer packet: the device that it must leave by, and the mark that it is routed by. */
+      readonly device?: string;
+      readonly routeMark?: number;
+    }
   /** A frame comes in by a device. */
-  | { readonly name: 'arrive'; readonly device: string }
+  | {
+      readonly name: 'arrive';
+      readonly device: string;
+      /** From a device of this namespace that has handed it up: no new stay begins. */
+      readonly within?: true;
+      /** Its prerouting has been run in the bridge already (ip_sabotage_in). */
+      readonly sabotaged?: true;
+      /** For this host whatever its MAC (PACKET_HOST). */
+      readonly mine?: true;
+      /** It has passed the device's ingress hook. */
+      readonly hooked?: true;
+    }
   /** A frame is in a bridge; without `port` the host itself put it in. */
   | {
       readonly name: 'bridge';
@@ -39,13 +58,27 @@ export type Stage =
       readonly hooked?: boolean;
       readonly before?: string;
     }
-  | { readonly name: 'hook'; readonly hook: HookName; readonly next: number; readonly after: Stage }
+  | {
+      readonly name: 'hook';
+      readonly hook: HookName;
+      /** A device's or a bridge's hook, not IP's. */
+      readonly layer?: HookLayer;
+      readonly next: number;
+      readonly after: Stage;
+    }
   | { readonly name: 'route-input' }
   | { readonly name: 'reroute' }
   | { readonly name: 'deliver' }
   /** After the postrouting hook: size, neighbour. */
   | { readonly name: 'finish' }
-  | { readonly name: 'transmit'; readonly device: string }
+  | {
+      readonly name: 'transmit';
+      readonly device: string;
+      /** Put out by a bridge, after the IP hooks or without. */
+      readonly bridged?: 'hooked' | 'plain';
+      /** It has passed the device's egress hook. */
+      readonly hooked?: true;
+    }
   | { readonly name: 'underlay'; readonly device: string }
   | { readonly name: 'encapsulate'; readonly device: string };
 
@@ -91,6 +124,8 @@ export interface End {
   readonly because?: string;
   readonly wants?: readonly Request[];
   readonly errorPacket?: Packet;
+  /** Where the fault lies that ends it, where that is elsewhere: the packet is not sent since nobody can answer there. */
+  readonly place?: Place;
 }
 
 export interface Way {

@@ -6,7 +6,7 @@ import type { Link } from '../parse/ip-link.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import { type Connection, touchedAt } from './conntrack.ts';
 import { type Cursor, familyAt, type World } from './cursor.ts';
-import type { HookInput, HookName } from './hook.ts';
+import type { HookInput, HookLayer, HookName } from './hook.ts';
 import { addressTypeOf } from './routes.ts';
 import { selectIpv4Source, selectIpv6Source } from './select-source.ts';
 import { interfaceKey, readSysctl } from './sysctl.ts';
@@ -16,19 +16,20 @@ import { reversed, tupleOf } from './tuple.ts';
 /** What a rule set sees of a packet at a hook. */
 export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: HookName): HookInput {
   const { place, packet, meta, path, tracking } = cursor;
+  const layer = cursor.stage.name === 'hook' ? cursor.stage.layer : undefined;
   const isIncoming = hook === 'prerouting' || hook === 'input' || hook === 'forward';
   const isOutgoing = hook === 'forward' || hook === 'output' || hook === 'postrouting';
   const connection = tracking.current?.connection;
   const reply = tracking.current?.reply ?? false;
   return {
     hook,
+    ...(layer ? { layer } : {}),
     family: familyAt(cursor),
     place,
     snapshot,
     packet,
     meta,
-    ...(isIncoming && path.input !== undefined ? { input: path.input } : {}),
-    ...(isOutgoing && path.output !== undefined ? { output: path.output } : {}),
+    ...(layer ? devicesAt(hook, layer) : devicesOf(path, isIncoming, isOutgoing)),
     ...(path.physicalInput === undefined ? {} : { physicalInput: path.physicalInput }),
     ...(path.physicalOutput === undefined ? {} : { physicalOutput: path.physicalOutput }),
     addressType: (address, device) => addressTypeOf(snapshot, place, address, device),
@@ -46,6 +47,24 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
       return address === 'none' ? undefined : address;
     },
     ...(record === undefined ? {} : { record }),
+  };
+}
+
+type Devices = Pick<HookInput, 'input' | 'output'>;
+
+function devicesOf(path: Cursor['path'], isIncoming: boolean, isOutgoing: boolean): Devices {
+  return {
+    ...(isIncoming && path.input !== undefined ? { input: path.input } : {}),
+    ...(isOutgoing && path.output !== undefined ? { output: path.output } : {}),
+  };
+}
+
+/** A device's hook names that device, a bridge's the ports (nf_ingress, nf_hook_egress, br_forward.c, br_input.c). */
+function devicesAt(hook: HookName, layer: HookLayer): Devices {
+  if (layer.kind === 'device') return hook === 'ingress' ? { input: layer.device } : { output: layer.device };
+  return {
+    ...(layer.input === undefined ? {} : { input: layer.input }),
+    ...(layer.output === undefined ? {} : { output: layer.output }),
   };
 }
 

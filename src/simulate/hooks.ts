@@ -2,6 +2,7 @@ import { confirm } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk } from './cursor.ts';
 import { familyAt, go, prefixed, stop, unknownEnd } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
+import { frameHookList } from './frame-hook.ts';
 import { trackAtHook } from './hook-conntrack.ts';
 import { type HookItem, hookList } from './hook-list.ts';
 import { runNat } from './hook-nat.ts';
@@ -12,7 +13,10 @@ import type { Step } from './trace.ts';
 export function runHook(walk: Walk, start: Cursor): Move {
   let cursor = start as AtHook;
   const { hook } = cursor.stage;
-  const list = hookList(walk.world.snapshot, cursor.place, familyAt(cursor), hook);
+  const { layer } = cursor.stage;
+  const list = layer
+    ? frameHookList(walk.world.snapshot, cursor.place, hook, layer)
+    : hookList(walk.world.snapshot, cursor.place, familyAt(cursor), hook);
   if (list.incomplete.length > 0) {
     const wants = wantsAt(walk.world.snapshot, cursor.place, cursor);
     return stop(unknownEnd(cursor, list.incomplete.join('; '), wants));

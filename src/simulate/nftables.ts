@@ -2,6 +2,7 @@ import type { Request } from '../host/host.ts';
 import type { Family } from '../net/address.ts';
 import { formatPlace, type Place } from '../net/place.ts';
 import type { NftChain, NftTable, NftTableName } from '../parse/nft-json.ts';
+import { asRecord, nftNode } from '../parse/nft-node.ts';
 import { isComplete, type Seen, type Snapshot, type Source } from '../snapshot/snapshot.ts';
 import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { walkBaseChain } from './nftables-chain.ts';
@@ -15,6 +16,8 @@ export type NftHookEntry = HookEntry & {
   readonly family: NftEntryFamily;
   /** Of ingress and egress chains: the devices. */
   readonly devices?: readonly string[];
+  /** Of bridge chains: whether a rule of the table looks at connections, so that bridged frames are tracked. */
+  readonly tracks?: () => boolean;
 };
 
 export interface NftHookEntries {
@@ -139,12 +142,17 @@ function entryOf(table: NftTable, chain: TableParts['bases'][number], source: So
     hook: base.hook,
     family,
     ...(base.device ? { devices: base.device } : {}),
+    ...(family === 'bridge' ? { tracks: () => tracksConnections(table) } : {}),
     ...(base.type === 'route' ? { reroutes: true } : {}),
     ...(chain.handle === undefined
       ? {}
       : { registered: { group: `${table.family} ${table.name}`, order: chain.handle } }),
     evaluate: (input) => evaluate(table, chain, source, family, input),
   };
+}
+
+function tracksConnections(table: NftTable): boolean {
+  return table.chains.some((chain) => chain.rules.some((rule) => looksAtConnection(rule.statements)));
 }
 
 function evaluate(
@@ -170,4 +178,13 @@ export function perhapsDormant(input: HookInput, ends: readonly HookOutcome[]): 
   return [...ends, passedBy(input)].map((outcome) => {
     return { ...outcome, chance: { min: 0, max: outcome.chance.max }, fork: 'undecided' };
   });
+}
+
+/** Does a statement look at the packet's connection? */
+function looksAtConnection(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(looksAtConnection);
+  const record = asRecord(value);
+  if (!record) return false;
+  const kind = nftNode(value)?.kind;
+  return kind === 'ct' || kind === 'notrack' || Object.values(record).some(looksAtConnection);
 }

@@ -29,7 +29,11 @@ export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefine
 /** REJECT answers no reset, and no error with an error (nf_reject_ipv4.c, icmp.c). */
 function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; readonly code: number }): End {
   const base = { end: 'rejected-by-rule', cursor } as const;
-  const errorPacket = how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : icmpError(cursor.packet, how.type, how.code);
+  const errorPacket =
+    how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : icmpError(cursor.packet, how.type, how.code);
   if (!errorPacket) return { ...base, senderSees: 'nothing' };
+  // Outside of IP the answer is not routed: it goes back by the port or the device (nft_reject_bridge.c, nft_reject_netdev.c).
+  const isFrame = cursor.stage.name === 'hook' && cursor.stage.layer !== undefined;
+  if (isFrame) return { ...base, senderSees: how === 'tcp-reset' ? 'reset' : `icmp ${how.type}/${how.code}` };
   return { ...base, senderSees: how === 'tcp-reset' ? 'reset' : `icmp ${how.type}/${how.code}`, errorPacket };
 }
