@@ -28,18 +28,17 @@ export async function runCase(driver: Driver, one: KernelCase): Promise<RunOutco
   const steps: DriverStep[] = [
     ...setUp,
     ...waitUp,
-    ...reading,
     { do: 'watch', names },
+    ...reading,
     ...one.packets.map((packet) => ({ do: 'send', packet, settleMs: one.settleMs })),
     ...again.flatMap(({ step }) => (step ? [step] : [])),
   ];
   const answer = await driver.run(steps);
   if (answer.failed !== undefined) return { failed: answer.failed };
-  const begin = setUp.length + waitUp.length;
-  const watching = begin + reading.length;
-  const sending = watching + 1;
+  const begin = setUp.length + waitUp.length + 1;
+  const sending = begin + reading.length;
   const rereading = sending + one.packets.length;
-  const read = answer.results.slice(begin, watching);
+  const read = answer.results.slice(begin, sending);
   const sent = answer.results.slice(sending, rereading);
   const replies = repliesOf(asks, read);
   return {

@@ -12,7 +12,8 @@ export function layOut(network: Network): void {
   const { draw } = network;
   const nodes = draw.chance(0.4) ? 2 : 1;
   network.realNeighbours = draw.chance(0.2);
-  if (network.realNeighbours) network.settleMs = 60;
+  // Even where all neighbours are known a rule may send a packet to one that is not there.
+  network.settleMs = network.realNeighbours ? 80 : 40;
   for (let index = 1; index <= nodes; index++) layOutNode(network, index);
   if (nodes === 2) joinNodes(network);
 }
