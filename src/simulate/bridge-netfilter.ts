@@ -1,17 +1,39 @@
 import type { Link } from '../parse/ip-link.ts';
-import { type AtBridge, handedUp } from './bridge-up.ts';
-import { familyAt, go, type Move, prefixed, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import { type AtBridge, up } from './bridge-up.ts';
+import { type Cursor, familyAt, go, type Move, prefixed, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { forwardingCheck } from './forwarding.ts';
-import { entryFor, segmentOwner, wantsOf } from './neighbour.ts';
+import { martianCheck } from './martian.ts';
+import { segmentOwner, wantsOf } from './neighbour.ts';
+import { entryFor, isValid } from './neighbour-entry.ts';
+import { questionFor } from './neighbour-question.ts';
 import { reversePathCheck } from './reverse-path.ts';
 import { routeStep } from './route-step.ts';
 import { keyOfPacket, lookupRoute } from './routes.ts';
+import { readSysctl, switchedOn } from './sysctl.ts';
+import type { Truth } from './trace.ts';
+import { and } from './truth.ts';
 import { withError } from './with-error.ts';
 
 /**
+ * Whether the IP hooks see what this bridge forwards: by the namespace's setting or the bridge's own (br_nf_pre_routing in
+ * br_netfilter_hooks.c). Without the module neither does anything. A frame with a VLAN tag needs a setting of its own.
+ */
+export function callsNetfilter(walk: Walk, cursor: Cursor, master: Link): Truth {
+  const { snapshot } = walk.world;
+  const read = (name: string) => readSysctl(snapshot, cursor.place, `net.bridge.bridge-nf-${name}`);
+  const isIpv4 = familyAt(cursor) === 4;
+  const own = isIpv4 ? master.bridge?.nfCallIptables : master.bridge?.nfCallIp6tables;
+  const general = read(isIpv4 ? 'call-iptables' : 'call-ip6tables');
+  const isCalled = own && general.state !== 'absent' ? 'yes' : switchedOn(general);
+  if (cursor.packet.macs?.vlan === undefined) return isCalled;
+  return and(isCalled, switchedOn(read('filter-vlan-tagged')));
+}
+
+/**
  * Prerouting has changed the destination of a bridged packet (br_nf_pre_routing_finish): where the route leads out by the
- * same bridge, the frame is bridged on to the new next hop's MAC; otherwise it goes up to the host to be routed.
+ * same bridge, the frame is bridged on to the new next hop's MAC; otherwise it goes up to the host to be routed. What
+ * routing refuses is dropped here without a word.
  */
 export function afterBridgePrerouting(
   walk: Walk,
@@ -20,6 +42,8 @@ export function afterBridgePrerouting(
   bridged: (mac: string) => Move,
 ): Move {
   const { snapshot } = walk.world;
+  const martian = martianCheck(walk, cursor, master.name);
+  if (martian?.end) return stop(martian.end, martian.steps);
   const key = keyOfPacket(cursor.packet, cursor.meta.mark, { input: master.name });
   const lookup = lookupRoute(snapshot, cursor.place, key);
   if (lookup.state === 'unseen') return stop(unseenEnd(cursor, lookup.unseen));
@@ -27,12 +51,13 @@ export function afterBridgePrerouting(
   if (lookup.ways.length > 1 || doubt !== undefined) {
     return stop(unknownEnd(cursor, `the route to ${cursor.packet.ip.destination} is not sure`));
   }
-  if (found.type !== 'unicast' || found.hop?.device !== master.name) return go(handedUp(cursor, master));
+  if (found.type !== 'unicast' || found.hop?.device !== master.name) return go(up(cursor, master, true));
   const step = routeStep(snapshot, cursor.place, key, found, 'forward');
   const source = familyAt(cursor) === 4 ? reversePathCheck(walk, cursor, master.name) : { steps: [] };
   if (source.end) return stop(source.end, [step, ...source.steps]);
-  // Without forwarding the route is an error, which the host then meets when it gets the packet.
-  if (forwardingCheck(walk, cursor, master.name).end) return go(handedUp(cursor, master), [step]);
+  // Without forwarding IPv4's route is an error, which the host then meets when it gets the packet; IPv6 asks later.
+  const isStopped = familyAt(cursor) === 4 && forwardingCheck(walk, cursor, master.name).end !== undefined;
+  if (isStopped) return go(up(cursor, master, true), [step]);
   const address = found.hop.via ?? cursor.packet.ip.destination;
   return prefixed([step], towards(walk, cursor, master, address, bridged));
 }
@@ -40,11 +65,10 @@ export function afterBridgePrerouting(
 function towards(walk: Walk, cursor: AtBridge, master: Link, address: string, bridged: (mac: string) => Move): Move {
   const { snapshot } = walk.world;
   const entry = entryFor(snapshot, cursor.place, master.name, address);
-  if (entry?.mac !== undefined && entry.states.includes('PERMANENT')) return bridged(entry.mac);
-  const owner = segmentOwner(snapshot, cursor.place, master, address);
-  const mac = owner.state === 'owner' ? owner.mac : undefined;
-  if (mac !== undefined) return bridged(mac);
-  if (entry?.mac !== undefined && !entry.states.includes('FAILED')) return bridged(entry.mac);
+  if (entry?.mac !== undefined && isValid(entry)) return bridged(entry.mac);
+  const question = questionFor(snapshot, cursor.place, master, address, cursor.packet.ip.source);
+  const owner = segmentOwner(walk, { place: cursor.place, link: master }, question);
+  if (owner.state === 'owner' && owner.mac !== undefined) return bridged(owner.mac);
   if (owner.state === 'nobody') return stop(withError(cursor, 'neighbour-unresolved', 'host'));
   const wants = wantsOf(owner, (place) => wantsAt(snapshot, place, cursor));
   return stop(unknownEnd(cursor, `who holds ${address} on ${master.name} was not collected`, wants));

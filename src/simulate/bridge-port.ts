@@ -1,65 +1,132 @@
 import type { Request } from '../host/host.ts';
+import { placeKey } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { isComplete } from '../snapshot/snapshot.ts';
+import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
+import { floods, lookupFdb, mayLeave, portsOf, type Refusal } from './bridge-fabric.ts';
+import { learntPort } from './bridge-learning.ts';
+import type { VlanEntry } from './bridge-vlans.ts';
+import type { Station } from './cables.ts';
 import type { Cursor, Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
-import { isUnderlay } from './receiving-device.ts';
-import { type Peer, topologyOf } from './topology.ts';
+import { type Frame, frameOf } from './frame.ts';
+import { linkNamed } from './hook-input.ts';
+import { reachFrom, type SegmentGap } from './segment.ts';
+import { topologyOf } from './topology.ts';
+
+export type InVlan = Extract<VlanEntry, { state: 'in' }>;
 
 export type PortChoice =
-  | { readonly state: 'port'; readonly port: string; readonly by: 'fdb' | 'flood'; readonly text?: string }
+  | { readonly state: 'up'; readonly text?: string }
+  | {
+      readonly state: 'port';
+      readonly port: string;
+      readonly by: 'fdb' | 'learnt' | 'flood';
+      readonly text?: string;
+    }
+  /** The flooded frame does not go where its MAC is. */
+  | {
+      readonly state: 'refused';
+      readonly port: string;
+      readonly reason: Refusal['reason'] | 'flood-off';
+      readonly text: string;
+    }
   | { readonly state: 'nobody' }
   | { readonly state: 'unknown'; readonly because: string; readonly wants: readonly Request[] };
 
 /**
- * The port that a frame for `mac` goes out by: the forwarding table's, else it is flooded, and of the ports the one
- * counts behind which the MAC is (br_fdb_find_rcu, br_flood). Entries age out, so their absence says nothing.
+ * Where a bridge sends a frame for `mac`: where it has just learnt the MAC, else where the forwarding table says, else it
+ * is flooded, and of the ports the one counts behind which the MAC is (br_handle_frame_finish, br_dev_xmit).
  */
 export function bridgePortFor(
   walk: Walk,
   cursor: Cursor,
   master: Link,
   mac: string,
-  from: string | undefined,
+  from: Link | undefined,
+  entry: InVlan,
 ): PortChoice {
   const { snapshot } = walk.world;
-  const fdb = snapshot.fact('fdb', cursor.place);
-  const entry =
-    fdb.state === 'seen'
-      ? fdb.value.find((one) => one.master === master.name && one.mac === mac && one.state !== 'permanent')
-      : undefined;
-  if (entry) return { state: 'port', port: entry.device, by: 'fdb', text: entry.text };
-  const links = snapshot.fact('links', cursor.place);
-  const ports = links.state === 'seen' ? links.value.filter((link) => link.master === master.name) : [];
-  return flooded(
-    walk,
-    cursor,
-    master,
-    mac,
-    ports.filter((port) => port.name !== from || port.bridgePort?.hairpin),
-  );
+  const found = lookupFdb(snapshot, cursor.place, master, mac, entry.vlan);
+  if (found.to === 'up') return { state: 'up', ...(found.text !== undefined && { text: found.text }) };
+  const known = learntPort(walk, cursor, master, mac, entry.vlan) ?? justAsked(walk, cursor, master, entry);
+  if (known) return { state: 'port', port: known.name, by: 'learnt' };
+  if (found.to === 'port') return { state: 'port', port: found.port, by: 'fdb', text: found.text };
+  return flooded(walk, cursor, master, from, entry);
 }
 
-function flooded(walk: Walk, cursor: Cursor, master: Link, mac: string, ports: readonly Link[]): PortChoice {
+/** The sender has asked for the MAC before this packet: its holder's answer came through here. */
+function justAsked(walk: Walk, cursor: Cursor, master: Link, entry: InVlan): Link | undefined {
+  if (!cursor.packet.macs?.asked) return undefined;
+  return portsOf(walk.world.snapshot, cursor.place, master).find((port) => {
+    return port.bridgePort?.learning !== false && lookBehind(walk.world.snapshot, cursor, port, entry).isThere;
+  });
+}
+
+function flooded(walk: Walk, cursor: Cursor, master: Link, from: Link | undefined, entry: InVlan): PortChoice {
   const { snapshot } = walk.world;
-  const topology = topologyOf(snapshot);
-  const flooding = ports.filter((port) => port.bridgePort?.flood !== false);
-  const peers = flooding.map((port) => ({ port, peer: topology.peerOf(cursor.place, port) }));
-  const behind = peers.find(({ peer }) => peer.state === 'found' && peer.link.mac === mac);
-  if (behind) return { state: 'port', port: behind.port.name, by: 'flood' };
-  const wire = flooding.find((port) => port.kind !== 'veth' && isUnderlay(port));
-  if (wire) return { state: 'port', port: wire.name, by: 'flood' };
-  const wants = [
-    ...wantsOfTarget(walk, cursor),
-    ...unseenEnds(
-      walk,
-      cursor,
-      peers.map(({ peer }) => peer),
-    ),
-  ];
-  const isSure = isComplete(snapshot.fact('links', cursor.place)) && peers.every(({ peer }) => peer.state === 'found');
+  const { place, packet } = cursor;
+  const destination = packet.macs?.destination ?? '';
+  const seen = portsOf(snapshot, place, master).map((port) => {
+    const exit = mayLeave(snapshot, place, master, port, from, entry);
+    const behind = lookBehind(snapshot, cursor, port, exit.state === 'in' ? exit : entry);
+    return { port, behind, exit, isFlooded: floods(port, destination, from === undefined) };
+  });
+  const there = seen.filter(({ behind }) => behind.isThere);
+  const right = there.find(({ exit, isFlooded }) => exit.state === 'in' && isFlooded) ?? there[0];
+  if (right) return throughFlood(right);
+  const open = seen.filter(({ exit, isFlooded }) => exit.state !== 'refused' && isFlooded);
+  const outward = open.find(({ behind }) => behind.isOutward);
+  if (outward) return { state: 'port', port: outward.port.name, by: 'flood' };
+  const gaps = open.flatMap(({ behind }) => behind.gaps);
+  const wants = [...wantsOfTarget(walk, cursor), ...unseenEnds(walk, cursor, gaps)];
+  const isSure = isComplete(snapshot.fact('links', place)) && gaps.length === 0;
   if (isSure && wants.length === 0) return { state: 'nobody' };
-  return { state: 'unknown', because: `which port of ${master.name} leads to ${mac} was not collected`, wants };
+  return { state: 'unknown', because: `which port of ${master.name} leads to ${destination} was not collected`, wants };
+}
+
+function throughFlood(right: {
+  readonly port: Link;
+  readonly exit: ReturnType<typeof mayLeave>;
+  readonly isFlooded: boolean;
+}): PortChoice {
+  const { port, exit, isFlooded } = right;
+  if (exit.state === 'unknown') return exit;
+  if (exit.state === 'refused') return { state: 'refused', port: port.name, reason: exit.reason, text: exit.text };
+  if (isFlooded) return { state: 'port', port: port.name, by: 'flood' };
+  const text = `the MAC is behind ${port.name}, which no unknown MAC is flooded to`;
+  return { state: 'refused', port: port.name, reason: 'flood-off', text };
+}
+
+interface Behind {
+  readonly isThere: boolean;
+  readonly isOutward: boolean;
+  readonly gaps: readonly SegmentGap[];
+}
+
+const searches = new WeakMap<Snapshot, Map<string, Behind>>();
+
+/** Whether the frame, sent out of this port, would reach who has its MAC. */
+function lookBehind(snapshot: Snapshot, cursor: Cursor, port: Link, entry: InVlan): Behind {
+  const frame = frameOf(cursor.packet);
+  if (!frame) return { isThere: false, isOutward: false, gaps: [] };
+  const bare: Frame = {
+    destination: frame.destination,
+    source: frame.source ?? '',
+    ...(entry.tag && { tag: entry.tag }),
+  };
+  const known = searches.get(snapshot) ?? new Map<string, Behind>();
+  searches.set(snapshot, known);
+  const key = `${placeKey(cursor.place)} ${port.name} ${bare.destination} ${bare.source} ${entry.vlan}`;
+  const behind = known.get(key) ?? search(snapshot, { place: cursor.place, link: port }, bare);
+  known.set(key, behind);
+  return behind;
+}
+
+function search(snapshot: Snapshot, station: Station, frame: Frame): Behind {
+  // Its own state is another question: what would be behind it if it were up.
+  const link = { ...station.link, flags: ['UP', 'LOWER_UP'], operstate: 'UP' };
+  const { arrivals, outward, gaps } = reachFrom(snapshot, { ...station, link }, frame);
+  return { isThere: arrivals.length > 0, isOutward: outward.length > 0, gaps };
 }
 
 function wantsOfTarget(walk: Walk, cursor: Cursor): readonly Request[] {
@@ -71,13 +138,19 @@ function wantsOfTarget(walk: Walk, cursor: Cursor): readonly Request[] {
 /** Namespaces that may be behind a port whose far end was not seen: their devices tell. */
 const PODS_ASKED_MAX = 32;
 
-function unseenEnds(walk: Walk, cursor: Cursor, peers: readonly Peer[]): readonly Request[] {
-  if (peers.every((peer) => peer.state === 'found')) return [];
+function unseenEnds(walk: Walk, cursor: Cursor, gaps: readonly SegmentGap[]): readonly Request[] {
+  if (gaps.length === 0) return [];
   const { snapshot } = walk.world;
   const pods = topologyOf(snapshot).podsOfNode(cursor.place.node);
   const wants = pods.flatMap((pod) => {
     const links = snapshot.fact('links', pod);
     return links.state === 'unseen' && links.gap === 'not-asked' ? [links.want] : [];
   });
-  return wants.slice(0, PODS_ASKED_MAX);
+  return [...wants.slice(0, PODS_ASKED_MAX), ...gaps.flatMap((gap) => gap.wants)];
+}
+
+/** The devices list must know the port as one of this bridge's. */
+export function portOf(snapshot: Snapshot, cursor: Cursor, master: Link, name: string): Link | undefined {
+  const port = linkNamed(snapshot, cursor.place, name);
+  return port?.master === master.name ? port : undefined;
 }

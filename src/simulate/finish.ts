@@ -1,12 +1,17 @@
 import type { Address } from '../net/address.ts';
 import type { Link } from '../parse/ip-link.ts';
+import type { Neighbour } from '../parse/ip-neigh.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { type Cursor, go, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
+import { BROADCAST } from './frame.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp, linkDown, noCarrier } from './link-state.ts';
 import { fitOutput } from './mtu.ts';
-import { entryFor, type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
+import { type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
+import { entryFor, isFixed, isValid } from './neighbour-entry.ts';
+import { questionFor } from './neighbour-question.ts';
+import type { Interruption } from './segment.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
 import { withError } from './with-error.ts';
@@ -24,8 +29,9 @@ function resolved(walk: Walk, cursor: Cursor): Move {
   if (!link) return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
   // A device that is down has lost its neighbours: its state is what to tell.
   if (!link.flags.includes('UP')) return linkDown(snapshot, cursor, link);
-  if (!isUp(link) && needsNeighbour(link)) return noCarrier(snapshot, cursor, link);
-  if (!needsNeighbour(link)) return go({ ...cursor, stage: { name: 'transmit', device } });
+  if (link.type !== 'ether') return go({ ...cursor, stage: { name: 'transmit', device } });
+  const group = groupMac(cursor);
+  if (group !== undefined) return go(framed(cursor, link, group));
   const address = cursor.path.route?.hop?.via ?? cursor.packet.ip.destination;
   return withNeighbour(walk, cursor, link, address);
 }
@@ -39,92 +45,158 @@ function byLoopback(cursor: Cursor): Cursor {
   };
 }
 
-function needsNeighbour(link: Link): boolean {
-  return link.type === 'ether' && !link.flags.includes('NOARP');
+/** Broadcast and multicast need nobody's answer (arp_mc_map, ndisc_mc_map; RFC 1112 §6.4, RFC 2464 §7). */
+function groupMac(cursor: Cursor): string | undefined {
+  const { type } = cursor.path.route ?? {};
+  const { destination } = cursor.packet.ip;
+  if (type === 'broadcast' || destination === '255.255.255.255') return BROADCAST;
+  if (type !== 'multicast') return undefined;
+  return destination.includes(':') ? '33:33:00:00:00:00' : '01:00:5e:00:00:00';
 }
 
-const USABLE = new Set(['REACHABLE', 'STALE', 'DELAY', 'PROBE', 'PERMANENT', 'NOARP']);
+interface Asking {
+  readonly walk: Walk;
+  readonly cursor: Cursor;
+  readonly link: Link;
+  readonly address: Address;
+  readonly owner: SegmentOwner;
+  /** Of the table's entry; '' where there is none. */
+  readonly state: string;
+}
 
 /**
- * A permanent entry decides. Otherwise whoever holds the address on the segment answers; an entry of the table stands
- * in where that can't be told, and a failed one where nobody is known to.
+ * A valid entry decides (neigh_resolve_output), else whoever answers for the address on the segment. A stale entry that is
+ * wrong serves for some seconds only, until asking again has mended it: what then holds is told.
  */
 function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address): Move {
   const { snapshot } = walk.world;
   const entry = entryFor(snapshot, cursor.place, link.name, address);
-  const state = entry?.states[0] ?? '';
-  const owner = segmentOwner(snapshot, cursor.place, link, address);
-  const ownerMac = owner.state === 'owner' ? owner.mac : undefined;
-  const tell = (by: string, mac: string | undefined, text: string, reason?: string): Step =>
-    makeStep({
-      kind: 'neighbour',
-      at: `neighbour ${link.name}`,
-      matched: reason === undefined ? 'yes' : 'no',
-      source: sourceOf(snapshot.fact('neighbours', cursor.place), entry?.text),
-      values: { device: link.name, address, mac, state, by, ownerMac, reason },
-      text,
-    });
-  const send = (mac: string | undefined, step: Step): Move => go(framed(cursor, link, mac), [step]);
-  const isFixed = entry?.states.some((one) => one === 'PERMANENT' || one === 'NOARP') ?? false;
-  if (isFixed && entry?.mac !== undefined) {
-    return send(entry.mac, tell('entry', entry.mac, `${address} is at ${entry.mac} (permanent)`));
+  const station = { place: cursor.place, link };
+  const question = questionFor(snapshot, cursor.place, link, address, cursor.packet.ip.source);
+  const owner = segmentOwner(walk, station, question);
+  const asking: Asking = { walk, cursor, link, address, owner, state: entry?.states[0] ?? '' };
+  if (entry?.mac !== undefined && isValid(entry) && isTrusted(entry, owner)) {
+    const kind = isFixed(entry) ? ' (permanent)' : '';
+    return sent(asking, entry.mac, tell(asking, 'entry', entry.mac, `${address} is at ${entry.mac}${kind}`));
   }
-  if (owner.state === 'owner') {
-    const by = owner.proxy ? 'proxy' : entry?.mac === ownerMac && USABLE.has(state) ? 'entry' : 'owner';
-    const step = tell(by, ownerMac, `${address} is at ${ownerMac ?? 'a MAC that was not seen'}`);
-    if (state !== 'FAILED' || owner.place.node === cursor.place.node) return send(ownerMac, step);
-    // What lies between the nodes is not seen: the holder is there, and yet the last request had no answer.
-    const text = `${address} did not answer on ${link.name} before (FAILED), though ${owner.place.node} holds it`;
-    return send(ownerMac, { ...step, matched: 'unknown', text });
+  if (link.flags.includes('NOARP')) {
+    // Nobody is asked: the device's own MAC stands for all (arp_constructor, ndisc_constructor).
+    return sent(asking, link.mac, tell(asking, 'owner', link.mac, `${link.name} asks nobody: sent to its own MAC`));
   }
-  if (entry?.mac !== undefined && USABLE.has(state)) {
-    return send(entry.mac, tell('entry', entry.mac, `${address} is at ${entry.mac}`));
-  }
+  if (!isUp(link)) return noCarrier(snapshot, cursor, link);
   const table = snapshot.fact('neighbours', cursor.place);
+  // An entry that was not read may name the MAC: tunnels live of such.
   if (owner.state === 'nobody' && !isComplete(table)) {
-    // An entry that was not read may name the MAC: tunnels live of such.
     if (table.state === 'unseen') return stop(unseenEnd(cursor, table));
     return stop(unknownEnd(cursor, `the neighbours of ${cursor.place.node} were not read wholly`));
   }
-  if (owner.state === 'nobody') {
-    const step = tell('owner', undefined, `nobody on ${link.name} holds ${address}: it can't be resolved`, 'no-owner');
-    return stop(unresolved(cursor), [step]);
-  }
-  return unsure(walk, cursor, link, address, owner, state, tell, send);
+  return asked(asking);
 }
 
-function unsure(
-  walk: Walk,
-  cursor: Cursor,
-  link: Link,
-  address: Address,
-  owner: SegmentOwner,
-  state: string,
-  tell: (by: string, mac: string | undefined, text: string, reason?: string) => Step,
-  send: (mac: string | undefined, step: Step) => Move,
-): Move {
+/** A stale entry is asked about as soon as it is used; if that shows another holder, or none, it is none to rely on. */
+function isTrusted(entry: Neighbour, owner: SegmentOwner): boolean {
+  if (isFixed(entry) || entry.states.includes('REACHABLE') || owner.state === 'unknown') return true;
+  return owner.state === 'owner' && (owner.mac === undefined || owner.mac === entry.mac);
+}
+
+function asked(asking: Asking): Move {
+  const { cursor, link, address, owner, state } = asking;
+  if (owner.state === 'owner') {
+    const step = tell(
+      asking,
+      owner.proxy ? 'proxy' : 'owner',
+      owner.mac,
+      `${address} is at ${owner.mac ?? 'a MAC that was not seen'}`,
+    );
+    if (state !== 'FAILED' || owner.place.node === cursor.place.node) return sent(asking, owner.mac, step, true);
+    // What lies between the nodes is not seen: the holder is there, and yet the last request had no answer.
+    const text = `${address} did not answer on ${link.name} before (FAILED), though ${owner.place.node} holds it`;
+    return sent(asking, owner.mac, { ...step, matched: 'unknown', text }, true);
+  }
+  if (owner.state === 'unknown') return unsure(asking, owner);
+  const why = owner.because === undefined ? '' : `: ${owner.because}`;
+  const text = `nobody on ${link.name} answers for ${address}, so it can't be resolved${why}`;
+  const step = tell(asking, 'owner', undefined, text, 'no-owner');
+  if (owner.interruption === undefined) return stop(unresolved(cursor), [step]);
+  const { interruption } = owner;
+  const end = interruption.what === 'link' ? 'link-down' : 'bridge-blocked';
+  const because = interruption.text;
+  return stop({ ...withError(cursor, end, 'host'), place: interruption.place, because }, [
+    step,
+    interruptionStep(asking.walk, interruption),
+  ]);
+}
+
+function interruptionStep({ world }: Walk, interruption: Interruption): Step {
+  const { place, link, what, reason, text, bridge } = interruption;
+  const isBridge = what === 'bridge';
+  return makeStep({
+    kind: what,
+    at: isBridge ? `bridge ${bridge}` : `device ${link.name}`,
+    matched: 'no',
+    source: sourceOf(
+      world.snapshot.fact('links', place),
+      `${link.name}: <${link.flags.join(',')}> state ${link.operstate}`,
+    ),
+    values: {
+      ...(isBridge
+        ? { bridge, port: link.name, state: link.bridgePort?.state, isolated: link.bridgePort?.isolated }
+        : { device: link.name, up: link.flags.includes('UP'), carrier: !link.flags.includes('NO-CARRIER') }),
+      operstate: isBridge ? undefined : link.operstate,
+      reason,
+    },
+    text,
+  });
+}
+
+function unsure(asking: Asking, owner: Extract<SegmentOwner, { state: 'unknown' }>): Move {
+  const { walk, cursor, link, address, state } = asking;
   const wants = wantsOf(owner, (place) => wantsAt(walk.world.snapshot, place, cursor));
-  if (wants.length > 0)
+  if (wants.length > 0) {
     return stop(unknownEnd(cursor, `who holds ${address} on ${link.name} was not collected`, wants));
-  if (state === 'FAILED') {
-    const step = tell('entry', undefined, `${address} did not answer on ${link.name} (FAILED)`, 'failed');
-    return stop(unresolved(cursor), [step]);
   }
-  const assumed = tell(
-    'assumed',
-    undefined,
-    `${address} is no host of the cluster; it is assumed to answer on ${link.name}`,
-  );
-  return send(undefined, { ...assumed, matched: 'unknown' });
+  if (state === 'FAILED') {
+    const text = `${address} did not answer on ${link.name} (FAILED)`;
+    return stop(unresolved(cursor), [tell(asking, 'entry', undefined, text, 'failed')]);
+  }
+  if (owner.because !== undefined) {
+    return stop(unknownEnd(cursor, `who answers for ${address} on ${link.name} is not known: ${owner.because}`));
+  }
+  const text = `${address} is no host of the cluster; it is assumed to answer on ${link.name}`;
+  return sent(asking, undefined, { ...tell(asking, 'assumed', undefined, text), matched: 'unknown' });
 }
 
-/** Local senders and forwarded ones are told by ICMP host unreachable (arp_error_report). */
+function tell(asking: Asking, by: string, mac: string | undefined, text: string, reason?: string): Step {
+  const { walk, cursor, link, address, owner, state } = asking;
+  const { snapshot } = walk.world;
+  const ownerMac = owner.state === 'owner' ? owner.mac : undefined;
+  const entry = entryFor(snapshot, cursor.place, link.name, address);
+  return makeStep({
+    kind: 'neighbour',
+    at: `neighbour ${link.name}`,
+    matched: reason === undefined ? 'yes' : 'no',
+    source: sourceOf(snapshot.fact('neighbours', cursor.place), entry?.text),
+    values: { device: link.name, address, mac, state, by, ownerMac, reason },
+    text,
+  });
+}
+
+function sent({ cursor, link }: Asking, mac: string | undefined, step: Step, justAsked = false): Move {
+  return go(framed(cursor, link, mac, justAsked), [step]);
+}
+
+/** Local senders and forwarded ones are told by ICMP host unreachable (arp_error_report, ndisc_error_report). */
 function unresolved(cursor: Cursor): ReturnType<typeof withError> {
   return withError(cursor, 'neighbour-unresolved', 'host');
 }
 
-function framed(cursor: Cursor, link: Link, mac: string | undefined): Cursor {
+function framed(cursor: Cursor, link: Link, mac: string | undefined, justAsked = false): Cursor {
   const { macs: _former, ...packet } = cursor.packet;
-  const macs = mac === undefined || link.mac === undefined ? {} : { macs: { source: link.mac, destination: mac } };
-  return { ...cursor, packet: { ...packet, ...macs }, stage: { name: 'transmit', device: link.name } };
+  const known = mac !== undefined && link.mac !== undefined;
+  const macs = known && { source: link.mac!, destination: mac, ...(justAsked && { asked: true as const }) };
+  return {
+    ...cursor,
+    packet: { ...packet, ...(macs && { macs }) },
+    stage: { name: 'transmit', device: link.name },
+  };
 }

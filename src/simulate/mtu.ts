@@ -1,64 +1,110 @@
+import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { type Cursor, familyAt, type Move, prefixed, stop, type Walk } from './cursor.ts';
 import { linkNamed } from './hook-input.ts';
 import { makeStep, sourceOf } from './steps.ts';
+import { interfaceKey, readSysctl } from './sysctl.ts';
 import type { Step } from './trace.ts';
 import { withError } from './with-error.ts';
 
 /** A frame may be this much longer than the MTU and still pass a veth or bridge port: a VLAN tag (is_skb_forwardable). */
 const VLAN_TAG_BYTES = 4;
 
-/** The route's own MTU or its device's; undefined where neither is known. */
-function mtuOf(walk: Walk, cursor: Cursor): { readonly mtu: number; readonly device: string } | undefined {
+interface Limit {
+  readonly mtu: number;
+  readonly device: string;
+}
+
+/**
+ * The route's own MTU or its device's, for IPv6 the one of its `conf` (ip_dst_mtu_maybe_forward, ip6_mtu); undefined where
+ * neither is known. What is forwarded over IPv6 heeds the device's alone (ip6_dst_mtu_maybe_forward).
+ */
+function mtuOf(walk: Walk, cursor: Cursor, isForwarded: boolean): Limit | undefined {
   const { output, route } = cursor.path;
   const device = output ?? '';
-  const link = linkNamed(walk.world.snapshot, cursor.place, device);
-  const mtu = route?.route?.mtu ?? link?.mtu;
+  const { snapshot } = walk.world;
+  const link = linkNamed(snapshot, cursor.place, device);
+  const isIpv6 = familyAt(cursor) === 6;
+  const own = isIpv6 ? readSysctl(snapshot, cursor.place, interfaceKey(6, device, 'mtu')) : undefined;
+  const ofDevice = own?.state === 'seen' ? Math.min(own.value, link?.mtu ?? own.value) : link?.mtu;
+  const mtu = isIpv6 && isForwarded ? ofDevice : (route?.route?.mtu ?? ofDevice);
   return mtu === undefined ? undefined : { mtu, device };
 }
 
 /** Before the forward hook: a packet that may not be fragmented is refused with its ICMP error. IPv6 never fragments here. */
 export function exceedsForwarding(walk: Walk, cursor: Cursor): Move | undefined {
-  const limit = mtuOf(walk, cursor);
+  const limit = mtuOf(walk, cursor, true);
   const { packet } = cursor;
-  if (!limit || packet.lengthBytes <= limit.mtu) return undefined;
-  if (familyAt(cursor) === 4 && !packet.ip.df) return undefined;
+  const isIpv6 = familyAt(cursor) === 6;
+  // What was put together again from fragments may leave in such.
+  const lengthBytes = isIpv6 ? largestBytes(packet) : packet.lengthBytes;
+  if (!limit || lengthBytes <= limit.mtu) return undefined;
+  if (!isIpv6 && !packet.ip.df) return undefined;
   return stop(withError(cursor, 'packet-too-big', 'too-big'), [mtuStep(walk, cursor, limit, 'too-big')]);
 }
 
-/** After postrouting: too long a packet is fragmented, or where it may not be, refused (ip_finish_output, ip_fragment). */
+/** After postrouting: too long a packet is fragmented, or where it may not be, refused (ip_finish_output, ip6_fragment). */
 export function fitOutput(walk: Walk, cursor: Cursor, onward: (cursor: Cursor) => Move): Move {
-  const limit = mtuOf(walk, cursor);
+  const limit = mtuOf(walk, cursor, !cursor.path.local);
   const { packet } = cursor;
-  if (!limit || packet.lengthBytes <= limit.mtu) return onward(cursor);
+  if (!limit || largestBytes(packet) <= limit.mtu) return onward(cursor);
   if (packet.ip.df) {
     return stop(withError(cursor, 'packet-too-big', 'too-big'), [mtuStep(walk, cursor, limit, 'too-big')]);
   }
-  return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cursor));
+  const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytes(familyAt(cursor), limit.mtu) } };
+  return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cut));
 }
 
-/**
- * A veth's far end and a bridge's port drop what is longer than their own MTU, without an error. `sender` is where it was
- * sent from: what exceeds that one's MTU comes in fragments of it.
- */
-export function droppedBySize(walk: Walk, cursor: Cursor, sender: Place, link: Link): Move | undefined {
-  if (frameBytes(walk, cursor, sender) <= link.mtu + VLAN_TAG_BYTES) return undefined;
+/** The longest piece that it travels in. */
+export function largestBytes(packet: Packet): number {
+  return packet.fragmentBytes ?? packet.lengthBytes;
+}
+
+/** Every fragment but the last carries a multiple of eight bytes (RFC 791, RFC 8200 §4.5). */
+function fragmentBytes(family: 4 | 6, mtu: number): number {
+  const header = family === 4 ? 20 : 48;
+  return header + Math.floor((mtu - header) / 8) * 8;
+}
+
+/** A veth's far end and a bridge's port drop what is longer than their own MTU, without an error. */
+export function droppedBySize(walk: Walk, cursor: Cursor, link: Link): Move | undefined {
+  if (largestBytes(cursor.packet) <= link.mtu + VLAN_TAG_BYTES) return undefined;
   const step = mtuStep(walk, cursor, { mtu: link.mtu, device: link.name }, 'dropped-silently');
   return stop({ end: 'packet-too-big', cursor, senderSees: 'nothing' }, [step]);
 }
 
-/** A frame over the MTU of the NIC that receives it, from one with a larger MTU. */
-export function exceedingStep(walk: Walk, cursor: Cursor, receiver: Place, link: Link): Step | undefined {
-  if (frameBytes(walk, cursor, cursor.place) <= link.mtu + VLAN_TAG_BYTES) return undefined;
-  const there = { ...cursor, place: receiver };
-  return { ...mtuStep(walk, there, { mtu: link.mtu, device: link.name }, 'exceeds'), matched: 'unknown' };
+/**
+ * A frame that a bridge puts out by a port. After the IP hooks, where connection tracking may have put fragments together,
+ * it is cut again if it may be (br_nf_dev_queue_xmit); otherwise what is longer than the port's MTU is dropped.
+ */
+export function fitPort(
+  walk: Walk,
+  cursor: Cursor,
+  port: Link,
+  how: 'hooked' | 'plain',
+  onward: (cursor: Cursor) => Move,
+): Move {
+  const { packet } = cursor;
+  if (how === 'plain') return droppedBySize(walk, cursor, port) ?? onward(cursor);
+  if (packet.lengthBytes <= port.mtu) return onward(cursor);
+  const isIpv6 = familyAt(cursor) === 6;
+  const isCut = packet.fragmentBytes !== undefined && packet.fragmentBytes <= port.mtu;
+  if (isCut) return onward(cursor);
+  const limit = { mtu: port.mtu, device: port.name };
+  if (packet.ip.df || isIpv6) {
+    const step = mtuStep(walk, cursor, limit, 'dropped-silently');
+    return stop({ end: 'packet-too-big', cursor, senderSees: 'nothing' }, [step]);
+  }
+  const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytes(4, port.mtu) } };
+  return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cut));
 }
 
-function frameBytes(walk: Walk, cursor: Cursor, sender: Place): number {
-  const { packet } = cursor;
-  if (packet.ip.df) return packet.lengthBytes;
-  return Math.min(packet.lengthBytes, mtuOf(walk, { ...cursor, place: sender })?.mtu ?? packet.lengthBytes);
+/** A frame over the MTU of the NIC that receives it, from one with a larger MTU. */
+export function exceedingStep(walk: Walk, cursor: Cursor, receiver: Place, link: Link): Step | undefined {
+  if (largestBytes(cursor.packet) <= link.mtu + VLAN_TAG_BYTES) return undefined;
+  const there = { ...cursor, place: receiver };
+  return { ...mtuStep(walk, there, { mtu: link.mtu, device: link.name }, 'exceeds'), matched: 'unknown' };
 }
 
 const ACTS = {
@@ -68,12 +114,7 @@ const ACTS = {
   exceeds: 'whether the NIC takes it is not known',
 } as const;
 
-function mtuStep(
-  walk: Walk,
-  cursor: Cursor,
-  limit: { readonly mtu: number; readonly device: string },
-  act: keyof typeof ACTS,
-): Step {
+function mtuStep(walk: Walk, cursor: Cursor, limit: Limit, act: keyof typeof ACTS): Step {
   const { packet } = cursor;
   return makeStep({
     kind: 'mtu',

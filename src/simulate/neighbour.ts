@@ -1,36 +1,131 @@
 import type { Request } from '../host/host.ts';
 import type { Address } from '../net/address.ts';
 import { familyOf } from '../net/address.ts';
-import { hostOf, type Place } from '../net/place.ts';
-import type { Link } from '../parse/ip-link.ts';
-import type { Neighbour } from '../parse/ip-neigh.ts';
+import { hostOf, type Place, placeKey } from '../net/place.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
-import { linkNamed } from './hook-input.ts';
-import { isUnderlay, receivingDevice } from './receiving-device.ts';
-import { isSwitchedOn } from './sysctl.ts';
-import { holdsAddress, topologyOf } from './topology.ts';
+import type { Question } from './bridge-proxy.ts';
+import type { Station } from './cables.ts';
+import type { Walk } from './cursor.ts';
+import { BROADCAST, type Frame } from './frame.ts';
+import { answerOf } from './neighbour-answer.ts';
+import { receivingDevice } from './receiving-device.ts';
+import { type Interruption, type Reach, reachFrom } from './segment.ts';
+import { topologyOf } from './topology.ts';
 
 /** Who would answer an ARP request or neighbour solicitation for an address on a device's segment. */
 export type SegmentOwner =
   | { readonly state: 'owner'; readonly mac?: string; readonly place: Place; readonly proxy?: boolean }
-  /** Everybody on the segment was seen, and nobody holds it. */
-  | { readonly state: 'nobody' }
+  /** Everybody on the segment was seen, and nobody answers for it; `because`: its holder does not. */
+  | {
+      readonly state: 'nobody';
+      readonly because?: string;
+      /** What keeps the question, or the answer, from getting through. */
+      readonly interruption?: Interruption;
+    }
   /** Hosts outside the cluster, or namespaces that were not collected. */
-  | { readonly state: 'unknown'; readonly wants: readonly Place[] };
+  | {
+      readonly state: 'unknown';
+      readonly wants: readonly Place[];
+      readonly asks?: readonly Request[];
+      readonly because?: string;
+    };
 
 const UNKNOWN: SegmentOwner = { state: 'unknown', wants: [] };
-const NOBODY: SegmentOwner = { state: 'nobody' };
 
-export function segmentOwner(snapshot: Snapshot, place: Place, link: Link, address: Address): SegmentOwner {
-  if (link.kind === 'bridge') return bridgeOwner(snapshot, place, link, address, undefined);
-  if (link.kind === 'vxlan') return link.vxlan?.external ? UNKNOWN : vxlanOwner(snapshot, place, link);
-  if (link.kind !== 'veth') return underlayOwner(snapshot, place, link, address);
-  const peer = topologyOf(snapshot).peerOf(place, link);
-  if (peer.state === 'found') return behindVeth(snapshot, peer.place, peer.link, address);
-  const pod = unseenPodAt(snapshot, place, address);
+const owners = new WeakMap<Snapshot, Map<string, SegmentOwner>>();
+
+/** The question goes to everybody on the segment; the answer must find its way back to who asked. */
+export function segmentOwner(walk: Walk, asker: Station, question: Question): SegmentOwner {
+  const { snapshot } = walk.world;
+  const known = owners.get(snapshot) ?? new Map<string, SegmentOwner>();
+  owners.set(snapshot, known);
+  const { address, asker: own } = question;
+  const key = `${placeKey(asker.place)} ${asker.link.name} ${address} ${own}`;
+  const owner = known.get(key) ?? findOwner(walk, asker, question);
+  known.set(key, owner);
+  return owner;
+}
+
+/** 33:33:ff: and the last three bytes (RFC 2464 §7); the group of a solicitation. */
+function groupOf(address: Address): string {
+  const last = familyOf(address) === 4 ? '' : lastBytes(address);
+  return last === '' ? BROADCAST : `33:33:ff:${last}`;
+}
+
+function lastBytes(address: Address): string {
+  const groups = address.split(':');
+  const [high, low] = [groups.at(-2) || '0', groups.at(-1) || '0'];
+  return [high.padStart(4, '0').slice(2), low.padStart(4, '0').slice(0, 2), low.padStart(4, '0').slice(2)].join(':');
+}
+
+function findOwner(walk: Walk, asker: Station, question: Question): SegmentOwner {
+  const { snapshot } = walk.world;
+  const reach = reachFrom(snapshot, asker, questionFrame(asker, question), { question });
+  const [proxy] = reach.proxies;
+  if (proxy) return { state: 'owner', mac: proxy.mac, place: proxy.station.place, proxy: true };
+  const answers = reach.arrivals
+    .filter((station) => !isSame(station, asker))
+    .map((station) => ({ station, answer: answerOf(walk, station, question) }));
+  const yes = answers.filter(({ answer }) => answer.answers === 'yes');
+  const heard = yes.filter(({ station }) => reaches(snapshot, station, asker, reach) !== 'no');
+  const perhaps = answers.find(({ answer }) => answer.answers === 'unknown');
+  if (heard.length > 0) return ownerOf(heard[0]!.station, heard[0]!.answer.proxy === true);
+  if (perhaps) return unsure(perhaps.station, perhaps.answer.because);
+  const pod = unseenPodAt(snapshot, asker.place, question.address);
   if (pod) return { state: 'unknown', wants: [pod] };
-  if (place.namespace !== 'host') return { state: 'unknown', wants: [hostOf(place.node)] };
-  return underlayOwner(snapshot, place, link, address);
+  if (reach.outward.length > 0) return overUnderlay(snapshot, asker, question.address);
+  const gap = openGap(snapshot, asker, question.address, reach);
+  if (gap) return gap;
+  const silent = answers.find(({ answer }) => answer.because !== undefined)?.answer.because;
+  const unheard = yes[0] && `the answer of ${yes[0].station.place.namespace} finds no way back`;
+  const because = unheard ?? silent;
+  const interruption = yes[0] ? backwards(snapshot, yes[0].station, asker, reach) : forwards(walk, asker, question);
+  return { state: 'nobody', ...(because !== undefined && { because }), ...(interruption && { interruption }) };
+}
+
+/** Somebody would answer if the question got to him. */
+function forwards(walk: Walk, asker: Station, question: Question): Interruption | undefined {
+  const { snapshot } = walk.world;
+  const forced = reachFrom(snapshot, asker, questionFrame(asker, question), { question, forced: true });
+  const silenced = forced.arrivals.find((station) => {
+    if (station.interruptions.length === 0 || isSame(station, asker)) return false;
+    return answerOf(walk, station, question).answers === 'yes';
+  });
+  return silenced?.interruptions[0];
+}
+
+function backwards(snapshot: Snapshot, from: Station, to: Station, { learnt }: Reach): Interruption | undefined {
+  if (to.link.mac === undefined) return undefined;
+  const frame = { destination: to.link.mac, ...(from.link.mac !== undefined && { source: from.link.mac }) };
+  const forced = reachFrom(snapshot, from, frame, { learnt, forced: true });
+  return forced.arrivals.find((station) => isSame(station, to))?.interruptions[0];
+}
+
+function questionFrame(asker: Station, { address }: Question): Frame {
+  const source = asker.link.mac;
+  return { destination: groupOf(address), ...(source !== undefined && { source }) };
+}
+
+function isSame(a: Station, b: Station): boolean {
+  return a.link.name === b.link.name && placeKey(a.place) === placeKey(b.place);
+}
+
+function ownerOf({ place, link }: Station, proxy: boolean): SegmentOwner {
+  return { state: 'owner', ...(link.mac !== undefined && { mac: link.mac }), place, ...(proxy && { proxy: true }) };
+}
+
+/** Whether the answer, sent to the asker alone, comes to it. */
+function reaches(snapshot: Snapshot, from: Station, to: Station, { learnt }: Reach): 'yes' | 'no' | 'unknown' {
+  if (to.link.mac === undefined) return 'unknown';
+  const source = from.link.mac;
+  const frame = { destination: to.link.mac, ...(source !== undefined && { source }) };
+  const back = reachFrom(snapshot, from, frame, { learnt });
+  if (back.arrivals.some((station) => isSame(station, to))) return 'yes';
+  return back.gaps.length > 0 || back.outward.length > 0 ? 'unknown' : 'no';
+}
+
+function unsure({ place }: Station, because?: string): SegmentOwner {
+  return { state: 'unknown', wants: [place], ...(because !== undefined && { because }) };
 }
 
 function unseenPodAt(snapshot: Snapshot, place: Place, address: Address): Place | undefined {
@@ -39,84 +134,32 @@ function unseenPodAt(snapshot: Snapshot, place: Place, address: Address): Place 
   return pod;
 }
 
-function behindVeth(snapshot: Snapshot, place: Place, link: Link, address: Address): SegmentOwner {
-  const master = linkNamed(snapshot, place, link.master);
-  if (master?.kind === 'bridge') return bridgeOwner(snapshot, place, master, address, link.name);
-  if (master) return UNKNOWN;
-  return namespaceOwner(snapshot, place, link, address) ?? NOBODY;
+/** Where the question went out of sight; a port that may only lead to a pod does not count if the API knows all pods. */
+function openGap(snapshot: Snapshot, asker: Station, address: Address, reach: Reach): SegmentOwner | undefined {
+  const own = reach.gaps.find((gap) => gap.behind && isSame(gap.behind, asker));
+  if (own && asker.place.namespace !== 'host') return { state: 'unknown', wants: [hostOf(asker.place.node)] };
+  // A host that is itself a container has its NIC as a veth.
+  if (own && asker.link.kind === 'veth') return overUnderlay(snapshot, asker, address);
+  const open = reach.gaps.filter(({ behind }) => {
+    const isPodPort = behind?.link.kind === 'veth' && behind.place.namespace === 'host';
+    return !(isPodPort && topologyOf(snapshot).complete);
+  });
+  if (open.length === 0) return undefined;
+  const asks = open.flatMap((gap) => gap.wants);
+  return { ...UNKNOWN, state: 'unknown', wants: [], asks, because: open[0]!.because };
 }
 
-/** The namespace answers on this device for any own address (arp_ignore 0), and with proxy_arp for those that it can reach. */
-function namespaceOwner(snapshot: Snapshot, place: Place, link: Link, address: Address): SegmentOwner | undefined {
-  const mac = link.mac === undefined ? {} : { mac: link.mac };
-  const holds = holdsAddress(snapshot, place, address);
-  if (holds === 'yes') return { state: 'owner', ...mac, place };
-  if (holds === 'unknown') return { state: 'unknown', wants: [place] };
-  const family = familyOf(address);
-  const proxy = isSwitchedOn(snapshot, place, family, family === 4 ? 'proxy_arp' : 'proxy_ndp', link.name);
-  if (proxy === 'yes' && family === 4) return { state: 'owner', ...mac, place, proxy: true };
-  if (proxy !== 'no') return UNKNOWN;
-  return hasProxyEntry(snapshot, place, link, address) ? { state: 'owner', ...mac, place, proxy: true } : undefined;
-}
-
-function hasProxyEntry(snapshot: Snapshot, place: Place, link: Link, address: Address): boolean {
-  const neighbours = snapshot.fact('neighbours', place);
-  if (neighbours.state === 'unseen') return false;
-  return neighbours.value.some((entry) => entry.proxy && entry.address === address && entry.device === link.name);
-}
-
-function bridgeOwner(
-  snapshot: Snapshot,
-  place: Place,
-  bridge: Link,
-  address: Address,
-  except: string | undefined,
-): SegmentOwner {
-  const own = namespaceOwner(snapshot, place, bridge, address);
-  if (own) return own;
-  const links = snapshot.fact('links', place);
-  if (links.state === 'unseen') return UNKNOWN;
-  let isSure = isComplete(links);
-  for (const port of links.value.filter((link) => link.master === bridge.name && link.name !== except)) {
-    const peer = topologyOf(snapshot).peerOf(place, port);
-    if (peer.state !== 'found') {
-      // A pod's port; which addresses pods have, the API tells.
-      isSure &&= port.kind === 'veth' && topologyOf(snapshot).complete;
-      continue;
-    }
-    if (holdsAddress(snapshot, peer.place, address) !== 'yes') continue;
-    return { state: 'owner', ...(peer.link.mac === undefined ? {} : { mac: peer.link.mac }), place: peer.place };
-  }
-  const pod = unseenPodAt(snapshot, place, address);
-  if (pod) return { state: 'unknown', wants: [pod] };
-  const isOutward = links.value.some((link) => link.master === bridge.name && link.kind !== 'veth' && isUnderlay(link));
-  if (isOutward) return underlayOwner(snapshot, place, bridge, address);
-  return isSure ? NOBODY : UNKNOWN;
-}
-
-/** A request goes to the default remotes alone; without any it goes nowhere. */
-function vxlanOwner(snapshot: Snapshot, place: Place, link: Link): SegmentOwner {
-  const fdb = snapshot.fact('fdb', place);
-  if (!isComplete(fdb)) return UNKNOWN;
-  const floods = fdb.value.some((entry) => entry.device === link.name && entry.mac === '00:00:00:00:00:00');
-  return floods || link.vxlan?.remote !== undefined || link.vxlan?.group !== undefined ? UNKNOWN : NOBODY;
-}
-
-function underlayOwner(snapshot: Snapshot, place: Place, link: Link, address: Address): SegmentOwner {
+function overUnderlay(snapshot: Snapshot, asker: Station, address: Address): SegmentOwner {
   const holder = topologyOf(snapshot)
     .hostsAt(address)
-    .find((one) => one.node !== place.node);
+    .find((one) => one.node !== asker.place.node);
   if (!holder) return UNKNOWN;
-  const device = receivingDevice(snapshot, holder, link, address);
+  const device = receivingDevice(snapshot, holder, asker.link, address);
   return { state: 'owner', place: holder, ...(device?.mac === undefined ? {} : { mac: device.mac }) };
 }
 
-export function entryFor(snapshot: Snapshot, place: Place, device: string, address: Address): Neighbour | undefined {
-  const neighbours = snapshot.fact('neighbours', place);
-  if (neighbours.state === 'unseen') return undefined;
-  return neighbours.value.find((entry) => !entry.proxy && entry.device === device && entry.address === address);
-}
-
+/** What to collect, so that the owner becomes known. */
 export function wantsOf(owner: SegmentOwner, wantsAt: (place: Place) => readonly Request[]): readonly Request[] {
-  return owner.state === 'unknown' ? owner.wants.flatMap((place) => wantsAt(place)) : [];
+  if (owner.state !== 'unknown') return [];
+  return [...owner.wants.flatMap((place) => wantsAt(place)), ...(owner.asks ?? [])];
 }

@@ -50,7 +50,7 @@ function withSource(world: World, from: Place, packet: Packet): Packet {
 function wayBack(walk: Walk, end: End): Trace {
   const { cursor } = end;
   const start = { from: cursor.place, packet: answerTo(cursor.packet), fit: true };
-  return walkWithErrors(walk, start, release(cursor.tracking)).trace;
+  return walkWithErrors({ ...walk, learnt: cursor.visited }, start, release(cursor.tracking)).trace;
 }
 
 /** What a live server sends first: SYN/ACK, a datagram of the same size, an echo reply. */

@@ -6,7 +6,7 @@ import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } fro
 import { wantsAt } from './enter-namespace.ts';
 import { linkNamed } from './hook-input.ts';
 import { droppedBySize, exceedingStep } from './mtu.ts';
-import { entryFor } from './neighbour.ts';
+import { entryFor } from './neighbour-entry.ts';
 import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { topologyOf } from './topology.ts';
@@ -47,7 +47,7 @@ function onSegment(walk: Walk, cursor: Cursor, holder: Place, hop: Address, devi
 /** A veth drops frames over its own MTU; what a NIC does with them is its driver's affair, and only said. */
 function received(walk: Walk, cursor: Cursor, holder: Place, target: Link): Move {
   const there = go(arriving(cursor, holder, target.name));
-  if (target.kind === 'veth') return droppedBySize(walk, { ...cursor, place: holder }, cursor.place, target) ?? there;
+  if (target.kind === 'veth') return droppedBySize(walk, { ...cursor, place: holder }, target) ?? there;
   const exceeding = exceedingStep(walk, cursor, holder, target);
   return exceeding ? prefixed([exceeding], there) : there;
 }
