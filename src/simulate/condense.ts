@@ -106,7 +106,7 @@ function leafOf(end: End, at: StepRef): LeafEnd {
     at,
     packet: cursor.packet,
     meta: cursor.meta,
-    place: cursor.place,
+    place: end.place ?? cursor.place,
     // What becomes of a tunnel's outer packet, who sent the inner one is not told.
     senderSees: cursor.packet.inner ? 'nothing' : end.senderSees,
     ...(end.because === undefined ? {} : { because: end.because }),

@@ -98,7 +98,7 @@ function nodeOf(cursor: Cursor): GraphNode {
   const { stage } = cursor;
   return {
     cursor,
-    entersHop: stage.name === 'arrive' || stage.name === 'output',
+    entersHop: (stage.name === 'arrive' && !stage.within) || stage.name === 'output',
     steps: [],
     ...(stage.name === 'transmit' || stage.name === 'encapsulate' ? { output: stage.device } : {}),
     out: { kind: 'open' },
