@@ -42,6 +42,8 @@ export interface Route {
   readonly mtu?: number;
   /** The nexthop object that the route goes through (`nhid`, ip-nexthop(8)). */
   readonly nextHopId?: number;
+  /** The object is a resilient group: a flow stays with the member that its bucket has had. */
+  readonly isResilient?: true;
   /** Router preference of IPv6 (RFC 4191); absent means medium. */
   readonly preference?: 'low' | 'high';
   /** IPv6: seconds until the route is gone; not above 0 where it is kept and no longer used. */
@@ -94,6 +96,7 @@ function routeOfJson(item: JsonObject, family: Family): Route | undefined {
     flags: stringsOf(item.flags),
     ...(mtu !== undefined && { mtu }),
     ...(nextHopId !== undefined && { nextHopId }),
+    ...(isObject(item.nh_info) && item.nh_info.type === 'resilient' && { isResilient: true as const }),
     ...(preference !== undefined && isPreference(preference) && preference !== 'medium' && { preference }),
     ...(expiresS !== undefined && { expiresS }),
   };

@@ -1,33 +1,18 @@
-import { type Address, type Family, familyOf } from '../net/address.ts';
+import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
-import { prefixContains } from '../net/prefix.ts';
-import type { NextHop, Route } from '../parse/ip-route.ts';
 import type { RoutingRule } from '../parse/ip-rule.ts';
 import { isComplete, type Observed, type Snapshot, type Unseen } from '../snapshot/snapshot.ts';
 import { mergeWays } from './chances.ts';
-import { type RouteKey, ruleMatches } from './route-rule.ts';
-import { isSwitchedOn } from './sysctl.ts';
+import type { LookupContext, RouteFound, RouteWay, TableHit } from './route-lookup.ts';
+import { type RouteKey, ruleMatches, vrfOf } from './route-rule.ts';
+import { LOCAL_AND_MAIN } from './route-table.ts';
+import { lookupIpv4Table } from './route-table-ipv4.ts';
+import { lookupIpv6Table } from './route-table-ipv6.ts';
 import type { Chance } from './trace.ts';
-import { both, CERTAIN, chanceOf, UNDECIDED } from './truth.ts';
+import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
-export type { RouteKey };
-
-/** What a lookup found: a route with the one next hop that is taken, or nothing. */
-export interface RouteFound {
-  readonly type: string; // unicast, local, broadcast, multicast, anycast, blackhole, unreachable, prohibit, none
-  readonly route?: Route;
-  readonly hop?: NextHop;
-  readonly rule?: RoutingRule;
-}
-
-export interface RouteWay {
-  readonly chance: Chance;
-  readonly fork?: 'multipath' | 'undecided';
-  readonly found: RouteFound;
-  /** Why this way is not sure: the rule's undecided selectors, or lines that were not understood. */
-  readonly doubt?: string;
-}
+export type { RouteFound, RouteKey, RouteWay };
 
 export type Lookup =
   | {
@@ -39,11 +24,13 @@ export type Lookup =
   | { readonly state: 'unseen'; readonly unseen: Unseen };
 
 const NOTHING: RouteFound = { type: 'none' };
+const DEFAULT_TABLE = 253;
+const MAIN_TABLE = 254;
 const LOCAL_TABLE = 255;
 
 /**
- * The kernel's lookup (fib_rules_lookup, fib_table_lookup): rules by priority; in a table the longest prefix, then the
- * lowest metric; `throw`, no match and a suppressed match go on with the next rule; several next hops are a choice.
+ * The kernel's lookup (fib_lookup, fib_rules_lookup, fib6_rule_lookup): rules by priority; in a table the narrowest prefix,
+ * then the lowest metric; `throw`, no match and a suppressed match go on with the next rule; several next hops are a choice.
  */
 export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lookup {
   const family = familyOf(key.destination);
@@ -51,8 +38,18 @@ export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lo
   if (routes.state === 'unseen') return { state: 'unseen', unseen: routes };
   const rules = snapshot.fact('rules', place, { family });
   if (rules.state === 'unseen') return { state: 'unseen', unseen: rules };
-  const context: Context = { snapshot, place, family, key, routes: tablesOf(routes.value), rules: rules.value };
-  const ways = mergeWays(tryRules(context, 0, CERTAIN), CERTAIN, keyOf, (a) => a);
+  const missing: LookupContext['missing'] = {};
+  const context: LookupContext = {
+    snapshot,
+    place,
+    family,
+    key,
+    routes: routes.value,
+    rules: rules.value,
+    missing,
+  };
+  const ways = mergeWays(waysOf(context), CERTAIN, keyOf, (a) => a);
+  if (missing.unseen) return { state: 'unseen', unseen: missing.unseen };
   const doubt = doubtOf(routes) ?? doubtOf(rules);
   const full = family === 4 ? 32 : 128;
   const isNarrowest = ways.every(({ found }) => found.route?.destination.length === full);
@@ -69,116 +66,108 @@ function doubtOf(observed: Observed<unknown>): string | undefined {
   return line === undefined ? 'the list was cut short' : `not understood: ${line}`;
 }
 
-interface Context {
-  readonly snapshot: Snapshot;
-  readonly place: Place;
-  readonly family: Family;
-  readonly key: RouteKey;
-  readonly routes: ReadonlyMap<number, readonly Route[]>;
-  readonly rules: readonly RoutingRule[];
+/**
+ * Whether a rule was ever added or removed can't be read back. Where only the three of the start are there, both states
+ * are possible for IPv4, and where they give different routes it is not known which.
+ */
+function waysOf(context: LookupContext): RouteWay[] {
+  const byRules = tryRules(context, 0, CERTAIN);
+  if (context.family === 6 || !areOfTheStart(context.rules)) return byRules;
+  const untouched = withoutRules(context);
+  if (resultKey(untouched) === resultKey(byRules)) return byRules;
+  const doubt = 'a rule may have been added and removed before, which keeps the tables local and main apart';
+  return [...untouched, ...byRules].map((way) => ({ ...way, chance: UNDECIDED, fork: 'undecided', doubt }));
 }
 
-const tables = new WeakMap<readonly Route[], ReadonlyMap<number, readonly Route[]>>();
-
-function tablesOf(routes: readonly Route[]): ReadonlyMap<number, readonly Route[]> {
-  const known = tables.get(routes);
-  if (known) return known;
-  const byTable = Map.groupBy(routes, (route) => route.table);
-  for (const [table, list] of byTable) {
-    byTable.set(
-      table,
-      list.toSorted((a, b) => b.destination.length - a.destination.length || a.metric - b.metric),
-    );
-  }
-  tables.set(routes, byTable);
-  return byTable;
+function areOfTheStart(rules: readonly RoutingRule[]): boolean {
+  return rules.map(({ text }) => text).join() === START;
 }
 
-function tryRules(context: Context, from: number, chance: Chance): RouteWay[] {
+const START = '0: from all lookup local,32766: from all lookup main,32767: from all lookup default';
+
+/** fib_lookup of include/net/ip_fib.h without rules: local and main in one, then default. */
+function withoutRules(context: LookupContext): readonly RouteWay[] {
+  const hit = lookupIpv4Table(context, LOCAL_AND_MAIN) ?? lookupIpv4Table(context, DEFAULT_TABLE);
+  return hit?.ways ?? [{ chance: CERTAIN, found: NOTHING }];
+}
+
+function resultKey(ways: readonly RouteWay[]): string {
+  return ways.map(keyOf).toSorted().join('\n');
+}
+
+function tryRules(context: LookupContext, from: number, chance: Chance): RouteWay[] {
   for (let index = from; index < context.rules.length; index++) {
     const rule = context.rules[index]!;
-    const matched = ruleMatches(rule, context.key);
+    const matched = ruleMatches(rule, context.key, context);
     if (matched === 'no') continue;
     const doubtful = matched === 'unknown';
-    const hitChance = doubtful ? both(chance, UNDECIDED) : chance;
-    const hits = applyRule(context, rule, index, hitChance);
+    const hits = applyRule(context, rule, index, doubtful ? both(chance, UNDECIDED) : chance);
     if (!doubtful) return hits;
-    const doubt = `not decided: ${rule.undecidable.join(', ') || 'a port'} of rule ${rule.text}`;
+    const doubt = `not decided: ${reasonOf(rule)} of rule ${rule.text}`;
     const ways = [...hits, ...tryRules(context, index + 1, both(chance, UNDECIDED))];
     return ways.map((way) => ({ ...way, fork: 'undecided', doubt: way.doubt ?? doubt }));
   }
   return [{ chance, found: NOTHING }];
 }
 
-function applyRule(context: Context, rule: RoutingRule, index: number, chance: Chance): RouteWay[] {
+function reasonOf(rule: RoutingRule): string {
+  if (rule.undecidable.length > 0) return rule.undecidable.join(', ');
+  if (rule.users) return 'uidrange';
+  return rule.l3mdev ? 'l3mdev' : 'a port';
+}
+
+function applyRule(context: LookupContext, rule: RoutingRule, index: number, chance: Chance): RouteWay[] {
   const next = (): RouteWay[] => tryRules(context, index + 1, chance);
   switch (rule.action.kind) {
     case 'nop':
       return next();
     case 'goto': {
+      // To a rule of exactly this priority; without one the rule is unresolved and passed over.
       const { priority } = rule.action;
-      const target = context.rules.findIndex((one, at) => at > index && one.priority >= priority);
+      const target = context.rules.findIndex((one, at) => at > index && one.priority === priority);
       return target < 0 ? next() : tryRules(context, target, chance);
     }
     case 'lookup': {
-      const found = lookupTable(context, rule, rule.action.table);
-      return found === undefined ? next() : choose(found.route, found.hops, rule, chance);
+      const table = tableOf(context, rule, rule.action.table);
+      const hit = table === undefined ? undefined : lookupTable(context, table);
+      if (!hit) return next();
+      return hit.ways.flatMap((way) =>
+        isSuppressed(context, rule, hit, way) ? next() : [underRule(way, rule, chance)],
+      );
     }
     default:
       return [{ chance, found: { type: rule.action.kind, rule } }];
   }
 }
 
-/** The first usable of a table's matching routes; undefined where the next rule is tried. */
-function lookupTable(
-  context: Context,
-  rule: RoutingRule,
-  table: number,
-): { readonly route: Route; readonly hops: readonly NextHop[] } | undefined {
-  for (const route of context.routes.get(table) ?? []) {
-    if (!prefixContains(route.destination, context.key.destination) || !servesPacket(route, context.key)) continue;
-    if (route.type === 'throw') return undefined;
-    const hops = usableHops(context, route);
-    if (FORWARDING.has(route.type) && hops.length === 0) continue;
-    if (rule.suppressPrefixLength !== undefined && route.destination.length <= rule.suppressPrefixLength) {
-      return undefined;
-    }
-    return { route, hops };
-  }
-  return undefined;
+function tableOf(context: LookupContext, rule: RoutingRule, table: number): number | undefined {
+  if (!rule.l3mdev) return table;
+  const vrf = vrfOf(context.key, context);
+  // Negated, the rule serves packets of no VRF, and the table that it then lacks is main (fib_get_table).
+  return vrf === 'unknown' ? undefined : vrf ? vrf.vrf?.table : MAIN_TABLE;
 }
 
-const FORWARDING = new Set(['unicast', 'local', 'broadcast', 'multicast', 'anycast']);
-
-function servesPacket(route: Route, key: RouteKey): boolean {
-  if (route.tos !== undefined && route.tos !== 0 && route.tos !== (key.tos & 0x1c)) return false;
-  return route.source === undefined || (key.source !== undefined && prefixContains(route.source, key.source));
+function lookupTable(context: LookupContext, table: number): TableHit | undefined {
+  return context.family === 4 ? lookupIpv4Table(context, table) : lookupIpv6Table(context, table);
 }
 
-/** Dead next hops never serve; those without a carrier not where ignore_routes_with_linkdown says so. */
-function usableHops(context: Context, route: Route): readonly NextHop[] {
-  return route.nextHops.filter((hop) => {
-    const flags = [...hop.flags, ...(route.nextHops.length === 1 ? route.flags : [])];
-    if (flags.includes('dead')) return false;
-    if (context.key.output !== undefined && hop.device !== undefined && hop.device !== context.key.output) return false;
-    return !(flags.includes('linkdown') && ignoresLinkdown(context, hop.device));
-  });
+function underRule(way: RouteWay, rule: RoutingRule, chance: Chance): RouteWay {
+  return { ...way, chance: both(chance, way.chance), found: { ...way.found, rule } };
 }
 
-function ignoresLinkdown(context: Context, device: string | undefined): boolean {
-  if (device === undefined) return false;
-  return isSwitchedOn(context.snapshot, context.place, context.family, 'ignore_routes_with_linkdown', device) === 'yes';
+/** fib4_rule_suppress, fib6_rule_suppress: what refuses is not suppressed. */
+function isSuppressed(context: LookupContext, rule: RoutingRule, hit: TableHit, { found }: RouteWay): boolean {
+  if (hit.refuses || !found.route) return false;
+  const { suppressPrefixLength, suppressGroup } = rule;
+  if (suppressPrefixLength !== undefined && found.route.destination.length <= suppressPrefixLength) return true;
+  return suppressGroup !== undefined && groupOf(context, found.hop?.device) === suppressGroup;
 }
 
-function choose(route: Route, hops: readonly NextHop[], rule: RoutingRule, chance: Chance): RouteWay[] {
-  if (hops.length < 2)
-    return [{ chance, found: { type: route.type, route, rule, ...(hops[0] ? { hop: hops[0] } : {}) } }];
-  const total = hops.reduce((sum, hop) => sum + hop.weight, 0);
-  return hops.map((hop) => ({
-    chance: both(chance, chanceOf(hop.weight / total)),
-    fork: 'multipath',
-    found: { type: route.type, route, hop, rule },
-  }));
+/** The group of a device, as `ip rule` prints it; 0 is everyone's. */
+function groupOf({ snapshot, place }: LookupContext, device: string | undefined): string | undefined {
+  const links = snapshot.fact('links', place);
+  const link = links.state === 'seen' ? links.value.find((one) => one.name === device) : undefined;
+  return link && (link.group ?? '0');
 }
 
 function keyOf(way: RouteWay): string {
@@ -208,13 +197,27 @@ export function addressTypeOf(
 ): 'unicast' | 'local' | 'broadcast' | 'multicast' | 'anycast' | 'unknown' {
   const family = familyOf(address);
   if (isMulticast(address)) return 'multicast';
-  if (address === '255.255.255.255' || address.startsWith('0.')) return 'broadcast';
+  if (address === '255.255.255.255' || address === '0.0.0.0') return 'broadcast';
   const routes = snapshot.fact('routes', place, { family });
   if (routes.state === 'unseen') return 'unknown';
-  const found = (tablesOf(routes.value).get(LOCAL_TABLE) ?? []).find((route) => {
-    return prefixContains(route.destination, address) && isType(route.type);
-  });
-  if (!found) return isComplete(routes) ? 'unicast' : 'unknown';
+  const context = { snapshot, place, family, key: { destination: address, tos: 0, mark: 0 }, routes: routes.value };
+  const apart = typeIn(context, LOCAL_TABLE, device);
+  if (apart === undefined && !isComplete(routes)) return 'unknown';
+  const rules = family === 4 ? snapshot.fact('rules', place, { family }) : undefined;
+  if (rules?.state !== 'seen' || !areOfTheStart(rules.value)) return apart ?? 'unicast';
+  const together = typeIn(context, LOCAL_AND_MAIN, device);
+  return (apart ?? 'unicast') === (together ?? 'unicast') ? (apart ?? 'unicast') : 'unknown';
+}
+
+/** Undefined where the table has no route to it. */
+function typeIn(
+  context: Omit<LookupContext, 'rules' | 'missing'>,
+  table: number,
+  device: string | undefined,
+): 'unicast' | 'local' | 'broadcast' | 'multicast' | 'anycast' | undefined {
+  const hit = lookupTable({ ...context, rules: [], missing: {} }, table);
+  const found = hit?.ways[0]?.found.route;
+  if (!found) return undefined;
   if (device !== undefined && !found.nextHops.some((hop) => hop.device === device)) return 'unicast';
   return isType(found.type) ? found.type : 'unicast';
 }
