@@ -23,6 +23,8 @@ export interface XtMatch {
   /** The tables that it can stand in; all unless told. */
   readonly tables?: readonly string[];
   readonly hooks?: readonly HookPoint[];
+  /** Only of packets of these protocols, which the rule then names (`-p tcp`). */
+  readonly protocols?: readonly CasePacket['protocol'][];
   readonly isUndecidable?: boolean;
   /** Words that hold of the packet, or now and then do not; undefined where it is of no use for this packet. */
   readonly words: (aim: Aim) => MatchWords | undefined;
@@ -34,6 +36,8 @@ export interface XtTarget {
   readonly hooks: readonly HookPoint[];
   /** Terminal drops are rare: most packets shall come through. */
   readonly weight: number;
+  readonly protocols?: readonly CasePacket['protocol'][];
+  readonly isUndecidable?: boolean;
   readonly words: (aim: Aim) => string | undefined;
 }
 
@@ -46,9 +50,15 @@ export const HOOKS_OF: Readonly<Record<string, readonly HookPoint[]>> = {
   security: ['INPUT', 'FORWARD', 'OUTPUT'],
 };
 
-export function aimAt(network: Network, hooks: readonly HookPoint[]): Aim | undefined {
+export function aimAt(
+  network: Network,
+  hooks: readonly HookPoint[],
+  protocols?: readonly CasePacket['protocol'][],
+): Aim | undefined {
   const { draw } = network;
-  const packet = draw.pick(network.packets);
+  const packets = network.packets.filter((one) => protocols?.includes(one.protocol) ?? true);
+  if (packets.length === 0) return undefined;
+  const packet = draw.pick(packets);
   const stops = network
     .stops(packet)
     .filter((stop) => hooks.includes(stop.hook) && (!stop.isReply || draw.chance(0.5)));
@@ -70,7 +80,7 @@ export function endsAt({ packet, stop, network }: Aim): {
 }
 
 /** What a rule names first, so that it is about this packet and few others. */
-export function aimedWords(aim: Aim): string {
+export function aimedWords(aim: Aim, namesProtocol = false): string {
   const { packet, draw } = aim;
   const ends = endsAt(aim);
   const protocol = packet.protocol === 'icmp' ? (packet.family === 6 ? 'ipv6-icmp' : 'icmp') : packet.protocol;
@@ -84,7 +94,7 @@ export function aimedWords(aim: Aim): string {
           '',
         ]);
   // Where neighbours ask each other, a rule for all protocols would meet their questions too.
-  const named = aim.network.realNeighbours && packet.family === 6;
+  const named = namesProtocol || (aim.network.realNeighbours && packet.family === 6);
   const parts = [
     draw.chance(0.5) ? `-s ${ends.source}` : '',
     draw.chance(0.5) ? `-d ${ends.destination}` : '',
@@ -161,11 +171,11 @@ export function matchFeature(match: XtMatch): Feature {
       if (usable.length === 0) return false;
       const effect = draw.weighted(usable);
       const hooks = effect.hooks.filter((hook) => match.hooks?.includes(hook) ?? true);
-      const aim = aimAt(network, hooks);
+      const aim = aimAt(network, hooks, match.protocols);
       const words = aim && match.words(aim);
       const target = aim && effect.words(aim);
       if (!aim || !words || target === undefined) return false;
-      const aimed = aimedWords(aim);
+      const aimed = aimedWords(aim, match.protocols !== undefined);
       const turned = words.negated !== undefined && draw.chance(0.25);
       const [plain, other] = turned ? [words.negated!, words.match] : [words.match, words.negated];
       const line = (match_: string): string => [aimed, match_, target].filter((part) => part !== '').join(' ');
@@ -185,11 +195,12 @@ export function matchFeature(match: XtMatch): Feature {
 export function targetFeature(target: XtTarget): Feature {
   return {
     name: `iptables target ${target.name}`,
+    ...(target.isUndecidable ? { isUndecidable: true } : {}),
     add: (network) => {
-      const aim = aimAt(network, target.hooks);
+      const aim = aimAt(network, target.hooks, target.protocols);
       const words = aim && target.words(aim);
       if (!aim || words === undefined) return false;
-      const rule = [aimedWords(aim), words].filter((part) => part !== '').join(' ');
+      const rule = [aimedWords(aim, target.protocols !== undefined), words].filter((part) => part !== '').join(' ');
       addRule(network, aim, { table: target.table, rule, feature: `iptables target ${target.name}` });
       return true;
     },

@@ -1,0 +1,149 @@
+import type { Feature } from '../feature.ts';
+import type { HookPoint } from '../network.ts';
+import { HOOKS_OF, targetFeature, type XtTarget } from './iptables-core.ts';
+
+const MANGLE = HOOKS_OF.mangle!;
+const BEFORE_ROUTING: readonly HookPoint[] = ['PREROUTING', 'OUTPUT'];
+
+function target(
+  name: string,
+  table: string,
+  hooks: readonly HookPoint[],
+  words: XtTarget['words'],
+  more: Partial<XtTarget> = {},
+): XtTarget {
+  return { name, table, hooks, weight: 1, words, ...more };
+}
+
+const MARKS: readonly XtTarget[] = [
+  target(
+    'MARK forms',
+    'mangle',
+    MANGLE,
+    ({ draw }) =>
+      `-j MARK --${draw.pick(['and-mark 0xf0', 'or-mark 0x11', 'xor-mark 0x41', 'set-mark 0x5/0x7', 'set-xmark 0x3/0xf'])}`,
+  ),
+  target(
+    'CONNMARK',
+    'mangle',
+    MANGLE,
+    ({ draw }) =>
+      `-j CONNMARK --${draw.pick([
+        'set-mark 0x1',
+        'set-xmark 0x40/0xf0',
+        'save-mark',
+        'save-mark --nfmask 0xff --ctmask 0xff00',
+        'restore-mark',
+        'restore-mark --nfmask 0xf0 --ctmask 0xff',
+        'or-mark 0x2',
+        'set-mark 0x1 --left-shift-mark 3',
+        'save-mark --nfmask 0xff --ctmask 0xff --right-shift-mark 1',
+      ])}`,
+  ),
+  target('CT first', 'raw', BEFORE_ROUTING, () => '-j CT --ctevents new,destroy'),
+  target('CT zone of the mark', 'raw', BEFORE_ROUTING, () => '-j CT --zone mark'),
+];
+
+const HEADERS: readonly XtTarget[] = [
+  target(
+    'TOS forms',
+    'mangle',
+    MANGLE,
+    ({ draw }) =>
+      `-j TOS --${draw.pick(['and-tos 0xf0', 'or-tos 0x10', 'xor-tos 0x18', 'set-tos 0x10/0x3f', 'set-tos Minimize-Cost'])}`,
+  ),
+  target('DSCP class', 'mangle', MANGLE, ({ draw }) => `-j DSCP --set-dscp-class ${draw.pick(['AF11', 'EF', 'CS0'])}`),
+  target(
+    'ECN',
+    'mangle',
+    MANGLE,
+    ({ packet, draw }) =>
+      packet.family === 4
+        ? `-j ECN ${packet.protocol === 'tcp' && draw.chance(0.5) ? '--ecn-tcp-remove' : '--ecn-ip-ect 1'}`
+        : undefined,
+    { protocols: ['tcp'] },
+  ),
+  target(
+    'TCPMSS',
+    'mangle',
+    MANGLE,
+    ({ draw }) => `-m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss ${draw.pick([500, 1200, 1460, 9000])}`,
+    { protocols: ['tcp'] },
+  ),
+  target(
+    'TCPMSS clamp',
+    'mangle',
+    ['FORWARD', 'OUTPUT', 'POSTROUTING'],
+    (aim) => {
+      const { draw, network, stop } = aim;
+      // A smaller device or route on the way on or back makes the difference.
+      const devices = network.devices.filter((one) => one.ns === stop.ns);
+      if (devices.length > 0 && draw.chance(0.6)) {
+        network.add({
+          kind: 'ip',
+          ns: stop.ns,
+          line: `link set dev ${draw.pick(devices).name} mtu ${draw.pick([1300, 1400])}`,
+        });
+      }
+      return '-m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu';
+    },
+    { protocols: ['tcp'] },
+  ),
+  target(
+    'TCPOPTSTRIP',
+    'mangle',
+    MANGLE,
+    ({ draw }) => `-j TCPOPTSTRIP --strip-options ${draw.pick(['mss', 'wscale,sack-permitted', 'timestamp'])}`,
+    { protocols: ['tcp'] },
+  ),
+];
+
+const PASSING: readonly XtTarget[] = [
+  target('NFLOG', 'mangle', MANGLE, () => '-j NFLOG --nflog-group 7 --nflog-prefix "-x y"'),
+  target('LOG', 'mangle', MANGLE, () => '-j LOG --log-prefix "x -j DROP "'),
+  target('CLASSIFY', 'mangle', ['FORWARD', 'OUTPUT', 'POSTROUTING'], () => '-j CLASSIFY --set-class 1:2'),
+  target('CHECKSUM', 'mangle', ['POSTROUTING'], () => '-j CHECKSUM --checksum-fill', { protocols: ['udp'] }),
+  target('TRACE', 'raw', BEFORE_ROUTING, () => '-j TRACE'),
+  target(
+    'RATEEST',
+    'mangle',
+    MANGLE,
+    ({ network }) => `-j RATEEST --rateest-name ${network.unique('r')} --rateest-interval 250ms --rateest-ewmalog 0.5s`,
+  ),
+  target('IDLETIMER', 'mangle', MANGLE, ({ network }) => `-j IDLETIMER --timeout 9 --label ${network.unique('t')}`),
+  target('no target', 'mangle', MANGLE, () => ''),
+  target(
+    'REJECT all',
+    'filter',
+    HOOKS_OF.filter!,
+    ({ packet, draw }) =>
+      `-j REJECT --reject-with ${draw.pick(
+        packet.family === 6
+          ? [
+              'icmp6-no-route',
+              'icmp6-adm-prohibited',
+              'icmp6-addr-unreachable',
+              'icmp6-port-unreachable',
+              'icmp6-policy-fail',
+              'icmp6-reject-route',
+            ]
+          : [
+              'icmp-net-unreachable',
+              'icmp-host-unreachable',
+              'icmp-proto-unreachable',
+              'icmp-port-unreachable',
+              'icmp-net-prohibited',
+              'icmp-host-prohibited',
+              'icmp-admin-prohibited',
+            ],
+      )}`,
+  ),
+];
+
+/** Terminal ones stand back behind the others. */
+const RARE = new Set(['REJECT all']);
+
+export const IPTABLES_TARGET_FEATURES: readonly Feature[] = [...MARKS, ...HEADERS, ...PASSING].map((one) => ({
+  ...targetFeature(one),
+  ...(RARE.has(one.name) ? { weight: 0.4 } : {}),
+}));
