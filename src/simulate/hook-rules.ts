@@ -1,5 +1,5 @@
 import type { Meta } from '../net/packet.ts';
-import { mergeWays } from './chances.ts';
+import { isCertain, mergeWays } from './chances.ts';
 import { withMark, withTouched } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import type { HookEntry, HookInput, HookOutcome } from './hook.ts';
@@ -70,16 +70,32 @@ function withKnownOrder(entries: readonly HookEntry[]): readonly HookEntry[] {
 
 /** Each rule set gets the packet as the one before left it, unless that one kept it. */
 function runInOrder(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
-  let outcomes: HookOutcome[] = [
-    { chance: CERTAIN, verdict: { kind: 'accept' }, packet: input.packet, meta: input.meta, steps: [] },
-  ];
-  for (const entry of entries) {
-    outcomes = outcomes.flatMap((former) =>
-      former.verdict.kind === 'accept' ? evaluateAfter(entry, input, former) : [former],
+  let outcomes = merged(firstOutcomes(entries[0], input));
+  for (const entry of entries.slice(1)) {
+    outcomes = merged(
+      outcomes.flatMap((former) => (former.verdict.kind === 'accept' ? evaluateAfter(entry, input, former) : [former])),
     );
-    outcomes = mergeWays(outcomes, CERTAIN, outcomeKey, joinOutcomes);
   }
   return outcomes;
+}
+
+/** Before the first rule set nothing has happened that its outcomes would have to be put together with. */
+function firstOutcomes(entry: HookEntry | undefined, input: HookInput): readonly HookOutcome[] {
+  const { packet, meta } = input;
+  const untouched: HookOutcome = { chance: CERTAIN, verdict: { kind: 'accept' }, packet, meta, steps: [] };
+  if (!entry) return [untouched];
+  if (entry.reroutes && input.hook === 'output') return evaluateAfter(entry, input, untouched);
+  const results = entry.evaluate(input);
+  if (results.every((result) => result.touched === undefined)) return results;
+  return results.map((result) => ({ ...result, ...touchedBy(untouched, result) }));
+}
+
+/** Outcomes that are alike as one. */
+function merged(outcomes: readonly HookOutcome[]): readonly HookOutcome[] {
+  const [first] = outcomes;
+  if (outcomes.length === 1 && isCertain(first!.chance)) return outcomes;
+  const haveOnePacket = outcomes.every(({ packet, meta }) => packet === first?.packet && meta === first.meta);
+  return mergeWays(outcomes, CERTAIN, haveOnePacket ? effectKey : outcomeKey, joinOutcomes);
 }
 
 function evaluateAfter(entry: HookEntry, input: HookInput, former: HookOutcome): HookOutcome[] {
@@ -125,8 +141,24 @@ function rerouted(
   return isSame ? kept : { reroute: { packet, mark: meta.mark } };
 }
 
-function outcomeKey({ verdict, packet, meta, nat, notrack, reroute, touched }: HookOutcome): string {
-  return JSON.stringify([verdict, packet, meta, nat ?? null, notrack ?? false, reroute ?? null, touched ?? null]);
+function outcomeKey(outcome: HookOutcome): string {
+  return `${effectKey(outcome)} ${JSON.stringify([outcome.packet, outcome.meta])}`;
+}
+
+/** All that tells outcomes apart but the packet and what is kept beside it. */
+function effectKey({ verdict, nat, notrack, reroute, touched }: HookOutcome): string {
+  const isPlain = notrack === undefined && reroute === undefined && touched === undefined;
+  const rest = isPlain ? '' : JSON.stringify([notrack ?? false, reroute ?? null, touched ?? null]);
+  return `${contentKey(verdict)} ${nat ? contentKey(nat) : ''} ${rest}`;
+}
+
+const contentKeys = new WeakMap<object, string>();
+
+/** Verdicts and translations are mostly a rule's own, the same object each time. */
+function contentKey(content: object): string {
+  const key = contentKeys.get(content) ?? JSON.stringify(content);
+  contentKeys.set(content, key);
+  return key;
 }
 
 function joinOutcomes(a: HookOutcome, b: HookOutcome): HookOutcome {
@@ -179,13 +211,11 @@ function metaAfter({ tracking, meta }: AtHook, outcome: HookOutcome): Meta {
 
 /** The nat chains in their order, until one translates or decides. */
 export function natOutcomes(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
-  let outcomes: HookOutcome[] = [
-    { chance: CERTAIN, verdict: { kind: 'accept' }, packet: input.packet, meta: input.meta, steps: [] },
-  ];
-  for (const entry of entries) {
+  let outcomes = firstOutcomes(entries[0], input);
+  for (const entry of entries.slice(1)) {
     outcomes = outcomes.flatMap((former) =>
       former.verdict.kind === 'accept' && !former.nat ? evaluateAfter(entry, input, former) : [former],
     );
   }
-  return mergeWays(outcomes, CERTAIN, outcomeKey, joinOutcomes);
+  return merged(outcomes);
 }
