@@ -286,6 +286,9 @@ describe('TPROXY and SYNPROXY', () => {
     expect(only([TPROXY], given(listening('127.0.0.1'))).verdict).toMatchObject({ kind: 'tproxy', port: 15001 });
     expect(only([TPROXY], given(listening('127.0.0.2'))).verdict.kind).toBe('drop');
     expect(only([TPROXY], given([])).verdict.kind).toBe('tproxy');
+    const anywhere = TPROXY.replace('127.0.0.1', '0.0.0.0');
+    expect(only([anywhere], given(listening('127.0.0.2'))).verdict.kind).toBe('tproxy');
+    expect(only([anywhere.replace('15001', '15002')], given(listening('127.0.0.2'))).verdict.kind).toBe('drop');
     expect(only([TPROXY], given(listening('127.0.0.2'), { ...SYN, flags: ['ack'] } as L4)).verdict.kind).toBe('tproxy');
   });
 

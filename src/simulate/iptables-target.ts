@@ -124,8 +124,12 @@ function isRefused(input: HookInput, address: string | undefined, port: number):
   if (l4.protocol !== 'tcp' || !('sourcePort' in l4) || !l4.flags?.includes('syn') || l4.flags.includes('ack'))
     return false;
   const sockets = input.snapshot.fact('sockets', input.place);
-  // Without --on-ip the address is that of the device by which the packet came in.
-  if (address === undefined || sockets.state === 'unseen' || !isComplete(sockets)) return false;
+  if (sockets.state === 'unseen' || !isComplete(sockets)) return false;
+  // Without --on-ip the address is that of the device by which the packet came in; no listener at all is none there.
+  if (address === undefined) {
+    const wanted = port || l4.destinationPort;
+    return !sockets.value.some((one) => one.protocol === 'tcp' && one.state === 'LISTEN' && one.port === wanted);
+  }
   const packet = {
     ...input.packet,
     ip: { ...ip, destination: address },
