@@ -33,7 +33,7 @@ function inputs(fixture: Fixture): HookInput[] {
           hook,
           place: HERE,
           packet: { ...end, l4, macs: { source: '02:00:00:00:00:01', destination: '02:00:00:00:00:02' } },
-          ...(hook === 'output' || hook === 'postrouting' ? { socket: { uid: 1000, gid: 1000 } } : {}),
+          socket: { uid: 1000, gid: 1000 },
         }),
       ),
     ),

@@ -9,13 +9,13 @@ import type { Probe, Probed } from './probe.ts';
 
 const GATE: DatapathGate = { parts: [], podAddressesRoutable: 'unknown' };
 
-/** The devices and addresses of make/scene.sh. */
-const ENTRANCES = {
-  client: { device: 'veth-client', four: '10.244.0.4', six: 'fd44::4' },
-  web: { device: 'veth-web', four: '10.244.0.10', six: 'fd44::10' },
-  outside: { device: 'eth0', four: '10.80.0.1', six: 'fd80::1' },
-  node: { device: undefined, four: '10.80.0.11', six: 'fd80::11' },
-} as const;
+/** The addresses of make/scene.sh, for probes that do not say theirs. */
+const ADDRESSES: Readonly<Record<string, readonly [four: string, six: string]>> = {
+  client: ['10.244.0.4', 'fd44::4'],
+  web: ['10.244.0.10', 'fd44::10'],
+  outside: ['10.80.0.1', 'fd80::1'],
+  node: ['10.80.0.11', 'fd80::11'],
+};
 
 /** One way through the trace: the rules that it met on the node, and its end. */
 export interface WalkedWay {
@@ -26,10 +26,8 @@ export interface WalkedWay {
   readonly chance: number;
 }
 
-export function walkProbe(fixture: Fixture, probe: Probe & { readonly sourcePort?: number }): readonly WalkedWay[] {
-  const entrance = ENTRANCES[probe.from];
-  const isSix = probe.to.includes(':');
-  const source = probe.source ?? (isSix ? entrance.six : entrance.four);
+export function walkProbe(fixture: Fixture, probe: Probe & Partial<Probed>): readonly WalkedWay[] {
+  const source = probe.source ?? ADDRESSES[probe.from]![probe.to.includes(':') ? 1 : 0];
   const packet = buildPacket({
     source,
     destination: probe.to,
@@ -38,21 +36,27 @@ export function walkProbe(fixture: Fixture, probe: Probe & { readonly sourcePort
     df: probe.protocol !== 'icmp',
     ...macsOf(fixture, probe, source),
   });
-  const start = { from: HERE, packet, ...(entrance.device === undefined ? {} : { arrivesBy: entrance.device }) };
+  const owner = { uid: probe.user ?? 0, gid: 0 };
+  const start = { from: HERE, packet, ...(probe.from === 'node' ? { owner } : { arrivesBy: deviceOf(probe) }) };
   return waysOf(simulateTrace({ snapshot: fixture.snapshot, gate: GATE }, start));
+}
+
+function deviceOf({ from, device }: Probe & Partial<Probed>): string {
+  return device ?? (from === 'outside' ? 'eth0' : `veth-${from}`);
 }
 
 /** The frame that a pod, or the host outside, puts on the wire: to its gateway, or to a neighbour of its own network. */
 function macsOf(
   fixture: Fixture,
-  { from, to }: Probe,
+  probe: Probe & Partial<Probed>,
   source: string,
 ): { macs?: { source: string; destination: string } } {
+  const { from, to } = probe;
   if (from === 'node') return {};
   const links = fixture.snapshot.fact('links', HERE);
   const neighbours = fixture.snapshot.fact('neighbours', HERE);
   if (links.state !== 'seen' || neighbours.state !== 'seen') return {};
-  const entrance = links.value.find((link) => link.name === ENTRANCES[from].device);
+  const entrance = links.value.find((link) => link.name === deviceOf(probe));
   const gateway = links.value.find((link) => link.name === entrance?.master) ?? entrance;
   const macOf = (address: string) =>
     neighbours.value.find((one) => one.address === address && one.device === gateway?.name)?.mac;
@@ -117,10 +121,9 @@ export function difference(way: WalkedWay, probed: Probed): string | undefined {
     return `kernel only: ${missing.join(', ')}; walk only: ${extra.join(', ')}`;
   const { end, packet } = way.leaf;
   if (probed.entry === undefined) {
-    // A reset ends the entry at once.
-    return LET_NOT_THROUGH.has(end) || end === 'no-listener' || probed.protocol === 'icmp'
-      ? undefined
-      : `the kernel let it not through, the walk: ${end}`;
+    // A reset ends the entry at once; and there is none where no rule asks for connections.
+    const hasNone = end === 'no-listener' || way.leaf.meta.conntrack === 'none' || probed.protocol === 'icmp';
+    return LET_NOT_THROUGH.has(end) || hasNone ? undefined : `the kernel let it not through, the walk: ${end}`;
   }
   if (LET_NOT_THROUGH.has(end)) return `the kernel let it through, the walk: ${end}`;
   const port = 'destinationPort' in packet.l4 ? packet.l4.destinationPort : undefined;

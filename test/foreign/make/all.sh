@@ -46,3 +46,10 @@ PROBES=cni-plugins.probes.json make cni-plugins nft /usr/lib/cni iptables cni-pl
 PROBES=cni-plugins.probes.json make cni-plugins legacy /usr/lib/cni iptables cni-plugins/iptables-legacy
 PROBES=cni-plugins.probes.json make cni-plugins nft "${PROGRAMS:-}/cni-1.9" nftables cni-plugins/nftables
 PROBES=netavark.probes.json make netavark nft netavark/iptables-nft
+PROBES=docker.probes.json make docker nft docker/iptables-nft
+PROBES=docker.probes.json make docker legacy docker/iptables-legacy
+
+PROBES=istio.probes.json make istio nft istio/redirect-nft -m REDIRECT --redirect-dns --dual-stack --drop-invalid
+PROBES=istio.probes.json make istio legacy istio/redirect-legacy -m REDIRECT --redirect-dns --dual-stack
+PROBES=istio.probes.json make istio nft istio/tproxy-nft -m TPROXY
+PROBES=istio.probes.json make istio nft istio/nftables -m REDIRECT --redirect-dns --dual-stack --native-nftables

@@ -18,4 +18,5 @@ for number in 2 3; do
 END
 done
 settings
+resolve 10.89.0.2 10.89.0.3 fd89::2 fd89::3 10.80.0.1
 finish "$fixture" "${PROBES:-}"

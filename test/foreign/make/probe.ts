@@ -36,9 +36,24 @@ for (const probe of probes) {
   send(probe, sourcePort);
   const after = counters(probe);
   const rose = [...after].filter(([rule, packets]) => packets > (before.get(rule) ?? 0)).map(([rule]) => rule);
-  done.push({ ...probe, sourcePort, rose: rose.toSorted(), ...translation(probe, sourcePort) });
+  const device = deviceOf(probe);
+  done.push({
+    ...probe,
+    ...(device === undefined ? {} : { device }),
+    sourcePort,
+    rose: rose.toSorted(),
+    ...translation(probe, sourcePort),
+  });
 }
 writeFileSync(`${folder}/probes.json`, `[\n${done.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
+
+/** The node's end of the cable to that namespace. */
+function deviceOf({ from }: Probe): string | undefined {
+  if (from === 'node') return undefined;
+  const index = run(['ip', 'netns', 'exec', from, 'cat', '/sys/class/net/eth0/iflink']).trim();
+  const links = JSON.parse(run(['ip', '-j', 'link', 'show'])) as { ifindex: number; ifname: string }[];
+  return links.find(({ ifindex }) => `${ifindex}` === index)?.ifname;
+}
 
 /** Packets of every rule of both backends, by `nat-nft CHAIN#3`. */
 function counters({ to }: Probe): Map<string, number> {

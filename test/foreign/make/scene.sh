@@ -127,17 +127,24 @@ quiet() {
   done
   for to in 10.80.0.1 10.244.0.10 10.244.0.4 fd80::1 fd44::10 fd44::4; do ping -c1 -W1 "$to" > /dev/null 2>&1 & pings="$pings $!"; done
   for ping in $pings; do wait "$ping" || true; done
-  ip neigh show nud reachable nud stale nud delay nud probe > "$SCRATCH/neighbours"
-  while read -r address _ device _ mac _; do
-    ip neigh replace "$address" dev "$device" lladdr "$mac" nud permanent
-  done < "$SCRATCH/neighbours"
+  keep_neighbours
   for name in $(ip netns list | cut -d" " -f1); do
-    ip -n "$name" neigh show nud reachable nud stale nud delay nud probe > "$SCRATCH/neighbours"
-    while read -r address _ device _ mac _; do
-      ip -n "$name" neigh replace "$address" dev "$device" lladdr "$mac" nud permanent
-    done < "$SCRATCH/neighbours"
+    keep_neighbours -n "$name"
     sink "$name"
   done
+}
+
+# resolve ADDRESS…: this node knows them as neighbours, for good.
+resolve() {
+  for address in "$@"; do ping -c1 -W1 "$address" > /dev/null 2>&1 || true; done
+  keep_neighbours
+}
+
+keep_neighbours() { # keep_neighbours [-n NAMESPACE]
+  ip "$@" neigh show nud reachable nud stale nud delay nud probe > "$SCRATCH/neighbours"
+  while read -r address _ device _ mac _; do
+    ip "$@" neigh replace "$address" dev "$device" lladdr "$mac" nud permanent
+  done < "$SCRATCH/neighbours"
 }
 
 # sink NAME: a namespace that answers nothing but who has an address.
