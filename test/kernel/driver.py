@@ -15,8 +15,10 @@ import os
 import select
 import socket
 import struct
+import queue
 import subprocess
 import sys
+import threading
 import time
 
 CLONE_NEWNET = 0x40000000
@@ -62,6 +64,9 @@ def operstate(asker, index):
 class Driver:
     def __init__(self):
         self.base = os.open("/proc/self/ns/net", os.O_RDONLY)
+        # Closing a tap waits for an RCU grace period (packet_release), which the next case need not.
+        self.closing = queue.SimpleQueue()
+        threading.Thread(target=self.close_behind, daemon=True).start()
         self.namespaces = {}
         self.watches = {}
         self.servers = []
@@ -87,15 +92,19 @@ class Driver:
 
     def clear(self):
         enter(self.base)
-        for one in self.servers + self.clients:
-            one["socket"].close()
-        for one in self.watches.values():
-            one.close()
-        for fd in self.namespaces.values():
-            os.close(fd)
         self.epoll.close()
+        sockets = [one["socket"] for one in self.servers + self.clients] + list(self.watches.values())
+        self.closing.put((sockets, list(self.namespaces.values())))
         self.epoll = select.epoll()
         self.namespaces, self.watches, self.servers, self.clients, self.by_fd = {}, {}, [], [], {}
+
+    def close_behind(self):
+        while True:
+            sockets, namespaces = self.closing.get()
+            for one in sockets:
+                one.close()
+            for fd in namespaces:
+                os.close(fd)
 
     # Set-up and reading
 

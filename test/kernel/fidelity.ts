@@ -27,6 +27,7 @@ const { values } = parseArgs({
     file: { type: 'string' },
     /** The case of this number alone, told whole. */
     case: { type: 'string' },
+    processors: { type: 'string', default: '2' },
   },
 });
 
@@ -115,7 +116,9 @@ function store(made: KernelCase, name: string): void {
 
 const started = performance.now();
 say(`seed ${seed}`);
-const drivers = Array.from({ length: Math.min(2, availableParallelism()) }, (_, index) => startDriver(index));
+// Two on each processor: much of the time goes by waiting for the kernel's grace periods.
+const processors = Math.min(Number(values.processors), availableParallelism());
+const drivers = Array.from({ length: 2 * processors }, (_, index) => startDriver(index % processors));
 try {
   if (values.case !== undefined || values.file !== undefined) {
     const made = values.file
