@@ -138,6 +138,14 @@ describe('a rule that is taken out', () => {
     const values = { backend: 'iptables-nft', table: 'filter', chain: 'FORWARD', ruleNumber: 2 };
     const met = step({ kind: 'rule', values });
     expect(change('without', 'rule FORWARD 2', [met]).place).toEqual(W2);
+    // The walk ended there: that one before others that it met.
+    const { trip } = flow({
+      forward: leafTrace('dropped-by-rule', { before: [hop(W1, [met])], place: W2, steps: [step(), met] }),
+    });
+    const asked = parseWhatIf('without', 'rule FORWARD 2');
+    expect(!isTargetProblem(asked) && resolveWhatIf(asked, { snapshot: SNAPSHOT, family: 4, trip })).toMatchObject({
+      place: W2,
+    });
     // One that was passed over is none that it met.
     expect(resolve('without', 'rule FORWARD 2', [{ ...met, matched: 'no' }])).toMatchObject({ kind: 'ambiguous' });
   });

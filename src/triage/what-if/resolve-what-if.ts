@@ -89,9 +89,9 @@ function whyNot({ name }: Candidate, effect: Effect): string {
 /** What the walk met is meant before what it did not; a node's own network before a pod's. */
 function preferred(meant: readonly MeantAt[], { at, kind }: WhatIf): readonly Candidate[] {
   const candidates = meant.flatMap((one) => one.candidates);
-  const met = candidates.filter((one) => one.met);
-  if (met.length === 1) return met;
-  const rest = met.length > 0 ? met : candidates;
+  const nearest = Math.max(...candidates.map((one) => one.met));
+  const rest = candidates.filter((one) => one.met === nearest);
+  if (rest.length === 1 && nearest > 0) return rest;
   if (at !== undefined || kind === 'rule' || kind === 'socket') return rest;
   const hosts = rest.filter((one) => one.change.place.namespace === 'host');
   // Of a setting that every node has already, a pod is not meant in their stead.

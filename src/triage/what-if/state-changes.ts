@@ -10,7 +10,7 @@ import type { SnapshotChange } from '../../snapshot/snapshot.ts';
 import { nearNames } from '../../target/near-names.ts';
 import { familyOfLine } from './effect-of-change.ts';
 import type { WhatIf } from './what-if.ts';
-import { type Meant, nothing, type WhatIfContext, wasMet } from './what-if-context.ts';
+import { type Meant, type Met, nothing, type WhatIfContext, wasMet } from './what-if-context.ts';
 
 type Act = 'add' | 'remove';
 type LineOp = Extract<SnapshotChange, { readonly line: string }>['op'];
@@ -22,7 +22,7 @@ function actOf({ sign, words }: WhatIf): { readonly act: Act; readonly line: str
   return { act: isRemoval ? 'remove' : 'add', line: verb?.['rest'] ?? words };
 }
 
-function lineChange(op: LineOp, act: Act, line: string, place: Place, met: boolean, shown?: string): Meant {
+function lineChange(op: LineOp, act: Act, line: string, place: Place, met: Met, shown?: string): Meant {
   const kind = op === 'neighbour' ? 'neigh' : op;
   const text = act === 'add' ? `with ${kind} ${line}` : `without ${kind} ${line}`;
   const candidate = { change: { op, act, line, place, text } as SnapshotChange, name: `${kind} ${line}`, met };
@@ -57,7 +57,7 @@ export function routeChange(whatIf: WhatIf, place: Place, { snapshot, family }: 
   const kind = /^(default|blackhole|unreachable|prohibit)/.test(line) && !/\d/.test(line) ? family : familyOfLine(line);
   const route = parseIpRouteLine(line, kind);
   if (!route) return nothing(`'${line}' is no route in the words of ip route`);
-  if (act === 'remove') return lineChange('route', act, line, place, false);
+  if (act === 'remove') return lineChange('route', act, line, place, 0);
   const links = linksAt(place, snapshot);
   for (const { device, via } of route.nextHops) {
     if (device !== undefined && !links.some((link) => link.name === device)) return noDevice(device, links);
@@ -69,9 +69,9 @@ export function routeChange(whatIf: WhatIf, place: Place, { snapshot, family }: 
     );
     if (!onLink && !isRoutedOnLink(via, device, place, snapshot, kind))
       return nothing(`${via} is on no network of ${device ?? 'any device'} (onlink says that it is)`);
-    if (device === undefined && onLink) return lineChange('route', act, `${line} dev ${onLink.name}`, place, false);
+    if (device === undefined && onLink) return lineChange('route', act, `${line} dev ${onLink.name}`, place, 0);
   }
-  return lineChange('route', act, line, place, false);
+  return lineChange('route', act, line, place, 0);
 }
 
 function isRoutedOnLink(
@@ -98,7 +98,7 @@ export function addressChange(whatIf: WhatIf, place: Place, { snapshot }: WhatIf
   if (!parsed) return nothing(`'${line}' is no address: say ADDRESS/LENGTH dev DEVICE`);
   const links = linksAt(place, snapshot);
   if (!links.some((link) => link.name === parsed.device)) return noDevice(parsed.device, links);
-  return lineChange('address', act, line, place, false);
+  return lineChange('address', act, line, place, 0);
 }
 
 /** A line of `ip neigh`; one that is added stays, as `nud permanent`. */
@@ -120,7 +120,7 @@ export function fdbChange(whatIf: WhatIf, place: Place, { snapshot }: WhatIfCont
   if (!asked) return nothing(`'${line}' is no forwarding entry: say MAC dev DEVICE [dst ADDRESS]`);
   const links = linksAt(place, snapshot);
   if (!links.some((link) => link.name === asked.device)) return noDevice(asked.device, links);
-  return lineChange('fdb', act, line, place, false);
+  return lineChange('fdb', act, line, place, 0);
 }
 
 const SWITCH: Readonly<Record<string, boolean>> = { on: true, off: false };
@@ -210,10 +210,11 @@ export function socketChange(whatIf: WhatIf, place: Place, context: WhatIfContex
 }
 
 /** Where the way there ends is where a socket is meant. */
-function endsAt(place: Place, { trip }: WhatIfContext): boolean {
-  return trip.forward.segments.some(
+function endsAt(place: Place, { trip }: WhatIfContext): Met {
+  const ends = trip.forward.segments.some(
     ({ then }) => 'end' in then && then.place.node === place.node && then.place.namespace === place.namespace,
   );
+  return ends ? 2 : 0;
 }
 
 function linksAt(place: Place, snapshot: WhatIfContext['snapshot']): readonly Link[] {

@@ -12,6 +12,9 @@ export interface WhatIfContext {
   readonly trip: RoundTrip;
 }
 
+/** 2: a walk ended there; 1: it was met on the way; 0: neither. */
+export type Met = 0 | 1 | 2;
+
 /** One thing that a what-if can mean at one place. */
 export interface Candidate {
   readonly change: SnapshotChange;
@@ -19,8 +22,8 @@ export interface Candidate {
   readonly name: string;
   /** A line that shows what it is, such as the rule's text. */
   readonly shown?: string;
-  /** The walk met it: what is meant, where several could be. */
-  readonly met: boolean;
+  /** How near it is to the walk: what it met, or even ended by, is meant where several could be. */
+  readonly met: Met;
 }
 
 /** What a what-if can mean at one place, and why it means nothing there. */
@@ -43,13 +46,27 @@ export function placesWalked(trip: RoundTrip): readonly Place[] {
   return [...new Map(inCluster.map((place) => [placeKey(place), place])).values()];
 }
 
-/** Whether a step of this sort was made there. */
-export function wasMet(trip: RoundTrip, place: Place, isIt: (step: Step) => boolean): boolean {
-  return hopsOf(trip).some((hop) => placeKey(hop.place) === placeKey(place) && hop.steps.some(isIt));
+/** Whether a step of this sort was made there, and whether a walk ended by it. */
+export function wasMet(trip: RoundTrip, place: Place, isIt: (step: Step) => boolean): Met {
+  const isHere = (hop: Hop): boolean => placeKey(hop.place) === placeKey(place);
+  const ended = tracesOf(trip).some((trace) =>
+    trace.segments.some(({ hops, then }) => {
+      if (!('end' in then) || then.end === 'delivered') return false;
+      const hop = hops[then.at.hop];
+      const step = hop?.steps[then.at.step];
+      return hop !== undefined && step !== undefined && isHere(hop) && isIt(step);
+    }),
+  );
+  if (ended) return 2;
+  return hopsOf(trip).some((hop) => isHere(hop) && hop.steps.some(isIt)) ? 1 : 0;
+}
+
+function tracesOf(trip: RoundTrip): readonly Trace[] {
+  return [trip.forward, ...trip.replies.map((reply) => reply.trace)];
 }
 
 function hopsOf(trip: RoundTrip): readonly Hop[] {
-  return [trip.forward, ...trip.replies.map((reply) => reply.trace)].flatMap(hopsOfTrace);
+  return tracesOf(trip).flatMap(hopsOfTrace);
 }
 
 function hopsOfTrace(trace: Trace): readonly Hop[] {

@@ -117,7 +117,7 @@ function inserted(words: string, chain: ChainAt, number: number, rule: string, n
     place: chain.place,
     text: `with ${plainText(name)}`,
   };
-  return { candidates: [{ change, name: `rule ${words}`, shown: `in ${chain.name}`, met: false }] };
+  return { candidates: [{ change, name: `rule ${words}`, shown: `in ${chain.name}`, met: 0 }] };
 }
 
 function noChain(asked: string, chain: string, chains: readonly ChainAt[]): Meant {
