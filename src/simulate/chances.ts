@@ -10,7 +10,8 @@ export interface Weighted {
  * The chances of groups that together are all that can happen with `total`: what no other group can take is this
  * group's at least. So an undecided rule whose two ways end alike is certain again.
  */
-export function normalise(groups: readonly Chance[], total: Chance): Chance[] {
+export function normalise(groups: readonly Chance[], total: Chance): readonly Chance[] {
+  if (groups.every(isPoint)) return groups;
   const sumMin = groups.reduce((sum, chance) => sum + chance.min, 0);
   const sumMax = groups.reduce((sum, chance) => sum + chance.max, 0);
   return groups.map((chance) => ({
@@ -51,6 +52,11 @@ export function opposite(chance: Chance): Chance {
 
 export function isCertain(chance: Chance): boolean {
   return chance.min === 1 && chance.max === 1;
+}
+
+/** A chance that is known exactly. */
+export function isPoint(chance: Chance): boolean {
+  return chance.min === chance.max;
 }
 
 export function isImpossible(chance: Chance): boolean {

@@ -73,9 +73,12 @@ function portOf({ ip, l4 }: Packet): number | 'any' | undefined {
 
 /** Ascending lists as one. */
 function merged(lists: readonly (readonly number[] | undefined)[]): readonly number[] {
-  const filled = lists.filter((list) => list !== undefined && list.length > 0) as (readonly number[])[];
-  if (filled.length < 2) return filled[0] ?? [];
-  return filled.flat().sort((a, b) => a - b);
+  let all: readonly number[] = [];
+  for (const list of lists) {
+    if (list === undefined || list.length === 0) continue;
+    all = all.length === 0 ? list : [...all, ...list].sort((a, b) => a - b);
+  }
+  return all;
 }
 
 export function ruleCountOf(chain: IptablesChain): number {

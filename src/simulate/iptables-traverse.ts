@@ -1,6 +1,6 @@
 import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { Seen } from '../snapshot/snapshot.ts';
-import { isCertain, isImpossible, mergeWays, opposite, sum } from './chances.ts';
+import { isCertain, isImpossible, isPoint, mergeWays, opposite, sum } from './chances.ts';
 import type { HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import type { Backend } from './iptables.ts';
 import type { CompiledChain, CompiledRule, CompiledTable } from './iptables-compile.ts';
@@ -17,6 +17,7 @@ export interface TableContext {
   readonly observed: Seen<IptablesRuleset>;
   /** At this hook. What a rule does and says is mostly the same for every packet that it matches. */
   readonly steps: Map<CompiledRule, KnownStep>;
+  readonly policySteps: Map<CompiledChain, Step>;
 }
 
 interface KnownStep {
@@ -27,7 +28,7 @@ interface KnownStep {
 /** One way through the table so far. `input` carries the packet and meta as the rules have changed them. */
 interface Way {
   readonly chance: Chance;
-  readonly fork?: 'random' | 'undecided';
+  readonly fork: 'random' | 'undecided' | undefined;
   readonly input: HookInput;
   readonly notrack: boolean;
   readonly steps: readonly Step[];
@@ -41,6 +42,10 @@ type End =
   | { readonly kind: 'verdict'; readonly verdict: HookVerdict }
   | { readonly kind: 'nat'; readonly nat: NonNullable<HookOutcome['nat']> };
 
+const NEXT: End = { kind: 'next' };
+const RETURN: End = { kind: 'return' };
+const ACCEPT: HookVerdict = { kind: 'accept' };
+
 /** The kernel refuses deeper rule sets and loops (ip_tables.c, mark_source_chains). */
 const DEEPEST_CALL = 64;
 
@@ -50,7 +55,7 @@ export function evaluateBaseChain(
   chain: CompiledChain,
   input: HookInput,
 ): readonly HookOutcome[] {
-  const entry: Way = { chance: CERTAIN, input, notrack: false, steps: [], end: { kind: 'next' } };
+  const entry: Way = { chance: CERTAIN, fork: undefined, input, notrack: false, steps: [], end: NEXT };
   const ways = walkChain(context, chain, entry, 0).map((way) =>
     way.end.kind === 'return' ? applyPolicy(context, chain, way) : way,
   );
@@ -59,14 +64,20 @@ export function evaluateBaseChain(
 
 function applyPolicy(context: TableContext, chain: CompiledChain, way: Way): Way {
   const drops = chain.policy === 'DROP';
-  const verdict: HookVerdict = { kind: drops ? 'drop' : chain.policy === 'QUEUE' ? 'queue' : 'accept' };
+  const verdict: HookVerdict = drops ? { kind: 'drop' } : chain.policy === 'QUEUE' ? { kind: 'queue' } : ACCEPT;
   const shown = drops || context.table.name === 'filter';
-  const steps = shown ? [...way.steps, policyStep(context, chain, way.input)] : way.steps;
+  const steps = shown ? [...way.steps, policyStepOf(context, chain, way.input)] : way.steps;
   return { ...way, steps, end: { kind: 'verdict', verdict } };
 }
 
+function policyStepOf(context: TableContext, chain: CompiledChain, input: HookInput): Step {
+  const step = context.policySteps.get(chain) ?? policyStep(context, chain, input);
+  context.policySteps.set(chain, step);
+  return step;
+}
+
 function outcomeOf(way: Way): HookOutcome {
-  const verdict: HookVerdict = way.end.kind === 'verdict' ? way.end.verdict : { kind: 'accept' };
+  const verdict = way.end.kind === 'verdict' ? way.end.verdict : ACCEPT;
   return {
     chance: way.chance,
     ...(way.fork && !isCertain(way.chance) ? { fork: way.fork } : {}),
@@ -81,7 +92,7 @@ function outcomeOf(way: Way): HookOutcome {
 }
 
 /** All ways through a chain; each ends in a verdict, a translation, or `return`. */
-function walkChain(context: TableContext, chain: CompiledChain, entry: Way, depth: number): Way[] {
+function walkChain(context: TableContext, chain: CompiledChain, entry: Way, depth: number): readonly Way[] {
   if (depth > DEEPEST_CALL) return [unknownEnd(entry, `chains call each other more than ${DEEPEST_CALL} deep`)];
   let live: Way[] = [entry];
   const done: Way[] = [];
@@ -92,20 +103,25 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
     const rule = chain.rule(candidates === undefined ? at : candidates[at]!);
     const next: Way[] = [];
     for (const way of live) {
-      for (const result of applyRule(context, chain, rule, way, depth)) {
+      const match = rule.matches.evaluate(way.input);
+      if (isImpossible(match.chance)) {
+        next.push(passedOver(context, chain, rule, way));
+        continue;
+      }
+      for (const result of applyRule(context, chain, rule, match, way, depth)) {
         (result.end.kind === 'next' ? next : done).push(result);
       }
     }
     live = next.length > 1 ? mergeLive(next) : next;
     if (live.length === 0) break;
   }
-  done.push(...live.flatMap((way) => leaveChain(context, chain, way)));
+  for (const way of live) done.push(...leaveChain(context, chain, way));
   return merged(done, entry.chance);
 }
 
 /** Lines of this chain that were not understood may have been rules: from here on nothing is sure. */
 function leaveChain(context: TableContext, chain: CompiledChain, way: Way): Way[] {
-  const left: Way = { ...way, end: { kind: 'return' } };
+  const left: Way = { ...way, end: RETURN };
   const { unparsed } = context.observed;
   const lines = unparsed.length === 0 ? unparsed : unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
   if (lines.length === 0) return [left];
@@ -125,10 +141,15 @@ function unknownEnd(way: Way, because: string): Way {
   return { ...way, end: { kind: 'verdict', verdict: { kind: 'unknown', because } } };
 }
 
-/** What becomes of one way at one rule: matched, passed over, or both. */
-function applyRule(context: TableContext, chain: CompiledChain, rule: CompiledRule, way: Way, depth: number): Way[] {
-  const match = rule.matches.evaluate(way.input);
-  if (isImpossible(match.chance)) return [passedOver(context, chain, rule, way)];
+/** What becomes of one way at a rule that may match it: the target's doing, and the way past it. */
+function applyRule(
+  context: TableContext,
+  chain: CompiledChain,
+  rule: CompiledRule,
+  match: MatchOutcome,
+  way: Way,
+  depth: number,
+): readonly Way[] {
   const effect = rule.target(way.input);
   const undecided = effect.kind === 'unmodelled' ? [...match.undecided, rule.rule.target!.name] : match.undecided;
   const step =
@@ -136,12 +157,17 @@ function applyRule(context: TableContext, chain: CompiledChain, rule: CompiledRu
       ? ruleStep(context, chain, rule.rule, { ...match, undecided }, effect, way.input)
       : decidedStep(context, chain, rule, match, effect, way.input);
   const fork = forkOf(way, match, undecided.length > 0);
-  const hit: Way = { ...way, ...fork, chance: both(way.chance, match.chance), steps: [...way.steps, step] };
+  const certain = isCertain(match.chance);
+  const steps = [...way.steps, step];
+  const hit: Way = { ...way, fork, chance: certain ? way.chance : both(way.chance, match.chance), steps };
   const hits = applyEffect(context, effect, hit, depth);
-  if (isCertain(match.chance)) return merged(hits, way.chance);
-  const steps = match.undecided.length > 0 ? hit.steps : way.steps;
-  const missed: Way = { ...way, ...fork, chance: both(way.chance, opposite(match.chance)), steps };
-  return merged([...hits, missed], way.chance);
+  // The ways through a chain have been put together there.
+  if (certain) return effect.kind === 'chain' ? hits : merged(hits, way.chance);
+  const kept = match.undecided.length > 0 ? steps : way.steps;
+  const missed: Way = { ...way, fork, chance: both(way.chance, opposite(match.chance)), steps: kept };
+  // Where lots are drawn, both ways are sure of their chances, and one that ends is not the one that goes on.
+  const isDrawn = isPoint(missed.chance) && hits.every((one) => one.end.kind !== 'next' && isPoint(one.chance));
+  return isDrawn ? [...hits, missed] : merged([...hits, missed], way.chance);
 }
 
 /** An effect that is the same object changes nothing that depends on the packet. */
@@ -166,17 +192,17 @@ function passedOver(context: TableContext, chain: CompiledChain, rule: CompiledR
   return { ...way, steps: [...way.steps, passedOverStep(context, chain, rule.rule, way.input)] };
 }
 
-function forkOf(way: Way, match: MatchOutcome, undecided: boolean): Pick<Way, 'fork'> {
-  if (undecided || way.fork === 'undecided') return { fork: 'undecided' };
-  return match.probability !== undefined || way.fork ? { fork: 'random' } : {};
+function forkOf(way: Way, match: MatchOutcome, undecided: boolean): Way['fork'] {
+  if (undecided || way.fork === 'undecided') return 'undecided';
+  return match.probability !== undefined ? 'random' : way.fork;
 }
 
-function applyEffect(context: TableContext, effect: TargetEffect, way: Way, depth: number): Way[] {
+function applyEffect(context: TableContext, effect: TargetEffect, way: Way, depth: number): readonly Way[] {
   switch (effect.kind) {
     case 'continue':
       return [continued(way, effect)];
     case 'return':
-      return [{ ...way, end: { kind: 'return' } }];
+      return [{ ...way, end: RETURN }];
     case 'verdict': {
       const input = effect.meta ? { ...way.input, meta: effect.meta } : way.input;
       return [{ ...way, input, end: { kind: 'verdict', verdict: effect.verdict } }];
@@ -216,15 +242,22 @@ function continued(way: Way, effect: TargetEffect & { kind: 'continue' }): Way {
 }
 
 /** After a jump the next rule of this chain follows; a goto leaves this chain with the one that it went to. */
-function callChain(context: TableContext, effect: TargetEffect & { kind: 'chain' }, way: Way, depth: number): Way[] {
+function callChain(
+  context: TableContext,
+  effect: TargetEffect & { kind: 'chain' },
+  way: Way,
+  depth: number,
+): readonly Way[] {
   const callee = context.table.chain(effect.name)!;
   const ways = walkChain(context, callee, way, depth + 1);
   if (effect.goto) return ways;
-  return ways.map((result) => (result.end.kind === 'return' ? { ...result, end: { kind: 'next' } } : result));
+  return ways.map((result) => (result.end.kind === 'return' ? { ...result, end: NEXT } : result));
 }
 
 /** Equal ways as one. Where no rule has changed the packet for some of them only, their ends alone tell them apart. */
-function merged(ways: readonly Way[], total: Chance): Way[] {
+function merged(ways: readonly Way[], total: Chance): readonly Way[] {
+  const [first] = ways;
+  if (ways.length === 1 && first!.chance.min === total.min && first!.chance.max === total.max) return ways;
   return mergeWays(ways, total, haveOnePacket(ways) ? endKey : keyOf, join);
 }
 
