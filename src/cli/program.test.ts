@@ -34,6 +34,14 @@ describe('bad input is one clear line and exit 2', () => {
       ['diagnose', 'pod/a/b', 'pod/a/c', '--kubeconfig', join(folder, 'none')],
       /kubeconfig/,
     ],
+    [
+      'a what-if of no kind',
+      ['simulate', 'pod/a/b', 'pod/a/c', '--with', 'rout add x'],
+      /begins with none of .*did you mean route/,
+    ],
+    ['a what-if without words', ['simulate', 'pod/a/b', 'pod/a/c', '--without', 'rule'], /does not say which rule/],
+    ['a packet without a length', ['simulate', 'pod/a/b', 'pod/a/c', '--size', '20'], /28 to 65535 bytes/],
+    ['a simulation of nothing', ['simulate', 'pod/a/b'], /missing required argument 'destination'/],
     ['a cause that is none', ['explain', 'ip-forward-disable'], /did you mean ip-forward-disabled/],
   ])('%s', (_, args, line) => {
     const { code, err, out } = podtriage(...args);
@@ -80,4 +88,91 @@ test('help and version are exit 0', () => {
   expect(podtriage('--version').out).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(podtriage('workflow').code).toBe(0);
   expect(podtriage('explain', 'ip-forward-disabled').out).toMatch(/^# IP forwarding is switched off/);
+});
+
+describe('simulate', () => {
+  const bundle = (id: string) => ['--bundle', resolve(import.meta.dirname, `../../scenarios/${id}/bundle.tar.gz`)];
+  const cross = ['simulate', 'pod/demo/client-jnxdb', 'pod/demo/web-4hqhs', '--port', '8080'];
+
+  test('says how it ends in its exit code: delivered, lost', () => {
+    const delivered = podtriage(
+      'simulate',
+      'pod/demo/client-jnxdb',
+      'svc/demo/web:80',
+      ...bundle('healthy-pod-service'),
+    );
+    expect([delivered.code, delivered.err]).toEqual([0, expect.stringMatching(/reading the cluster/)]);
+    expect(delivered.out).toMatch(/^✓ DELIVERED$/m);
+    const lost = podtriage(...cross, '-q', ...bundle('forward-policy-drop'));
+    expect([lost.code, lost.err]).toEqual([1, '']);
+    expect(lost.out).toMatch(/^ ✗ dropped by the policy of filter FORWARD \(w2\)$/m);
+  });
+
+  test('a what-if changes the end and the exit code, and the difference comes first', () => {
+    const { code, out } = podtriage(
+      ...cross,
+      '-q',
+      ...bundle('forward-policy-drop'),
+      '--with',
+      'policy FORWARD ACCEPT',
+    );
+    expect(code).toBe(0);
+    expect(out.split('\n').slice(5, 10)).toEqual([
+      'WHAT IF',
+      '  · with the policy of filter FORWARD ACCEPT (node w2)',
+      '✓ DELIVERED',
+      '  delivered there and back',
+      '  was: dropped by the policy of filter FORWARD (w2)',
+    ]);
+  });
+
+  test('as JSON, and several what-ifs at once', () => {
+    const { code, out } = podtriage(
+      ...['simulate', 'pod/demo/client-jnxdb', 'pod/demo/web-4hqhs', '--port', '8080', '-o', 'json', '-q'],
+      ...bundle('rp-filter-drop'),
+      ...['--with', 'sysctl net.ipv4.conf.all.rp_filter=0 @w2', '--with', 'sysctl net.ipv4.conf.eth0.rp_filter=0 @w2'],
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      schema: 'podtriage.trace/v1',
+      verdict: 'delivered',
+      whatIf: { changes: [{ place: { node: 'w2' } }, { place: { node: 'w2' } }], before: { verdict: 'lost' } },
+    });
+  });
+
+  test.each([
+    ['with', 'sysctl net.ipv4.ip_forwrd=1', /did you mean net.ipv4.ip_forward\?/],
+    ['with', 'link eht0 down', /there is no device eht0 .*did you mean eth0/],
+    ['without', 'rule FORWARD#99', /filter FORWARD has 5 rules/],
+  ] as const)('a change that means nothing is exit 2: --%s %s', (sign, text, line) => {
+    const { code, out, err } = podtriage(...cross, '-q', ...bundle('forward-policy-drop'), `--${sign}`, text);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(line);
+    expect(err.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  test('one that means several things lists them, to be copied', () => {
+    const { code, err } = podtriage(
+      ...cross,
+      '-q',
+      ...bundle('forward-policy-drop'),
+      '--without',
+      'rule KUBE-FORWARD 3 filter',
+    );
+    expect(code).toBe(2);
+    expect(err).toContain("\n  --without 'rule iptables-nft filter KUBE-FORWARD#3 @w1'   # -A KUBE-FORWARD");
+    expect(err).toContain("\n  --without 'rule iptables-nft filter KUBE-FORWARD#3 @w2'");
+  });
+
+  test('a name that only a look-up would tell is exit 2, since nothing is sent', () => {
+    const { code, err } = podtriage(
+      'simulate',
+      'pod/demo/client-jnxdb',
+      'nowhere.example:80',
+      '-q',
+      ...bundle('healthy-pod-service'),
+    );
+    expect(code).toBe(2);
+    expect(err).toMatch(/the address of nowhere.example:80 is not known/);
+  });
 });
