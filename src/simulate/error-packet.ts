@@ -3,6 +3,7 @@ import type { Packet } from '../net/packet.ts';
 
 const ICMP_ERRORS_4 = new Set([3, 4, 5, 11, 12]);
 const HOPS = 64;
+const ECN = 3;
 
 /** An answer to `packet` turned round, from the address it was sent to. */
 function turned(packet: Packet, l4: Packet['l4'], lengthBytes: number, tos: number): Packet {

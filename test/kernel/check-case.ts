@@ -26,6 +26,8 @@ export interface CheckedCase {
   readonly packets: readonly CheckedPacket[];
   /** Rules whose counters are not what the walks say. */
   readonly counters: readonly string[];
+  /** Every way of each packet. */
+  readonly walked: readonly (readonly Story[] | undefined)[];
 }
 
 /** Holds what the kernel did with a case against the simulator's traces. */
@@ -35,10 +37,12 @@ export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
   let connections: readonly Connection[] = [];
   const hits: ReadonlyMap<string, Hits>[] = [];
   let isWhole = true;
+  const walked: (readonly Story[] | undefined)[] = [];
   const packets = one.packets.map((packet, index): CheckedPacket => {
     const seen = worthComparing(run.seen[index]!, wiring);
     const talk = talkOf(one, run.before, packet, connections);
     const stories = storiesOf(talk, wiring.wires);
+    walked.push(stories);
     const agreement: Agreement = seen.setup
       ? { kind: 'agrees', stories: [] }
       : judge({ protocol: packet.protocol, stories, seen, sockets });
@@ -48,7 +52,16 @@ export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
     } else isWhole = false;
     return { packet, agreement, talk, seen };
   });
-  return { packets, counters: isWhole ? counterObjections(one, run, hits, packets) : [] };
+  return { packets, counters: isWhole ? counterObjections(one, run, hits, packets) : [], walked };
+}
+
+/** The same of another state: what its walks say, and whether what was seen fits them. */
+export function simulateCase(
+  one: KernelCase,
+  run: RealRun,
+): { readonly walked: CheckedCase['walked']; readonly agrees: boolean } {
+  const { packets, counters, walked } = checkCase(one, run);
+  return { walked, agrees: counters.length === 0 && packets.every(({ agreement }) => agreement.kind !== 'disagrees') };
 }
 
 export function talkOf(
@@ -164,26 +177,25 @@ function counterObjections(
   });
 }
 
-/** What a trace says, for comparing two of them. */
-export function gistOf(stories: readonly Story[] | undefined): string {
-  if (!stories) return 'too many';
-  return [
-    ...new Set(
-      stories.map((story) =>
-        JSON.stringify([
-          story.events.map(({ ns, device, way, packet }) => [
-            ns,
-            device,
-            way,
-            packet.ip,
-            packet.l4,
-            packet.lengthBytes,
-          ]),
-          story.ends.map(({ end, senderSees }) => [end, senderSees]),
-        ]),
-      ),
-    ),
-  ]
-    .toSorted()
-    .join('\n');
+/** What the walks of a case say, for comparing two of them; without what they say of `except`, a rule's key. */
+export function gistOf(walked: CheckedCase['walked'], except: string | undefined): string {
+  return walked
+    .map((stories) =>
+      stories ? [...new Set(stories.map((story) => gistOfStory(story, except)))].toSorted().join('\n') : '*',
+    )
+    .join('\n\n');
+}
+
+function gistOfStory(story: Story, except: string | undefined): string {
+  return JSON.stringify([
+    story.events.map(({ ns, device, way, packet }) => [ns, device, way, packet.ip, packet.l4, packet.lengthBytes]),
+    story.ends.map(({ end, place, senderSees, packet, meta }) => [
+      end,
+      namespaceOf(place),
+      senderSees,
+      packet.ip,
+      meta,
+    ]),
+    [...hitsOf([story])].filter(([key]) => key !== except).map(([key, { min }]) => `${key} ${min}`),
+  ]);
 }

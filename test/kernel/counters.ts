@@ -1,7 +1,7 @@
 import type { Step } from '../../src/simulate/trace.ts';
 import type { FactArgs } from '../../src/snapshot/facts.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
-import type { KernelCase } from './case.ts';
+import type { CaseItem, KernelCase } from './case.ts';
 import { placeOf } from './collect-case.ts';
 import type { Story } from './story.ts';
 
@@ -69,6 +69,23 @@ function nftRules(one: KernelCase, snapshot: Snapshot, ns: string, place: Return
 
 function keyOf(ns: string, backend: string, family: string, table: string, chain: string, which: unknown): string {
   return [ns, backend, family, table, chain, which].join(' ');
+}
+
+/** The rule that an item has made; undefined where it is none that counts. */
+export function ruleOfItem(one: KernelCase, snapshot: Snapshot, item: CaseItem): CountedRule | undefined {
+  const head = chainHead(item);
+  if (head === undefined) return undefined;
+  const mates = one.items.filter((other) => chainHead(other) === head);
+  return countedRules(one, snapshot).filter(({ key }) => key.startsWith(head))[mates.indexOf(item)];
+}
+
+/** What the keys of the chain's rules begin with. */
+function chainHead(item: CaseItem): string | undefined {
+  if (item.kind === 'iptables') {
+    return keyOf(item.ns, `iptables-${item.backend}`, String(item.family), item.table, item.chain, '');
+  }
+  const rule = item.kind === 'nft' ? /^add rule (\S+) (\S+) (\S+) /.exec(item.line) : null;
+  return rule ? keyOf(item.ns, 'nft', rule[1]!, rule[2]!, rule[3]!, '') : undefined;
 }
 
 /** The rule that a step tells of; undefined where it tells of none. */

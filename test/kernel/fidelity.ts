@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import type { KernelCase } from './case.ts';
 import { type CheckedCase, checkCase } from './check-case.ts';
+import { Coverage, ENOUGH } from './coverage.ts';
 import { drawn } from './draw.ts';
 import { type Driver, startDriver } from './driver.ts';
 import { FEATURES } from './features.ts';
@@ -27,6 +28,9 @@ const { values } = parseArgs({
     file: { type: 'string' },
     /** The case of this number alone, told whole. */
     case: { type: 'string' },
+    /** Prints what was shown of each feature, or only what was not shown enough. */
+    table: { type: 'boolean', default: false },
+    lacking: { type: 'boolean', default: false },
     processors: { type: 'string', default: '2' },
   },
 });
@@ -39,6 +43,7 @@ const features = values.only
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 const totals = { cases: 0, packets: 0, disagreements: 0, undecided: 0, unsteady: 0, failed: 0 };
+const coverage = new Coverage();
 const failures = new Map<string, number>();
 
 function caseOf(index: number): KernelCase {
@@ -70,7 +75,12 @@ async function one(driver: Driver, index: number): Promise<void> {
       say(`undecided #${index}: ${agreement.because}`);
     }
   }
-  if (!isBad(checked)) return;
+  if (!isBad(checked)) {
+    if (!checked.packets.some(({ agreement }) => agreement.kind === 'undecided')) {
+      await coverage.look(driver, made, outcome.ran, checked);
+    }
+    return;
+  }
   // These machines are shared and noisy: what does not show again alone is told, and counted by itself.
   const again = await bad(driver, made);
   if (!again) totals.unsteady++;
@@ -141,6 +151,9 @@ try {
   await Promise.all(drivers.map((driver) => driver.stop()));
 }
 for (const [why, times] of failures) say(`not made (${times}): ${why}`);
+if (values.table) for (const line of coverage.table()) say(line);
+if (values.lacking) for (const line of coverage.lacking()) say(`lacking: ${line}`);
+say(`${coverage.features.size} features, ${coverage.lacking().length} not yet shown by ${ENOUGH} decisive cases`);
 if (totals.unsteady > 0) say(`${totals.unsteady} unsteady`);
 const seconds = (performance.now() - started) / 1000;
 say(`${(totals.cases / seconds).toFixed(1)} networks a second`);

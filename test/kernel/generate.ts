@@ -17,7 +17,7 @@ export function generateCase(draw: Draw, features: readonly Feature[], chosen: r
   addSockets(network);
   const packets = draw.int(2, 8);
   for (let index = 0; index < packets; index++) network.packets.push(drawPacket(network, index));
-  const wanted = [...chosen, ...Array.from({ length: draw.int(1, 6) }, () => draw.weighted(features))];
+  const wanted = [...chosen, ...Array.from({ length: draw.int(2, 8) }, () => draw.weighted(features))];
   const added = wanted.filter((feature) => feature.add(network)).map((feature) => feature.name);
   return network.finished([...new Set(added)].join(', '));
 }

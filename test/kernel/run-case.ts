@@ -18,26 +18,31 @@ export interface RealRun {
 export type RunOutcome = { readonly ran: RealRun } | { readonly failed: string };
 
 /** Makes the case real and sends its packets. `failed`: it could not be made (a rule that this kernel does not take). */
-export async function runCase(driver: Driver, one: KernelCase): Promise<RunOutcome> {
+export async function runCase(
+  driver: Driver,
+  one: KernelCase,
+  { send = true }: { readonly send?: boolean } = {},
+): Promise<RunOutcome> {
   const asks = askCase(one);
   const reading = asks.flatMap(({ step }) => (step ? [step] : []));
   const again = asks.filter(({ request, step }) => step && /^(iptables|nft\.table$)/.test(request.action));
   const setUp = setUpSteps(one);
   const names = one.namespaces.map(({ name }) => name);
   const waitUp = wiresUp(one);
+  const packets = send ? one.packets : [];
   const steps: DriverStep[] = [
     ...setUp,
     ...waitUp,
     { do: 'watch', names },
     ...reading,
-    ...one.packets.map((packet) => ({ do: 'send', packet, settleMs: one.settleMs })),
+    ...packets.map((packet) => ({ do: 'send', packet, settleMs: one.settleMs })),
     ...again.flatMap(({ step }) => (step ? [step] : [])),
   ];
   const answer = await driver.run(steps);
   if (answer.failed !== undefined) return { failed: answer.failed };
   const begin = setUp.length + waitUp.length + 1;
   const sending = begin + reading.length;
-  const rereading = sending + one.packets.length;
+  const rereading = sending + packets.length;
   const read = answer.results.slice(begin, sending);
   const sent = answer.results.slice(sending, rereading);
   const replies = repliesOf(asks, read);

@@ -2,7 +2,7 @@ import type { Packet } from '../../src/net/packet.ts';
 import type { Place } from '../../src/net/place.ts';
 import type { Connection } from '../../src/simulate/conntrack.ts';
 import type { End } from '../../src/simulate/cursor.ts';
-import type { Disposition, SenderSees, Step } from '../../src/simulate/trace.ts';
+import type { LeafEnd, Step } from '../../src/simulate/trace.ts';
 import type { Talk } from './conversation.ts';
 import { leavingPacket, type Path, pathsOf, stepsOf } from './paths.ts';
 
@@ -20,7 +20,7 @@ export interface Story {
   readonly events: readonly Expected[];
   readonly steps: readonly Step[];
   /** Of the packet, of its answer, of TCP's third packet; not of the errors about them. */
-  readonly ends: readonly { readonly end: Disposition; readonly place: Place; readonly senderSees: SenderSees }[];
+  readonly ends: readonly Pick<LeafEnd, 'end' | 'place' | 'senderSees' | 'packet' | 'meta'>[];
   /** The walk does not know how it goes on; what it says so far must still hold. */
   readonly isUnknown: boolean;
   readonly because: string;
@@ -79,7 +79,7 @@ function ofPath(path: Path, wires: ReadonlySet<string>): Story {
   return {
     events: path.hops.flatMap((_, index) => eventsOfHop(path, index, wires)),
     steps: stepsOf(path),
-    ends: [{ end: leaf.end, place: leaf.place, senderSees: leaf.senderSees }],
+    ends: [leaf],
     isUnknown: leaf.end === 'insufficient-information',
     because: leaf.because ?? '',
     connections: [],

@@ -108,7 +108,7 @@ const EFFECTS: readonly XtTarget[] = [
     name: 'MARK',
     table: 'mangle',
     hooks: HOOKS_OF.mangle!,
-    weight: 4,
+    weight: 2,
     words: ({ draw }) => `-j MARK --set-xmark 0x${draw.pick(['1', '2', '40'])}/0x${draw.pick(['ff', 'ffffffff'])}`,
   },
   {
@@ -133,7 +133,7 @@ const EFFECTS: readonly XtTarget[] = [
     weight: 2,
     words: ({ draw }) => `-j DSCP --set-dscp 0x${draw.pick(['0a', '2e'])}`,
   },
-  { name: 'ACCEPT', table: 'filter', hooks: HOOKS_OF.filter!, weight: 2, words: () => '-j ACCEPT' },
+  { name: 'ACCEPT', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j ACCEPT' },
   { name: 'RETURN', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j RETURN' },
   { name: 'DROP', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j DROP' },
   {
