@@ -52,7 +52,7 @@ export function tcpReset(packet: Packet, by: 'tcp' | 'reject' = 'tcp'): Packet |
     packet,
     { ...reset, flags: l4.flags?.includes('ack') ? ['rst'] : ['rst', 'ack'] },
     familyOf(packet.ip.source) === 4 ? 40 : 60,
-    by === 'tcp' ? packet.ip.tos : 0,
+    by === 'tcp' ? packet.ip.tos & ~ECN : 0,
   );
 }
 
