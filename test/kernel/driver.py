@@ -111,7 +111,8 @@ class Driver:
     def sysctl(self, step):
         self.within(step["ns"])
         missing = []
-        for path, value in step["set"]:
+        every = [(one, value) for path, value in step["set"] for one in (glob.glob(path) if "*" in path else [path])]
+        for path, value in every:
             try:
                 fd = os.open(path, os.O_WRONLY)
             except FileNotFoundError:

@@ -39,6 +39,15 @@ const EARLY: readonly (readonly [string, string])[] = [
   ['net.bridge.bridge-nf-call-arptables', '0'],
 ];
 
+/** A namespace of its own has no `neigh/default`: each device has the kernel's, unless told (neigh_parms_alloc in net/core/neighbour.c). */
+const NEIGHBOUR_FILES: readonly (readonly [string, string])[] = ['ipv4', 'ipv6'].flatMap(
+  (family): (readonly [string, string])[] => [
+    [`/proc/sys/net/${family}/neigh/*/retrans_time_ms`, '10'],
+    [`/proc/sys/net/${family}/neigh/*/mcast_solicit`, '2'],
+    [`/proc/sys/net/${family}/neigh/*/proxy_delay`, '0'],
+  ],
+);
+
 /** The driver's steps that make the network real. */
 export function setUpSteps(one: KernelCase): DriverStep[] {
   const names = one.namespaces.map(({ name }) => name);
@@ -50,6 +59,7 @@ export function setUpSteps(one: KernelCase): DriverStep[] {
       set: [...EARLY, ...sysctlsOf(one, ns, true)].map(([key, value]) => [sysctlFile(key), value]),
     })),
     ...names.flatMap((ns) => batch(ns, ['ip', '-batch', '-'], linesOf(one, ns, 'link'))),
+    ...names.map((ns) => ({ do: 'sysctl', ns, set: NEIGHBOUR_FILES })),
     ...names.flatMap((ns) => configured(one, ns)),
     ...[{ do: 'listen', sockets: socketsOf(one) }],
   ];
