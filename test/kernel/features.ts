@@ -5,7 +5,10 @@ import { IPTABLES_FEATURES } from './features/iptables-core.ts';
 import { IPTABLES_MATCH_FEATURES } from './features/iptables-matches.ts';
 import { IPTABLES_SELECTOR_FEATURES } from './features/iptables-selectors.ts';
 import { IPTABLES_TARGET_FEATURES } from './features/iptables-targets.ts';
+import { LAYER2_FEATURES } from './features/layer2.ts';
 import { NAT_FEATURES } from './features/nat.ts';
+import { NFT_MATCH_FEATURES } from './features/nft-matches.ts';
+import { NFT_STATEMENT_FEATURES } from './features/nft-statements.ts';
 import { SOCKET_FEATURES } from './features/sockets.ts';
 
 /** Every feature that cases are made of. */
@@ -18,4 +21,7 @@ export const FEATURES: readonly Feature[] = [
   ...CONNECTION_FEATURES,
   ...IPSET_FEATURES,
   ...SOCKET_FEATURES,
+  ...LAYER2_FEATURES,
+  ...NFT_MATCH_FEATURES,
+  ...NFT_STATEMENT_FEATURES,
 ];

@@ -1,0 +1,232 @@
+import type { Feature } from '../feature.ts';
+import type { Device, Network } from '../network.ts';
+
+/* Bridges' ports and tables, neighbours, wrong MACs, MTUs and devices that are down. */
+
+/** Nobody's. */
+const STRAY_MAC = '02:00:00:99:99:99';
+
+function portsOf(network: Network): readonly Device[] {
+  return network.devices.filter((one) => one.bridge !== undefined);
+}
+
+function ownerOf(network: Network, ns: string): string {
+  return network.devices.find((one) => one.ns === ns && one.name === 'eth0')?.mac ?? STRAY_MAC;
+}
+
+/** Settings of one or all ports of a bridge. */
+function portFeature(
+  name: string,
+  setting: string,
+  options: { readonly all?: boolean; readonly weight?: number } = {},
+): Feature {
+  return {
+    name: `bridge ${name}`,
+    weight: options.weight ?? 1,
+    add: (network) => {
+      const ports = portsOf(network);
+      if (ports.length === 0) return false;
+      for (const port of options.all ? ports : [network.draw.pick(ports)]) {
+        const line = `link set dev ${port.name} type bridge_slave ${setting}`;
+        network.add({ kind: 'ip', ns: port.ns, line, feature: `bridge ${name}` });
+      }
+      return true;
+    },
+  };
+}
+
+function sysctlFeature(
+  name: string,
+  keys: (device: string) => readonly (readonly [string, string])[],
+  weight = 1,
+): Feature {
+  return {
+    name,
+    weight,
+    add: (network) => {
+      const device = network.draw.pick(network.devices);
+      const named = device.bridge ?? device.name;
+      for (const [key, value] of keys(named)) {
+        network.add({ kind: 'sysctl', ns: device.ns, key, value, feature: name });
+      }
+      return true;
+    },
+  };
+}
+
+function fdbFeature(
+  name: string,
+  line: (network: Network, port: Device, ports: readonly Device[]) => string | undefined,
+): Feature {
+  return {
+    name,
+    weight: 0.7,
+    add: (network) => {
+      const ports = portsOf(network);
+      if (ports.length === 0) return false;
+      const port = network.draw.pick(ports);
+      const made = line(
+        network,
+        port,
+        ports.filter((one) => one.ns === port.ns),
+      );
+      if (made === undefined) return false;
+      network.add({ kind: 'bridge', ns: port.ns, line: made, feature: name });
+      return true;
+    },
+  };
+}
+
+function neighbourFeature(
+  name: string,
+  entry: (mac: string) => string,
+  options: { readonly asked?: boolean; readonly weight?: number } = {},
+): Feature {
+  return {
+    name,
+    weight: options.weight ?? 0.7,
+    add: (network) => {
+      const packet = network.draw.pick(network.packets);
+      const to = network.hostAt(packet.destination);
+      const from = network.host(packet.ns);
+      if (!to || to === from || (options.asked && !network.realNeighbours)) return false;
+      const way = network.way(from, to);
+      const at = network.draw.int(0, way.length - 2);
+      const [here, next] = [way[at]!, way[at + 1]!];
+      const device = network.deviceBetween(here, next);
+      if (!device) return false;
+      const isLast = next === to && !next.pod === !to.pod;
+      const address = next.pod || !here.pod ? next.address[packet.family] : gatewayAddress(next.ns, packet.family);
+      const dev = device.bridge ?? device.name;
+      const mac =
+        isLast && next.pod
+          ? ownerOf(network, next.ns)
+          : device.peer.ns === next.ns
+            ? macOf(network, device.peer)
+            : STRAY_MAC;
+      network.add({
+        kind: 'ip',
+        ns: here.ns,
+        line: `neigh replace ${address} dev ${dev} ${entry(mac)}`,
+        feature: name,
+      });
+      return true;
+    },
+  };
+}
+
+function macOf(network: Network, end: { readonly ns: string; readonly name: string }): string {
+  const device = network.devices.find((one) => one.ns === end.ns && one.name === end.name);
+  if (device?.bridge === undefined) return device?.mac ?? STRAY_MAC;
+  return end.ns === 'a' ? '02:00:00:01:00:01' : '02:00:00:02:00:01';
+}
+
+function gatewayAddress(node: string, family: 4 | 6): string {
+  const index = node === 'a' ? 1 : 2;
+  return family === 4 ? `10.1.${index}.1` : `fd00:1:${index}::1`;
+}
+
+function linkFeature(name: string, line: (network: Network, device: Device) => string, weight = 0.7): Feature {
+  return {
+    name,
+    weight,
+    add: (network) => {
+      const device = network.draw.pick(network.devices);
+      network.add({ kind: 'ip', ns: device.ns, line: line(network, device), feature: name });
+      return true;
+    },
+  };
+}
+
+function bridgeNetfilter(name: string, item: (node: string, bridge: string) => Parameters<Network['add']>[0]): Feature {
+  return {
+    name,
+    weight: 3,
+    add: (network) => {
+      const ports = portsOf(network);
+      if (ports.length === 0) return false;
+      const port = network.draw.pick(ports);
+      network.add({ ...item(port.ns, port.bridge!), feature: name });
+      return true;
+    },
+  };
+}
+
+export const LAYER2_FEATURES: readonly Feature[] = [
+  portFeature('hairpin', 'hairpin on', { weight: 2 }),
+  portFeature('isolated', 'isolated on', { all: true }),
+  portFeature('isolated one', 'isolated on'),
+  portFeature('flood off', 'flood off'),
+  portFeature('learning off', 'learning off'),
+  portFeature('learning and flood off', 'learning off flood off', { weight: 0.5 }),
+  portFeature('mcast_flood off', 'mcast_flood off'),
+  portFeature('bcast_flood off', 'bcast_flood off'),
+  portFeature('proxy_arp', 'proxy_arp on', { weight: 0.5 }),
+  portFeature('neigh_suppress', 'neigh_suppress on'),
+  portFeature('locked', 'locked on learning off', { weight: 0.4 }),
+  portFeature('state', 'state 4', { weight: 0.3 }),
+  bridgeNetfilter('bridge nf_call_iptables', (ns) => ({
+    kind: 'sysctl',
+    ns,
+    key: 'net.bridge.bridge-nf-call-iptables',
+    value: '1',
+  })),
+  bridgeNetfilter('bridge nf_call_ip6tables', (ns) => ({
+    kind: 'sysctl',
+    ns,
+    key: 'net.bridge.bridge-nf-call-ip6tables',
+    value: '1',
+  })),
+  bridgeNetfilter('bridge own nf_call_iptables', (ns, bridge) => ({
+    kind: 'ip',
+    ns,
+    line: `link set dev ${bridge} type bridge nf_call_iptables 1 nf_call_ip6tables 1`,
+  })),
+  fdbFeature(
+    'fdb static',
+    (network, port) => `fdb replace ${ownerOf(network, port.peer.ns)} dev ${port.name} master static`,
+  ),
+  fdbFeature('fdb wrong port', (network, port, ports) => {
+    const other = ports.find((one) => one !== port);
+    return (
+      other &&
+      `fdb replace ${ownerOf(network, other.peer.ns)} dev ${port.name} master ${network.draw.pick(['static', 'dynamic'])}`
+    );
+  }),
+  fdbFeature(
+    'fdb local',
+    (network, port) => `fdb replace ${ownerOf(network, port.peer.ns)} dev ${port.name} master permanent`,
+  ),
+  fdbFeature(
+    'fdb sticky',
+    (network, port) => `fdb replace ${ownerOf(network, port.peer.ns)} dev ${port.name} master static sticky`,
+  ),
+  neighbourFeature('neighbour wrong mac', () => `lladdr ${STRAY_MAC} nud permanent`, { weight: 0.4 }),
+  neighbourFeature('neighbour reachable', (mac) => `lladdr ${mac} nud reachable`),
+  neighbourFeature('neighbour stale', (mac) => `lladdr ${mac} nud stale`),
+  neighbourFeature('neighbour noarp', (mac) => `lladdr ${mac} nud noarp`),
+  neighbourFeature('neighbour failed', () => 'nud failed', { weight: 0.4 }),
+  linkFeature('link noarp', (_network, device) => `link set dev ${device.bridge ?? device.name} arp off`, 0.4),
+  linkFeature('link down', (_network, device) => `link set dev ${device.name} down`, 0.3),
+  linkFeature(
+    'mtu',
+    (network, device) => `link set dev ${device.name} mtu ${network.draw.pick([1280, 1300, 1400, 1404, 1432, 1440])}`,
+    3,
+  ),
+  linkFeature(
+    'mtu bridge',
+    (network, device) => `link set dev ${device.bridge ?? device.name} mtu ${network.draw.pick([1280, 1300, 1400])}`,
+    2,
+  ),
+  linkFeature('link promisc', (_network, device) => `link set dev ${device.name} promisc on`),
+  sysctlFeature('arp_ignore', (device) => [[`net.ipv4.conf.${device}.arp_ignore`, '1']]),
+  sysctlFeature('arp_ignore subnet', (device) => [[`net.ipv4.conf.${device}.arp_ignore`, '2']]),
+  sysctlFeature('arp_ignore all', (device) => [[`net.ipv4.conf.${device}.arp_ignore`, '8']], 0.3),
+  sysctlFeature('arp_filter', (device) => [[`net.ipv4.conf.${device}.arp_filter`, '1']]),
+  sysctlFeature('arp_announce', (device) => [[`net.ipv4.conf.${device}.arp_announce`, '2']]),
+  sysctlFeature('proxy_arp', (device) => [
+    [`net.ipv4.conf.${device}.proxy_arp`, '1'],
+    [`net.ipv4.neigh.${device}.proxy_delay`, '0'],
+  ]),
+  sysctlFeature('rp_filter and arp', (device) => [[`net.ipv4.conf.${device}.rp_filter`, '1']]),
+];
