@@ -70,3 +70,9 @@ export function byteCount(text: string): number {
     throw new InvalidArgumentError(`a length is ${IP_LENGTH_MIN_BYTES} to ${IP_LENGTH_MAX_BYTES} bytes`);
   return value;
 }
+
+export function userId(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 0xffff_fffe) throw new InvalidArgumentError('a user is its number');
+  return value;
+}

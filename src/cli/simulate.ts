@@ -10,12 +10,13 @@ import { type DiagnoseOptions, errorFor, printPlan, questionOptions, wordsOf } f
 import { EXIT, type ExitCode, RunError } from './exit-codes.ts';
 import { createInterrupt } from './interrupt.ts';
 import { openHost } from './open-host.ts';
-import { byteCount } from './options.ts';
+import { byteCount, userId } from './options.ts';
 import { wantsColor } from './print-report.ts';
 import { createProgress } from './progress.ts';
 
 interface SimulateOptions extends DiagnoseOptions {
   readonly size?: number;
+  readonly asUser?: number;
   readonly allRules: boolean;
   readonly allBranches: boolean;
   readonly with: readonly string[];
@@ -42,6 +43,7 @@ export function simulateCommand(done: (code: ExitCode) => void): Command {
     ),
   )
     .option('--size <bytes>', 'length of the packet with its IP header', byteCount)
+    .option('--as-user <uid>', 'the user whose socket sends it, for rules that look at that', userId)
     .option('--all-rules', 'also the rules that were passed over, each with the test that failed', false)
     .option('--with <change>', 'walk as if this were so, e.g. "sysctl net.ipv4.ip_forward=1 @worker-1"', listed, [])
     .option('--without <thing>', 'walk as if this were not there, e.g. "rule filter FORWARD#3"', listed, [])
@@ -84,6 +86,7 @@ async function runSimulate(words: QuestionWords, options: SimulateOptions): Prom
       isLive: opened.isLive,
       allRules: options.allRules,
       whatIf,
+      ...(options.asUser !== undefined && { asUser: options.asUser }),
       ...(options.size !== undefined && { lengthBytes: options.size }),
     });
     progress.end();

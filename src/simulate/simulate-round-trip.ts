@@ -4,7 +4,7 @@ import { familyOf } from '../net/address.ts';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf, type Place } from '../net/place.ts';
 import { release, untouched } from './conntrack.ts';
-import type { End, Walk, World } from './cursor.ts';
+import type { End, SocketOwner, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
 import { missingFacts } from './facts-for-namespace.ts';
 import { sourceFor } from './output.ts';
@@ -19,6 +19,8 @@ export interface TripQuestion {
   /** The namespace whose socket sends it, or a host outside the cluster. */
   readonly from: Place | { readonly outside: Address };
   readonly packet: Packet;
+  /** Whose socket sends it, where that is known: rules may look at it. */
+  readonly owner?: SocketOwner;
 }
 
 const HOPS = 64;
@@ -28,9 +30,9 @@ const HOPS = 64;
  * each namespace. `simulateTrace` for one packet alone.
  */
 export function simulateRoundTrip(world: World, question: TripQuestion): RoundTrip {
-  const { from } = question;
+  const { from, owner } = question;
   const packet = 'outside' in from ? question.packet : withSource(world, from, question.packet);
-  const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet };
+  const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet, ...(owner && { owner }) };
   if ('forward' in start) return start;
   const forward = walkWithErrors({ world }, start);
   const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };

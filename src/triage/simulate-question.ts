@@ -28,6 +28,8 @@ export interface SimulateOptions {
   readonly allRules: boolean;
   /** Changes of the state that the walk is made with. */
   readonly whatIf: readonly WhatIf[];
+  /** Whose socket sends the packet; rules that look at it are undecided without. */
+  readonly asUser?: number;
   /** IP total length of the packet in bytes; default that of a first packet of its kind. */
   readonly lengthBytes?: number;
 }
@@ -98,9 +100,10 @@ function changesMeant(
 
 function walkMain(snapshot: Snapshot, planned: PlannedFlow, options: SimulateOptions): Flow {
   const gate = datapathGate(snapshot);
-  const { lengthBytes } = options;
-  const sized = lengthBytes === undefined ? planned : { ...planned, packet: { ...planned.packet, lengthBytes } };
-  return walkFlow(sized, { snapshot, gate, ...(options.allRules && { record: 'all' }) }, clusterAddresses(snapshot));
+  const { lengthBytes, asUser } = options;
+  const packet = lengthBytes === undefined ? planned.packet : { ...planned.packet, lengthBytes };
+  const asked = { ...planned, packet, ...(asUser !== undefined && { asUser }) };
+  return walkFlow(asked, { snapshot, gate, ...(options.allRules && { record: 'all' }) }, clusterAddresses(snapshot));
 }
 
 /** What the source's nameservers answered when the bundle was written. */

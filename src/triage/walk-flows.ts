@@ -57,9 +57,9 @@ export function walkFlow(planned: PlannedFlow, world: World, addresses: ClusterA
 
 /** A walk that fails is a walk that could not tell: one bad flow must not take the others' report along. */
 function walkOf(planned: PlannedFlow, world: World): RoundTrip {
-  const { from, packet } = planned;
+  const { from, packet, asUser } = planned;
   try {
-    return simulateRoundTrip(world, { from, packet });
+    return simulateRoundTrip(world, { from, packet, ...(asUser !== undefined && { owner: { uid: asUser } }) });
   } catch (error) {
     const because = `the walk failed: ${error instanceof Error ? error.message : String(error)}`;
     const place = 'node' in from ? from : CLUSTER;

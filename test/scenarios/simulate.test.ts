@@ -173,3 +173,14 @@ test('a packet of another size meets another end', async () => {
   const report = await traceOf('healthy-pod-pod-cross-node', [], { lengthBytes: 1500 });
   expect([report.verdict, report.ends[0]!.disposition]).toEqual(['lost', 'packet-too-big']);
 });
+
+test.each([
+  [undefined, 'unknown'],
+  [1000, 'lost'],
+  [1001, 'delivered'],
+] as const)('whose socket it is decides a rule about owners: user %s, %s', async (asUser, verdict) => {
+  const asked = ['with', 'rule -I OUTPUT -p tcp -m owner --uid-owner 1000 -j DROP @w1'] as const;
+  const report = await traceOf('healthy-node-service', [asked], asUser === undefined ? {} : { asUser });
+  expect(report.verdict, report.summary).toBe(verdict);
+  if (verdict === 'unknown') expect(report.summary).toMatch(/^perhaps dropped by the rule filter OUTPUT#1 \(w1\)/);
+});
