@@ -95,6 +95,8 @@ function compileConnbytes(match: IptablesMatch): Evaluator | undefined {
 function inCounters({ from, to, negated, direction, mode }: Connbytes, lengthBytes: number): Truth {
   const mine = mode === 'packets' ? 1 : lengthBytes;
   const value = direction === 'reply' ? 0 : mine;
+  // iptables-save leaves out an upper end of 0: `0` may have been `0:0` (connbytes_save in libxt_connbytes.c).
+  if (from === 0 && to === UNLIMITED && !negated && value > 0) return 'unknown';
   return truth((value >= from && value <= to) !== negated);
 }
 

@@ -177,6 +177,8 @@ describe('conntrack', () => {
     expect(matches(rule('--connbytes 60', 'bytes', 'both'), first, acct(1))).toBe('yes');
     expect(matches(rule('! --connbytes 61', 'bytes', 'both'), first, acct(1))).toBe('yes');
     expect(matches(rule('--connbytes 0:0', 'packets', 'reply'), first, acct(1))).toBe('yes');
+    expect(matches(rule('--connbytes 0', 'bytes', 'original'), first, acct(1))).toBe('unknown');
+    expect(matches(rule('--connbytes 0', 'bytes', 'reply'), first, acct(1))).toBe('yes');
     expect(matches(rule('! --connbytes 10', 'packets', 'original'), first, acct(0))).toBe('no');
     expect(matches(rule('--connbytes 1:1', 'packets', 'original'), first)).toBe('unknown');
     expect(matches(rule('--connbytes 1:1', 'packets', 'original'), input, acct(1))).toBe('unknown');

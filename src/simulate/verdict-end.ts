@@ -3,6 +3,9 @@ import { unknownEnd } from './cursor.ts';
 import { icmpError, tcpReset } from './error-packet.ts';
 import type { HookVerdict } from './hook.ts';
 
+/** Echo and timestamp replies of the kernel's. */
+const ICMP_ANSWERS = new Set([0, 14, 129]);
+
 /** The end that a rule set's verdict makes of the walk; undefined where the packet goes on. */
 export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefined {
   switch (verdict.kind) {
@@ -29,6 +32,7 @@ export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefine
 /** REJECT answers no reset, and no error with an error (nf_reject_ipv4.c, icmp.c). */
 function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; readonly code: number }): End {
   const base = { end: 'rejected-by-rule', cursor } as const;
+  if (how !== 'tcp-reset' && isIcmpBeingSent(cursor)) return { ...base, senderSees: 'nothing' };
   const errorPacket =
     how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : icmpError(cursor.packet, how.type, how.code);
   if (!errorPacket) return { ...base, senderSees: 'nothing' };
@@ -36,4 +40,10 @@ function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; re
   const isFrame = cursor.stage.name === 'hook' && cursor.stage.layer !== undefined;
   if (isFrame) return { ...base, senderSees: how === 'tcp-reset' ? 'reset' : `icmp ${how.type}/${how.code}` };
   return { ...base, senderSees: how === 'tcp-reset' ? 'reset' : `icmp ${how.type}/${how.code}`, errorPacket };
+}
+
+/** While the kernel sends an ICMP answer its ICMP socket is locked, and no error is sent (icmp_xmit_lock, icmpv6_xmit_lock). */
+function isIcmpBeingSent({ stage, packet, path }: Cursor): boolean {
+  const isOutput = stage.name === 'hook' && stage.hook === 'output' && path.local;
+  return isOutput && 'type' in packet.l4 && ICMP_ANSWERS.has(packet.l4.type);
 }

@@ -94,6 +94,10 @@ export function aimedWords(aim: Aim, namesProtocol = false): string {
           '',
         ]);
   // Where neighbours ask each other, a rule for all protocols would meet their questions too.
+  // Rules about ICMPv6 leave neighbours alone where they ask each other.
+  if (packet.protocol === 'icmp' && packet.family === 6 && aim.network.realNeighbours) {
+    return `-p ipv6-icmp -m icmp6 --icmpv6-type ${aim.stop.isReply ? 129 : 128}`;
+  }
   const named = namesProtocol || (aim.network.realNeighbours && packet.family === 6);
   const parts = [
     draw.chance(0.5) ? `-s ${ends.source}` : '',
