@@ -196,10 +196,7 @@ interface Way {
   readonly ends: readonly HookOutcome[];
 }
 
-/**
- * The ends of all ways of one fork. An end that several ways share is told once, by the last of them: there the rule was
- * not taken, and so its steps also show what decided in its place.
- */
+/** The ends of all ways of one fork; an end that several ways share is told once. */
 function combine(ways: readonly Way[]): readonly HookOutcome[] {
   const ends = new Map<string, (HookOutcome | undefined)[]>();
   ways.forEach((way, index) => {
@@ -215,11 +212,30 @@ function combine(ways: readonly Way[]): readonly HookOutcome[] {
 
 function combined(row: readonly (HookOutcome | undefined)[], ways: readonly Way[], ends: number): HookOutcome {
   const shown = row.findLast((end) => end !== undefined)!;
-  const { fork: _, ...rest } = shown;
+  const { fork: _, ...rest } = { ...shown, steps: sharedSteps(row) };
   const chance = ends === 1 ? CERTAIN : chanceOf(row, ways);
   if (chance.min === 1) return { ...rest, chance };
   const undecided = row.some((end, way) => end && (end.fork === 'undecided' || ways[way]!.branch.fork === 'undecided'));
   return { ...rest, chance, fork: undecided || chance.min !== chance.max ? 'undecided' : 'random' };
+}
+
+/**
+ * The steps of ways that come to the same end: the last way's (there the rule was not taken, so they also show what
+ * decided in its place), and before them what only the others met. What not all ways met is not certain to have been met.
+ */
+function sharedSteps(row: readonly (HookOutcome | undefined)[]): readonly Step[] {
+  const lists = row.flatMap((end) => (end ? [end.steps] : []));
+  const last = lists.at(-1)!;
+  if (lists.length === 1) return last;
+  const places = lists.map((steps) => new Set(steps.map((step) => step.at)));
+  const isMetByAll = (step: Step): boolean => places.every((met) => met.has(step.at));
+  const others = new Map<string, Step>();
+  for (const step of lists.slice(0, -1).flat()) if (!places.at(-1)!.has(step.at)) others.set(step.at, step);
+  return [...[...others.values()].map(perhapsMet), ...last.map((step) => (isMetByAll(step) ? step : perhapsMet(step)))];
+}
+
+function perhapsMet(step: Step): Step {
+  return step.matched === 'yes' ? { ...step, matched: 'unknown' } : step;
 }
 
 /** One of the ways is taken: if all are undecided the bounds are the outermost ones, otherwise they add up. */

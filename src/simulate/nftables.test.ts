@@ -94,7 +94,7 @@ describe('rules that are not decided', () => {
     const [outcome] = forward({ rules: [[LIMIT, ACCEPT], [LIMIT, ACCEPT], [ACCEPT]] });
     expect(outcome).toMatchObject({ chance: { min: 1, max: 1 }, verdict: { kind: 'accept' } });
     expect(outcome?.fork).toBeUndefined();
-    expect(outcome?.steps.map((step) => step.matched)).toEqual(['unknown', 'unknown', 'yes']);
+    expect(outcome?.steps.map((step) => step.matched)).toEqual(['unknown', 'unknown', 'unknown']);
   });
 
   it('keep drops apart by the rule that drops', () => {

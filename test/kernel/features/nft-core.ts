@@ -17,6 +17,8 @@ export interface NftWords {
   readonly protocols?: readonly CasePacket['protocol'][];
   readonly isUndecidable?: boolean;
   readonly weight?: number;
+  /** 'none': the statement may leave the rule behind a counter, which would then have counted. */
+  readonly counter?: 'none';
   /** Priorities that it makes sense at. */
   readonly priorities?: readonly number[];
   /** Statements; `add` puts what they need (a set, a chain) into the table before. Undefined: of no use for this packet. */
@@ -124,12 +126,12 @@ export function effectOf(aim: NftAim): string {
   }
 }
 
-export function rejected({ packet, draw, stop }: NftAim): string | undefined {
+export function rejected({ packet, draw, stop, table }: NftAim): string | undefined {
   if (!['INPUT', 'FORWARD', 'OUTPUT'].includes(stop.hook)) return undefined;
   if (packet.protocol === 'tcp' && draw.chance(0.4)) return 'meta l4proto tcp reject with tcp reset';
   const codes = packet.family === 4 ? ['host-prohibited', 'net-unreachable'] : ['addr-unreachable', 'admin-prohibited'];
   const own = `reject with ${packet.family === 4 ? 'icmp' : 'icmpv6'} ${draw.pick(codes)}`;
-  return draw.pick([own, 'reject', 'reject with icmpx admin-prohibited']);
+  return draw.pick([own, 'reject', table.startsWith('inet') ? 'reject with icmpx admin-prohibited' : own]);
 }
 
 /** A rule with this condition and some effect, where the packet passes. */
@@ -161,7 +163,9 @@ export function nftStatement(what: NftWords): Feature {
       const found = nftAim(network, what);
       const words = found && what.words(found.aim);
       if (!found || words === undefined) return false;
-      addNftRule(network, found.aim, found.chain, `${nftAimed(found.aim, true)} counter ${words}`, feature);
+      const aimed = nftAimed(found.aim, true);
+      const rule = what.counter === 'none' ? `${aimed} ${words}` : `${aimed} counter ${words}`;
+      addNftRule(network, found.aim, found.chain, rule, feature);
       return true;
     },
   };

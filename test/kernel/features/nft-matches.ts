@@ -88,7 +88,8 @@ const MATCHES: readonly NftWords[] = [
   {
     name: 'ether',
     hooks: ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING', 'OUTPUT'],
-    words: ({ ip, draw }) => `ether type ${mostly(draw, ip, ip === 'ip' ? 'ip6' : 'ip')}`,
+    words: ({ ip, draw, table }) =>
+      table.startsWith('inet') ? `ether type ${mostly(draw, ip, ip === 'ip' ? 'ip6' : 'ip')}` : undefined,
   },
   {
     name: 'meta',

@@ -24,13 +24,14 @@ function addressType({ ip }: NftAim): string {
 const STATEMENTS: readonly NftWords[] = [
   {
     name: 'mark from map',
+    counter: 'none',
     words: (aim) => {
       const { ip, ends, draw } = aim;
       const held = draw.chance(0.8) ? ends.source : ip === 'ip' ? '192.0.2.77' : '2001:db8:77::7';
       const map = draw.chance(0.5)
         ? `{ ${held} : 0x11 }`
         : addNamed(aim, 'map', `type ${addressType(aim)} : mark; elements = { ${held} : 0x12 }`);
-      return `meta mark set ${ip} saddr map ${map} ${ttl(aim)}`;
+      return `meta mark set ${ip} saddr map ${map} counter ${ttl(aim)}`;
     },
   },
   {
@@ -45,12 +46,15 @@ const STATEMENTS: readonly NftWords[] = [
   { name: 'dscp', words: ({ ip, draw }) => `${ip} dscp set ${draw.pick(['ef', 'cs3', 'af41'])}` },
   { name: 'ecn', words: ({ ip, draw }) => `${ip} ecn set ${draw.pick(['ect0', 'ect1', 'not-ect'])}` },
   { name: 'ttl', words: ttl },
-  { name: 'mss', protocols: ['tcp'], words: ({ draw }) => `tcp flags syn tcp option maxseg size set ${draw.pick(['700', '1200', '9000', 'rt mtu'])}`, hooks: ['FORWARD', 'OUTPUT', 'POSTROUTING'] },
+  { name: 'mss', protocols: ['tcp'], counter: 'none',
+    words: ({ draw }) =>
+      `tcp flags syn tcp option maxseg size set ${draw.pick(['700', '1200', '9000', 'rt mtu'])} counter`, hooks: ['FORWARD', 'OUTPUT', 'POSTROUTING'] },
   { name: 'log', words: () => 'log prefix "fidelity "' },
   { name: 'reject', weight: 0.7, hooks: ['INPUT', 'FORWARD', 'OUTPUT'], words: rejected },
   { name: 'drop', weight: 0.7, words: () => 'drop' },
   {
     name: 'vmap',
+    counter: 'none',
     words: (aim) => {
       const { ip, ends } = aim;
       const chain = chainWith(aim, ttl(aim));
@@ -66,10 +70,12 @@ const STATEMENTS: readonly NftWords[] = [
   },
   {
     name: 'vmap with the rest',
+    counter: 'none',
     words: (aim) => `meta l4proto vmap { sctp : drop, * : goto ${chainWith(aim, ttl(aim))} }`,
   },
   {
     name: 'vmap concatenated',
+    counter: 'none',
     protocols: ['tcp', 'udp'],
     words: (aim) => {
       const { ip, ends, packet } = aim;
@@ -80,6 +86,7 @@ const STATEMENTS: readonly NftWords[] = [
   },
   {
     name: 'dynamic set',
+    counter: 'none',
     words: (aim) => {
       const { ip, draw } = aim;
       const set = addNamed(aim, 'set', `type ${addressType(aim)}; flags dynamic; timeout 1h; size ${draw.pick([100, 65535])};`);
@@ -107,7 +114,6 @@ const STATEMENTS: readonly NftWords[] = [
       return `counter name "${name}" ${ttl(aim)}`;
     },
   },
-  { name: 'queue with bypass', isUndecidable: true, weight: 0.3, words: () => 'queue flags bypass to 9' },
   { name: 'output mark', hooks: ['OUTPUT'], words: ({ draw }) => `meta mark set ${draw.pick(['0x5', '0x9'])}` },
 ]; // biome-ignore format: rows
 
