@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { L4 } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
 import { NO_CONNECTIONS } from './conntrack.ts';
 import type { Cursor } from './cursor.ts';
@@ -33,7 +34,7 @@ describe('what the sender of a rejected packet sees', () => {
   });
 
   it.each([
-    ['a reset with a reset', at('forward', { l4: { ...SYN, flags: ['rst'] } }), RESET],
+    ['a reset with a reset', at('forward', { l4: { ...SYN, flags: ['rst'] } as L4 }), RESET],
     ['a later fragment', at('forward', { fragmentOffset: 1480 }), ADMIN],
     ['an error', at('forward', { l4: { protocol: 'icmp', type: 3, code: 1 } }), ADMIN],
     ['the kernel’s own echo reply, while it is being sent', at('output', ANSWER), ADMIN],
