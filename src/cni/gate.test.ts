@@ -67,7 +67,7 @@ describe('who implements what, by evidence', () => {
   });
 
   test.each([
-    ['ipvs', 'services kube-proxy ipvs NOT-WALKED'],
+    ['ipvs', 'services kube-proxy ipvs'],
     ['nftables', 'services kube-proxy nftables'],
     ['iptables', 'services kube-proxy iptables'],
   ])('kube-proxy in mode %s by its ConfigMap', (mode, expected) => {
@@ -78,7 +78,7 @@ describe('who implements what, by evidence', () => {
     const flagged = daemonset('kube-system', 'kube-proxy', [
       { image: 'kube-proxy:v1', command: ['/bin/sh', '-c', 'exec kube-proxy --proxy-mode=ipvs --v=2'] },
     ]);
-    expect(parts(daemonsets(flagged)).short).toContain('services kube-proxy ipvs NOT-WALKED');
+    expect(parts(daemonsets(flagged)).short).toContain('services kube-proxy ipvs');
   });
 
   test('what the node shows counts more than what the ConfigMap says', () => {
@@ -94,10 +94,10 @@ describe('who implements what, by evidence', () => {
     expect(short).toContain('services kube-proxy iptables and nftables');
   });
 
-  test('a node with Service addresses on kube-ipvs0 is not walked', () => {
+  test('a node with Service addresses on kube-ipvs0 is one of ipvs', () => {
     const address = { prefix: { address: '10.96.0.10', length: 32 }, scope: 'global', flags: [] };
     const links = given('links', [link('kube-ipvs0', { kind: 'dummy', addresses: [address] })], w1);
-    expect(parts(daemonsets(kubeProxy), links).short).toContain('services kube-proxy ipvs NOT-WALKED');
+    expect(parts(daemonsets(kubeProxy), links).short).toContain('services kube-proxy ipvs');
   });
 
   test("kubelet's own chains are no kube-proxy", () => {
@@ -218,7 +218,7 @@ describe('who implements what, by evidence', () => {
     const only = parts(daemonsets(router(['--run-router=false', '--run-service-proxy=false']), flannel, kubeProxy));
     expect(only.short).toContain('policy kube-router iptables');
     expect(only.short).not.toContain('pod-network kube-router bgp');
-    expect(parts(daemonsets(router([]))).short).toContain('services kube-router ipvs NOT-WALKED');
+    expect(parts(daemonsets(router([]))).short).toContain('services kube-router ipvs');
   });
 
   test('k3s has everything within itself', () => {
@@ -245,7 +245,7 @@ describe('who implements what, by evidence', () => {
         annotations: { 'k3s.io/node-args': '["agent","--kube-proxy-arg","proxy-mode=ipvs"]' },
       },
     };
-    expect(parts(given('api.nodes', [ipvs])).short).toContain('services k3s ipvs NOT-WALKED');
+    expect(parts(given('api.nodes', [ipvs])).short).toContain('services k3s ipvs');
   });
 
   test('k3s without its own flannel keeps the annotations of one', () => {

@@ -21,6 +21,7 @@ import { counters } from './counters.ts';
 import { bridgeVlans, fdb, links, neighbours, nexthops, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
 import {
   conntrack,
+  ipvs,
   conntrackStatistics,
   ipsets,
   iptablesLegacy,
@@ -72,6 +73,7 @@ const COLLECTOR_OF = {
   sockets,
   'conntrack.statistics': conntrackStatistics,
   conntrack,
+  ipvs,
   counters,
   qdiscs,
   'tc-filters': tcFilters,

@@ -87,6 +87,14 @@ export const conntrackStatistics: Collector = {
   limits: LIMITS.files,
 };
 
+/** The question would load ip_vs; where it is loaded, its file is there. */
+export const ipvs: Collector = {
+  fact: 'ipvs',
+  scope: 'namespace',
+  how: () => ({ via: 'command', argv: ['ipvsadm', '-Sn'], when: { file: '/proc/net/ip_vs' } }),
+  limits: LIMITS.ruleset,
+};
+
 /**
  * The connections that one address has with another: the tool has the kernel filter them, never the whole table. Listing
  * needs nf_conntrack_netlink, which the question would load.

@@ -1,5 +1,6 @@
 import type { Meta, Packet, Port } from '../net/packet.ts';
 import { type Place, placeKey } from '../net/place.ts';
+import type { IpvsConnection } from './ipvs-connection.ts';
 import { type TcpTracking, tcpBegin, tcpContinue, tcpSegment } from './tcp-tracking.ts';
 import { hasOpposite, reversed, sameTuple, type Tuple, tupleOf } from './tuple.ts';
 
@@ -25,6 +26,8 @@ export interface Connection {
   /** The device that MASQUERADE took the address of. */
   readonly masqueradeDevice?: string;
   readonly tcp?: TcpTracking;
+  /** ipvs has exchanged the destination, not NAT: no hook of NAT's turns it back. */
+  readonly byIpvs?: boolean;
   /** Read from the kernel's table: the line that says it. */
   readonly text?: string;
 }
@@ -36,6 +39,8 @@ export interface Tracking {
   readonly current?: { readonly connection: Connection; readonly reply: boolean };
   /** Sets that rules have added to: the namespace's placeKey, then the name as in HookInput.touched. */
   readonly touched?: readonly string[];
+  /** Entries of ipvs's own tables. */
+  readonly ipvs?: readonly IpvsConnection[];
 }
 
 export const NO_CONNECTIONS: Tracking = { connections: [] };
@@ -211,7 +216,9 @@ function withExisting(place: Place, meta: Meta, tuple: Tuple, tracking: Tracking
 
 function find(place: Place, meta: Meta, tuple: Tuple, tracking: Tracking): Found | undefined {
   const table = placeKey(place);
-  for (const connection of tracking.connections) {
+  // Ports that are not known look alike: the latest entry is the one that is meant.
+  for (let index = tracking.connections.length - 1; index >= 0; index--) {
+    const connection = tracking.connections[index]!;
     if (connection.table !== table) continue;
     const { zones } = connection;
     if (zones.original === zoneFor(meta, 'original') && sameTuple(connection.original, tuple)) {
@@ -309,6 +316,7 @@ export function translationsOf(connection: Connection): ('source' | 'destination
     differs(plain.destination, plain.destinationPort, answer.destination, answer.destinationPort) ||
     connection.chosenFrom !== undefined;
   const destination =
-    plain.source !== answer.source || (plain.type === undefined && plain.sourcePort !== answer.sourcePort);
+    !connection.byIpvs &&
+    (plain.source !== answer.source || (plain.type === undefined && plain.sourcePort !== answer.sourcePort));
   return [...(source ? (['source'] as const) : []), ...(destination ? (['destination'] as const) : [])];
 }

@@ -33,6 +33,10 @@ export type Stage =
   | {
       readonly name: 'output';
       readonly fit?: boolean;
+      /** The socket is not bound to the packet's source address: its route is looked up without it. */
+      readonly open?: boolean;
+      /** The kernel itself sends it, and no process. */
+      readonly kernel?: boolean;
       /** A tunnel's outer packet: the device that it must leave by, and the mark that it is routed by. */
       readonly device?: string;
       readonly routeMark?: number;
@@ -100,6 +104,8 @@ export interface Path {
   readonly owner?: SocketOwner;
   /** The packet and mark by which the output hook has it routed anew (ip_route_me_harder). */
   readonly reroute?: { readonly packet: Packet; readonly mark: number };
+  /** ipvs has dealt with it in this namespace and does so once (skb->ipvs_property). */
+  readonly ipvs?: boolean;
 }
 
 export interface Cursor {

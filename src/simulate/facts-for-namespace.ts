@@ -3,6 +3,7 @@ import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { FactName } from '../snapshot/facts.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { ipvsAt } from './ipvs-services.ts';
 import { nftHookEntries } from './nftables.ts';
 import { perPlace } from './per-place.ts';
 
@@ -50,7 +51,8 @@ function findMissing(snapshot: Snapshot, place: Place, family: Family): Request[
     const observed = snapshot.fact(name, place, args);
     return observed.state === 'unseen' && observed.gap === 'not-asked' ? [observed.want] : [];
   });
-  return [...missing, ...onlyNotAsked(snapshot, nftHookEntries(snapshot, place, family).wants)];
+  const wants = [...nftHookEntries(snapshot, place, family).wants, ...ipvsAt(snapshot, place).wants];
+  return [...missing, ...onlyNotAsked(snapshot, wants)];
 }
 
 export function onlyNotAsked(snapshot: Snapshot, wants: readonly Request[]): Request[] {

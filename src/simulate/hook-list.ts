@@ -4,6 +4,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { tracksConnections } from './conntrack-use.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { iptablesHookEntries } from './iptables.ts';
+import { ipvsAt } from './ipvs-services.ts';
 import { nftHookEntries, perhapsDormant } from './nftables.ts';
 import { iptablesDormancy } from './nftables-owner.ts';
 import { perPlace } from './per-place.ts';
@@ -15,6 +16,8 @@ export type HookItem =
   | { readonly kind: 'rules'; readonly entries: readonly HookEntry[] }
   /** The nat core, which asks its chains in order of their priority (nf_nat_inet_fn). */
   | { readonly kind: 'nat'; readonly entries: readonly HookEntry[] }
+  /** ipvs, for what comes from clients or goes back to them. */
+  | { readonly kind: 'ipvs'; readonly direction: 'in' | 'out' }
   | { readonly kind: 'confirm' };
 
 export interface HookList {
@@ -25,6 +28,12 @@ export interface HookList {
 }
 
 const CONNTRACK_PRIORITY = -200;
+/** ip_vs_ops4 and ip_vs_ops6 of net/netfilter/ipvs/ip_vs_core.c. */
+const IPVS_PRIORITIES: Readonly<Partial<Record<HookName, Partial<Record<'in' | 'out', number>>>>> = {
+  input: { out: 98, in: 99 },
+  forward: { out: 100 },
+  output: { out: -99, in: -98 },
+};
 const NAT_PRIORITY: Readonly<Record<HookName, number | undefined>> = {
   prerouting: -100,
   output: -100,
@@ -52,11 +61,12 @@ function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookNa
   const awake = iptables.entries.flatMap((entry) => awakeEntry(entry, snapshot, place, family));
   const all = [...awake, ...nft.entries].filter((entry) => entry.family === 'inet' || entry.family === family);
   const entries = all.filter((entry) => entry.hook === hook);
+  const ipvs = ipvsAt(snapshot, place);
   const tracks = tracksConnections(snapshot, place, family) !== 'no';
   return {
     translates: all.some((entry) => entry.nat),
-    items: itemsOf(entries, hook).filter((item) => tracks || item.kind !== 'conntrack'),
-    incomplete: [...iptables.incomplete, ...nft.incomplete],
+    items: itemsOf(entries, hook, ipvs.services.length > 0).filter((item) => tracks || item.kind !== 'conntrack'),
+    incomplete: [...iptables.incomplete, ...nft.incomplete, ...ipvs.incomplete],
   };
 }
 
@@ -68,7 +78,7 @@ function awakeEntry<E extends HookEntry>(entry: E, snapshot: Snapshot, place: Pl
   return dormant === 'yes' ? [] : [{ ...entry, evaluate: (input) => perhapsDormant(input, entry.evaluate(input)) }];
 }
 
-function itemsOf(entries: readonly HookEntry[], hook: HookName): HookItem[] {
+function itemsOf(entries: readonly HookEntry[], hook: HookName, hasIpvs: boolean): HookItem[] {
   const sorted = entries.toSorted((a, b) => a.priority - b.priority);
   const items: { readonly priority: number; readonly item: HookItem }[] = [];
   for (const [priority, group] of Map.groupBy(
@@ -83,6 +93,10 @@ function itemsOf(entries: readonly HookEntry[], hook: HookName): HookItem[] {
   const natPriority = NAT_PRIORITY[hook];
   if (natPriority !== undefined) {
     items.push({ priority: natPriority, item: { kind: 'nat', entries: sorted.filter((entry) => entry.nat) } });
+  }
+  for (const direction of hasIpvs ? (['in', 'out'] as const) : []) {
+    const priority = IPVS_PRIORITIES[hook]?.[direction];
+    if (priority !== undefined) items.push({ priority, item: { kind: 'ipvs', direction } });
   }
   if (hook === 'input' || hook === 'postrouting') {
     items.push({ priority: Number.MAX_SAFE_INTEGER, item: { kind: 'confirm' } });

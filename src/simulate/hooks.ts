@@ -7,6 +7,7 @@ import { trackAtHook } from './hook-conntrack.ts';
 import { type HookItem, hookList } from './hook-list.ts';
 import { runNat } from './hook-nat.ts';
 import { runRules } from './hook-rules.ts';
+import { ipvsIn, ipvsOut } from './ipvs.ts';
 import type { Step } from './trace.ts';
 
 /** Runs what is registered at one netfilter hook, in the kernel's order, until something forks or ends the walk. */
@@ -28,6 +29,9 @@ export function runHook(walk: Walk, start: Cursor): Move {
     if (move.ways.length > 1 || 'end' in way.to) return prefixed(steps, move);
     steps.push(...way.steps);
     cursor = way.to as AtHook;
+    // ipvs sends a packet on through another hook: what remains of this one is not run.
+    if (cursor.stage.name !== 'hook' || cursor.stage.hook !== hook || cursor.stage.next <= index)
+      return go(cursor, steps);
   }
   return go({ ...cursor, stage: cursor.stage.after }, steps);
 }
@@ -44,6 +48,8 @@ function runItem(walk: Walk, cursor: AtHook, item: HookItem, translates: boolean
       return go({ ...cursor, tracking: confirm(cursor.tracking, cursor.meta) });
     case 'rules':
       return runRules(walk, cursor, item.entries);
+    case 'ipvs':
+      return item.direction === 'in' ? ipvsIn(walk, cursor) : ipvsOut(walk, cursor);
     case 'nat':
       return translates ? runNat(walk, cursor, item.entries) : go(cursor);
   }

@@ -14,6 +14,7 @@ import { parseIpRoute } from '../parse/ip-route.ts';
 import { parseIpRule } from '../parse/ip-rule.ts';
 import { parseIpset } from '../parse/ipset.ts';
 import { parseIptablesSave, parseIptablesSaveBytes } from '../parse/iptables-save.ts';
+import { parseIpvsadm } from '../parse/ipvsadm.ts';
 import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
 import { parseNftJson, parseNftTables } from '../parse/nft-json.ts';
 import type { Parsed } from '../parse/parsed.ts';
@@ -77,6 +78,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'conntrack.statistics': parseConntrackStatistics,
   conntrack: (text) =>
     text.startsWith(CTNETLINK_MISSING) ? { unreadable: CTNETLINK_MISSING } : parseConntrackList(text),
+  ipvs: parseIpvsadm,
   counters: parseCounters,
   qdiscs: parseQdisc,
   'tc-filters': parseTcFilters,

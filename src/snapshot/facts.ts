@@ -13,6 +13,7 @@ import type { Route } from '../parse/ip-route.ts';
 import type { RoutingRule } from '../parse/ip-rule.ts';
 import type { Ipset } from '../parse/ipset.ts';
 import type { IptablesRuleset } from '../parse/iptables-save.ts';
+import type { IpvsService } from '../parse/ipvsadm.ts';
 import type { KernelInfo, KernelLogLine } from '../parse/kernel.ts';
 import type { NftRuleset, NftTableName } from '../parse/nft-json.ts';
 import type { Qdisc } from '../parse/qdisc.ts';
@@ -85,6 +86,7 @@ export interface Facts extends ProbeFacts {
   'conntrack.statistics': ConntrackStatistics;
   /** What one address has with another: args family, protocol, source, destination (of the first packet's tuple). */
   conntrack: readonly ConntrackEntry[];
+  ipvs: readonly IpvsService[];
   counters: Counters;
   qdiscs: readonly Qdisc[];
   'tc-filters': readonly TcFilter[];

@@ -15,6 +15,7 @@ const PACKAGES = [
   'ipset',
   'iptables',
   'iputils-ping',
+  'ipvsadm',
   'libstdc++6',
   'mtr-tiny',
   'nftables',

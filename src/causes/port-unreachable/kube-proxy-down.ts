@@ -40,7 +40,10 @@ export const kubeProxyDown = defineCause({
     const opaque =
       unmodelledAt(given.gate, place) ??
       given.gate.parts.find(
-        (part) => part.role === 'services' && !part.modelled && (part.node === undefined || part.node === place.node),
+        (part) =>
+          part.role === 'services' &&
+          (!part.modelled || part.mode?.includes('ipvs')) &&
+          (part.node === undefined || part.node === place.node),
       );
     if (opaque)
       return { is: 'unknown', because: `Services are implemented by ${opaque.by} here, whose tables are not read` };

@@ -9,7 +9,7 @@ import { isK3s, k3sArguments } from '../k3s/is-k3s.ts';
 import { kubeProxyAgents, kubeProxyConfig } from './kube-proxy-config.ts';
 import { programmedModes } from './programmed-mode.ts';
 
-const WALKED = new Set(['iptables', 'nftables']);
+const WALKED = new Set(['iptables', 'nftables', 'ipvs']);
 
 /** Who translates Service addresses where no CNI does: kube-proxy, k3s's or MicroK8s's built-in one; else nobody that is known. */
 export function detectServices(look: ClusterLook): DatapathPart[] {
@@ -41,7 +41,7 @@ function servicesOf(look: ClusterLook, node: string | undefined): DatapathPart {
     role: 'services',
     by,
     mode,
-    // Rules are walked as they are, whoever wrote them; ipvs and what is not even seen as rules is not.
+    // Rules and ipvs's tables are walked as they are, whoever wrote them; what is not even seen as such is not.
     modelled:
       modes.length > 0 ? modes.every((one) => WALKED.has(one)) : found?.mode === undefined || WALKED.has(found.mode),
     node,

@@ -36,8 +36,8 @@ export function detectKubeRouter(look: ClusterLook): CniFinding | undefined {
     parts.push(makePart({ ...base, role: 'policy', mode: 'iptables', modelled: true, statement }));
   }
   if (does(agents, 'run-service-proxy')) {
-    const statement = `kube-router ${where} as the service proxy, by ipvs, which is not walked`;
-    parts.push(makePart({ ...base, role: 'services', mode: 'ipvs', modelled: false, statement }));
+    const statement = `kube-router ${where} as the service proxy, by ipvs`;
+    parts.push(makePart({ ...base, role: 'services', mode: 'ipvs', modelled: true, statement }));
   }
   return {
     by: 'kube-router',
