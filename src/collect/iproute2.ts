@@ -40,14 +40,14 @@ export const nexthops: Collector = {
   limits: LIMITS.common,
 };
 
-/** Both families, and the proxy entries, which a plain `show` leaves out. */
+/** Both families, and the entries of state NOARP and the proxies, which a plain `show` leaves out. */
 export const neighbours: Collector = {
   fact: 'neighbours',
   scope: 'namespace',
   how: () => ({
     via: 'command',
     argv: ['ip', '-d', '-j', '-batch', '-'],
-    input: 'neigh show\nneigh show proxy\n',
+    input: 'neigh show nud all\nneigh show proxy\n',
   }),
   limits: LIMITS.common,
 };

@@ -57,7 +57,7 @@ export function fdbEntry(entries: readonly FdbEntry[], master: Link, mac: string
 
 export type Lookup =
   /** The bridge's own, or one of its local entries. */
-  | { readonly to: 'up'; readonly text?: string }
+  | { readonly to: 'up'; readonly text?: string; readonly port?: string }
   | { readonly to: 'port'; readonly port: string; readonly text: string }
   /** No entry: flooded. `sure`: the table was read wholly. */
   | { readonly to: 'flood'; readonly sure: boolean };
@@ -66,7 +66,9 @@ export type Lookup =
 export function lookupFdb(snapshot: Snapshot, place: Place, master: Link, mac: string, vlan: number): Lookup {
   const fdb = snapshot.fact('fdb', place);
   const entry = fdb.state === 'seen' ? fdbEntry(fdb.value, master, mac, vlan) : undefined;
-  if (entry?.state === 'permanent') return { to: 'up', text: entry.text };
+  if (entry?.state === 'permanent') {
+    return { to: 'up', text: entry.text, ...(entry.device !== master.name && { port: entry.device }) };
+  }
   if (entry) return { to: 'port', port: entry.device, text: entry.text };
   // The MAC of the bridge is always there as a local entry.
   if (mac === master.mac) return { to: 'up' };

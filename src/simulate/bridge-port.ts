@@ -47,7 +47,12 @@ export function bridgePortFor(
 ): PortChoice {
   const { snapshot } = walk.world;
   const found = lookupFdb(snapshot, cursor.place, master, mac, entry.vlan);
-  if (found.to === 'up') return { state: 'up', ...(found.text !== undefined && { text: found.text }) };
+  if (found.to === 'up') {
+    const { text, port } = found;
+    // What the host itself sends to a port's local MAC goes out by that port (br_dev_xmit).
+    if (!from && port !== undefined) return { state: 'port', port, by: 'fdb', ...(text !== undefined && { text }) };
+    return { state: 'up', ...(text !== undefined && { text }) };
+  }
   const known = learntPort(walk, cursor, master, mac, entry.vlan) ?? justAsked(walk, cursor, master, entry);
   if (known) return { state: 'port', port: known.name, by: 'learnt' };
   if (found.to === 'port') return { state: 'port', port: found.port, by: 'fdb', text: found.text };
