@@ -153,7 +153,9 @@ function isError(senderSees: string): boolean {
 
 function toldObjection(seen: Observation, senderSees: string, story: Story): string | undefined {
   const remote = seen.queue.find(([, origin]) => origin === 2 || origin === 3);
-  const isTold = seen.error !== null || seen.soError !== null || remote !== undefined;
+  // A device that drops the frame tells a socket that asks for errors of its own host (net_xmit_errno).
+  const isRefused = seen.error !== null && seen.error !== 'ENOBUFS';
+  const isTold = isRefused || seen.soError !== null || remote !== undefined;
   const mustBe = isError(senderSees);
   const refused = story.ends[0]!.end === 'dropped-by-rule' || story.ends[0]!.end === 'rejected-by-rule';
   // What a rule keeps on its way out of its own host is told by EPERM as well (NF_DROP_GETERR).

@@ -90,12 +90,20 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
   const hop = path.hops[index]!;
   const ns = namespaceOf(hop.place);
   const isLast = index === path.hops.length - 1;
+  // A frame for another MAC is left out of what was seen, and so is its way out of a bridge that flooded it.
+  const isForAnother = path.leaf.end === 'not-for-this-mac' && index >= path.hops.length - 2;
   const events: Expected[] = [];
   if (hop.input !== undefined && wires.has(`${ns}/${hop.input}`)) {
-    events.push({ ns, device: hop.input, way: 'in', packet: hop.packet, maybe: false });
+    events.push({ ns, device: hop.input, way: 'in', packet: hop.packet, maybe: isForAnother && isLast });
   }
   if (hop.output !== undefined && wires.has(`${ns}/${hop.output}`)) {
-    events.push({ ns, device: hop.output, way: 'out', packet: leavingPacket(path, index), maybe: isLast });
+    events.push({
+      ns,
+      device: hop.output,
+      way: 'out',
+      packet: leavingPacket(path, index),
+      maybe: isLast || isForAnother,
+    });
   }
   return events;
 }
