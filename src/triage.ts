@@ -68,6 +68,7 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
   const created = await closing;
   const report = buildReport({
     given,
+    snapshot: given.snapshot,
     diagnosis,
     symptom,
     verdict,

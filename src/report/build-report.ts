@@ -6,7 +6,7 @@ import type { Symptom } from '../diagnose/symptom.ts';
 import type { Verdict } from '../diagnose/verdict.ts';
 import type { Scalar } from '../host/host.ts';
 import type { Place } from '../net/place.ts';
-import type { Source } from '../snapshot/snapshot.ts';
+import type { Snapshot, Source } from '../snapshot/snapshot.ts';
 import {
   REPORT_SCHEMA,
   type Report,
@@ -15,9 +15,12 @@ import {
   type ReportPlace,
   type ReportProbe,
 } from './report.ts';
+import { withOwners } from './step-owner.ts';
 
 export interface ReportInput {
   readonly given: Derived;
+  /** Tells whose rules and routes the paths met; without it they are nobody's. */
+  readonly snapshot?: Snapshot;
   readonly diagnosis: Diagnosis;
   readonly symptom: Symptom;
   readonly verdict: Verdict;
@@ -53,7 +56,11 @@ export function buildReport(input: ReportInput): Report {
     disagreements: diagnosis.disagreements,
     ruledOut: diagnosis.ruledOut,
     notChecked: diagnosis.notChecked,
-    paths: given.flows.map((flow) => ({ flow: flow.id, description: describeFlow(flow), trip: flow.trip })),
+    paths: given.flows.map((flow) => ({
+      flow: flow.id,
+      description: describeFlow(flow),
+      trip: input.snapshot ? withOwners(flow.trip, input.snapshot) : flow.trip,
+    })),
     probes: given.flows.flatMap(reportProbe),
     captures: [],
     workflow: symptom.steps,
