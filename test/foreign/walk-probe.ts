@@ -121,8 +121,9 @@ export function difference(way: WalkedWay, probed: Probed): string | undefined {
     return `kernel only: ${missing.join(', ')}; walk only: ${extra.join(', ')}`;
   const { end, packet } = way.leaf;
   if (probed.entry === undefined) {
-    // A reset ends the entry at once; and there is none where no rule asks for connections.
-    const hasNone = end === 'no-listener' || way.leaf.meta.conntrack === 'none' || probed.protocol === 'icmp';
+    // A reset ends the entry at once; and there is none where no rule asks for connections, and of what is not tracked.
+    const hasNone =
+      end === 'no-listener' || ['none', 'untracked'].includes(way.leaf.meta.conntrack) || probed.protocol === 'icmp';
     return LET_NOT_THROUGH.has(end) || hasNone ? undefined : `the kernel let it not through, the walk: ${end}`;
   }
   if (LET_NOT_THROUGH.has(end)) return `the kernel let it through, the walk: ${end}`;

@@ -53,3 +53,6 @@ PROBES=istio.probes.json make istio nft istio/redirect-nft -m REDIRECT --redirec
 PROBES=istio.probes.json make istio legacy istio/redirect-legacy -m REDIRECT --redirect-dns --dual-stack
 PROBES=istio.probes.json make istio nft istio/tproxy-nft -m TPROXY
 PROBES=istio.probes.json make istio nft istio/nftables -m REDIRECT --redirect-dns --dual-stack --native-nftables
+
+PROBES=calico.probes.json make calico nft nft calico/iptables-nft
+PROBES=calico.probes.json make calico legacy legacy calico/iptables-legacy

@@ -12,14 +12,17 @@ const SENDER = `
 import socket, sys, time
 source, to, sport, port, protocol, user = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], int(sys.argv[6])
 family = socket.AF_INET6 if ':' in to else socket.AF_INET
+def send(data, end):
+    try: s.sendto(data, end)
+    except OSError: pass  # what a rule of the output hook drops is not permitted
 if user: __import__('os').setuid(user)
 if protocol == 'icmp':
     s = socket.socket(family, socket.SOCK_RAW, 58 if ':' in to else 1)
     echo = [128, 0, 0, 0, 0, 0, 0, 7] if ':' in to else [8, 0, 0xf7, 0xf8, 0, 0, 0, 7]
     if source: s.bind((source, 0))
-    s.sendto(bytes(echo), (to, 0))
+    send(bytes(echo), (to, 0))
 elif protocol == 'udp':
-    s = socket.socket(family, socket.SOCK_DGRAM); s.bind((source, sport)); s.sendto(b'x', (to, port))
+    s = socket.socket(family, socket.SOCK_DGRAM); s.bind((source, sport)); send(b'x', (to, port))
 else:
     kind = 132 if protocol == 'sctp' else 6
     s = socket.socket(family, socket.SOCK_STREAM, kind); s.bind((source, sport)); s.setblocking(False); s.connect_ex((to, port))
