@@ -1,8 +1,10 @@
 import { placeKey } from '../net/place.ts';
-import { type Cursor, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import type { Link } from '../parse/ip-link.ts';
+import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { foreignPrograms } from './device-programs.ts';
 import { refusedEntry } from './enter-namespace.ts';
 import { icmpError, unreachableCode } from './error-packet.ts';
+import { atFrameHook } from './frame-hook.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp, linkDown } from './link-state.ts';
 import { received } from './receive.ts';
@@ -11,7 +13,8 @@ import { makeStep, sourceOf } from './steps.ts';
 /** A frame comes in by a device (netif_receive_skb): its state, its bridge, its MAC, then IP. */
 export function arrive(walk: Walk, start: Cursor): Move {
   if (start.stage.name !== 'arrive') throw new Error('not an arrival');
-  const { device } = start.stage;
+  const { device, hooked } = start.stage;
+  if (hooked) return afterIngress(walk, start, device);
   const refused = refusedEntry(walk, start);
   if (refused) return stop(refused);
   const cursor = { ...start, visited: [...start.visited, visitKey(start, device)] };
@@ -24,8 +27,21 @@ export function arrive(walk: Walk, start: Cursor): Move {
     return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
   }
   if (!isUp(link)) return linkDown(snapshot, cursor, link);
-  const move = received(walk, cursor, link);
-  return foreignPrograms(walk, cursor, link, 'ingress', move);
+  return foreignPrograms(walk, cursor, link, 'ingress', throughIngress(walk, cursor, link, start.stage));
+}
+
+/** The ingress hook of nftables, behind tc's (__netif_receive_skb_core). A VRF shows a packet to IP's hooks alone (vrf_ip_rcv). */
+function throughIngress(walk: Walk, cursor: Cursor, link: Link, stage: Stage & { readonly name: 'arrive' }): Move {
+  if (link.kind === 'vrf') return received(walk, cursor, link);
+  const layer = { kind: 'device', device: link.name } as const;
+  const after = { ...stage, within: true, hooked: true } as const;
+  const at = atFrameHook(walk.world.snapshot, cursor, 'ingress', layer, after);
+  return at.stage === after ? received(walk, cursor, link) : go(at);
+}
+
+function afterIngress(walk: Walk, cursor: Cursor, device: string): Move {
+  const link = linkNamed(walk.world.snapshot, cursor.place, device);
+  return link ? received(walk, cursor, link) : stop(unknownEnd(cursor, `${device} was not seen`));
 }
 
 function visitKey(cursor: Cursor, device: string): string {

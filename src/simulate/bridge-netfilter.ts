@@ -51,13 +51,13 @@ export function afterBridgePrerouting(
   if (lookup.ways.length > 1 || doubt !== undefined) {
     return stop(unknownEnd(cursor, `the route to ${cursor.packet.ip.destination} is not sure`));
   }
-  if (found.type !== 'unicast' || found.hop?.device !== master.name) return go(up(cursor, master, true));
+  if (found.type !== 'unicast' || found.hop?.device !== master.name) return go(up(walk, cursor, master, true));
   const step = routeStep(snapshot, cursor.place, key, found, 'forward');
   const source = familyAt(cursor) === 4 ? reversePathCheck(walk, cursor, master.name) : { steps: [] };
   if (source.end) return stop(source.end, [step, ...source.steps]);
   // Without forwarding IPv4's route is an error, which the host then meets when it gets the packet; IPv6 asks later.
   const isStopped = familyAt(cursor) === 4 && forwardingCheck(walk, cursor, master.name).end !== undefined;
-  if (isStopped) return go(up(cursor, master, true), [step]);
+  if (isStopped) return go(up(walk, cursor, master, true), [step]);
   const address = found.hop.via ?? cursor.packet.ip.destination;
   return prefixed([step], towards(walk, cursor, master, address, bridged));
 }

@@ -4,6 +4,7 @@ import type { InVlan } from './bridge-port.ts';
 import { vlanOnExit } from './bridge-vlans.ts';
 import { type Cursor, go, type Move, type Stage, stop, unknownEnd, type Walk } from './cursor.ts';
 import { withTag } from './frame.ts';
+import { atFrameHook } from './frame-hook.ts';
 import { makeStep, sourceOf } from './steps.ts';
 
 export type AtBridge = Cursor & { readonly stage: Extract<Stage, { name: 'bridge' }> };
@@ -26,20 +27,20 @@ export function handedUp(walk: Walk, cursor: AtBridge, master: Link, from: Link,
     text: `${mac} is ${master.name} itself: up to the host`,
   });
   const packet = withTag(cursor.packet, exit.tag);
-  return go(up({ ...cursor, packet }, master, mac === master.mac || mac === from.mac), [step]);
+  return go(up(walk, { ...cursor, packet }, master, mac === master.mac || mac === from.mac), [step]);
 }
 
-/** What prerouting has seen in the bridge it does not see again (ip_sabotage_in). */
-export function up(cursor: AtBridge, master: Link, isMine: boolean): Cursor {
-  return {
-    ...cursor,
-    path: { ...cursor.path, input: master.name, local: false },
-    stage: {
-      name: 'arrive',
-      device: master.name,
-      within: true,
-      ...(cursor.stage.hooked && { sabotaged: true as const }),
-      ...(isMine && { mine: true as const }),
-    },
+/** Through the bridge's input hook. What prerouting has seen in the bridge it does not see again (ip_sabotage_in). */
+export function up(walk: Walk, cursor: AtBridge, master: Link, isMine: boolean): Cursor {
+  const { port, hooked } = cursor.stage;
+  const layer = { kind: 'bridge', bridge: master.name, ...(port === undefined ? {} : { input: port }) } as const;
+  const arriving: Stage = {
+    name: 'arrive',
+    device: master.name,
+    within: true,
+    ...(hooked && { sabotaged: true as const }),
+    ...(isMine && { mine: true as const }),
   };
+  const inside = { ...cursor, path: { ...cursor.path, input: master.name, local: false } };
+  return atFrameHook(walk.world.snapshot, inside, 'input', layer, arriving);
 }

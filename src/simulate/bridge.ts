@@ -6,11 +6,25 @@ import { afterBridgePrerouting, callsNetfilter } from './bridge-netfilter.ts';
 import { bridgePortFor, type InVlan, portOf } from './bridge-port.ts';
 import { type AtBridge, handedUp } from './bridge-up.ts';
 import { vlanOnEntry } from './bridge-vlans.ts';
-import { type Cursor, go, type Move, prefixed, type Stage, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import {
+  type Cursor,
+  go,
+  type Move,
+  prefixed,
+  type Stage,
+  stop,
+  unknownEnd,
+  unseenEnd,
+  type Walk,
+  type Way,
+} from './cursor.ts';
 import { frameOf, isGroup, withTag } from './frame.ts';
+import { atFrameHook, BRIDGE_NETFILTER, hasTies } from './frame-hook.ts';
+import type { HookLayer, HookName } from './hook.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp, linkDown } from './link-state.ts';
 import { makeStep, sourceOf } from './steps.ts';
+import { UNDECIDED } from './truth.ts';
 
 /**
  * A frame is in a bridge (br_handle_frame, br_dev_xmit): with br_netfilter the IP hooks see it first; then to the host, or
@@ -42,6 +56,8 @@ function entered(walk: Walk, cursor: AtBridge, master: Link, port: Link): Move {
   if (calls === 'unknown') {
     return stop(unknownEnd(cursor, `whether ${master.name} hands frames to the IP hooks was not seen`));
   }
+  const before = beforeNetfilter(walk, cursor, master, calls === 'yes');
+  if (before) return before;
   if (calls === 'no') return decided(walk, cursor, master, port);
   const after: Stage = { ...cursor.stage, hooked: true, before: cursor.packet.ip.destination };
   return go({
@@ -51,7 +67,36 @@ function entered(walk: Walk, cursor: AtBridge, master: Link, port: Link): Move {
   });
 }
 
+/** The bridge's own chains before br_netfilter, or all of them where that does not take the frame; undefined: passed already. */
+function beforeNetfilter(walk: Walk, cursor: AtBridge, master: Link, takes: boolean): Move | undefined {
+  const { stage } = cursor;
+  if (stage.passed !== undefined) return undefined;
+  const { snapshot } = walk.world;
+  const { edge } = stage;
+  if (takes && edge === undefined && hasTies(snapshot, cursor.place)) {
+    const ways = ([0, 1] as const).map((one): Way => {
+      return { chance: UNDECIDED, steps: [], to: { ...cursor, stage: { ...stage, edge: one } } };
+    });
+    return { fork: 'undecided', ways };
+  }
+  const layer = { ...layerOf(cursor, master), ...(takes ? { below: BRIDGE_NETFILTER.prerouting + (edge ?? 0) } : {}) };
+  const after: Stage = { ...stage, passed: 'first' };
+  const at = atFrameHook(snapshot, cursor, 'prerouting', layer, after);
+  return at.stage === after ? undefined : go(at);
+}
+
+function layerOf(cursor: AtBridge, master: Link) {
+  const { port } = cursor.stage;
+  return { kind: 'bridge', bridge: master.name, ...(port === undefined ? {} : { input: port }) } as const;
+}
+
 function afterHooks(walk: Walk, cursor: AtBridge, master: Link, port: Link): Move {
+  if (cursor.stage.passed !== 'all') {
+    const from = BRIDGE_NETFILTER.prerouting + (cursor.stage.edge ?? 0);
+    const after: Stage = { ...cursor.stage, passed: 'all' };
+    const at = atFrameHook(walk.world.snapshot, cursor, 'prerouting', { ...layerOf(cursor, master), from }, after);
+    if (at.stage !== after) return go(at);
+  }
   if (cursor.stage.before === cursor.packet.ip.destination) return decided(walk, cursor, master, port);
   return afterBridgePrerouting(walk, cursor, master, (mac) => {
     const { macs } = cursor.packet;
@@ -153,22 +198,36 @@ function toPort(
     text: `${mac} is behind the port ${port.name}${chosen.by === 'flood' ? ' (flooded)' : ''}`,
   });
   const out = { ...cursor, packet: withTag(cursor.packet, exit.tag) };
-  return prefixed([step], from ? forwarded(walk, out, master, port) : go(put(out, port, 'plain')));
+  return prefixed([step], go(from ? forwarded(walk, out, master, port) : sentOut(walk, out, master, port)));
 }
 
 /** Through the IP hooks again where br_netfilter has taken it in; a tagged frame is no IP packet to it unless told so. */
-function forwarded(walk: Walk, cursor: AtBridge, master: Link, port: Link): Move {
-  if (!cursor.stage.hooked) return go(put(cursor, port, 'plain'));
-  const calls = callsNetfilter(walk, cursor, master);
-  if (calls !== 'yes') return go(put(cursor, port, 'plain'));
+function forwarded(walk: Walk, cursor: AtBridge, master: Link, port: Link): Cursor {
+  const { snapshot } = walk.world;
+  const layer = { ...layerOf(cursor, master), output: port.name };
+  const leaving = { kind: 'bridge', bridge: master.name, output: port.name } as const;
+  const through = (hook: HookName, at: HookLayer, after: Stage): Stage =>
+    atFrameHook(snapshot, cursor, hook, at, after).stage;
+  if (!cursor.stage.hooked || callsNetfilter(walk, cursor, master) !== 'yes') {
+    const out: Stage = { name: 'transmit', device: port.name, bridged: 'plain' };
+    return { ...cursor, stage: through('forward', layer, through('postrouting', leaving, out)) };
+  }
+  // br_netfilter is the last at postrouting, and stands among the bridge's own chains at forward.
   const path = { ...cursor.path, output: master.name, physicalOutput: port.name };
   const out: Stage = { name: 'transmit', device: port.name, bridged: 'hooked' };
-  const postrouting: Stage = { name: 'hook', hook: 'postrouting', next: 0, after: out };
-  return go({ ...cursor, path, stage: { name: 'hook', hook: 'forward', next: 0, after: postrouting } });
+  const last = through('postrouting', leaving, { name: 'hook', hook: 'postrouting', next: 0, after: out });
+  const rest = through('forward', { ...layer, from: BRIDGE_NETFILTER.forward }, last);
+  const stage: Stage = { name: 'hook', hook: 'forward', next: 0, after: rest };
+  return { ...cursor, path, stage: through('forward', { ...layer, below: BRIDGE_NETFILTER.forward }, stage) };
 }
 
-function put(cursor: Cursor, port: Link, bridged: 'hooked' | 'plain'): Cursor {
-  return { ...cursor, stage: { name: 'transmit', device: port.name, bridged } };
+/** The host's own frame, through the bridge's output and postrouting hooks. */
+function sentOut(walk: Walk, cursor: AtBridge, master: Link, port: Link): Cursor {
+  const { snapshot } = walk.world;
+  const layer = { kind: 'bridge', bridge: master.name, output: port.name } as const;
+  const out: Stage = { name: 'transmit', device: port.name, bridged: 'plain' };
+  const last = atFrameHook(snapshot, cursor, 'postrouting', layer, out).stage;
+  return atFrameHook(snapshot, cursor, 'output', layer, last);
 }
 
 function refused(walk: Walk, cursor: AtBridge, mac: string, port: string, reason: string, text: string): Move {

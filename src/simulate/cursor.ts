@@ -61,6 +61,10 @@ export type Stage =
       readonly port?: string;
       readonly hooked?: boolean;
       readonly before?: string;
+      /** How far it has come through the prerouting hook of the bridge's own chains: those before br_netfilter, all. */
+      readonly passed?: 'first' | 'all';
+      /** Chains of a lower priority run before br_netfilter: 1 also those of its own priority, whose order can't be read back. */
+      readonly edge?: 0 | 1;
     }
   | {
       readonly name: 'hook';

@@ -51,7 +51,8 @@ function findMissing(snapshot: Snapshot, place: Place, family: Family): Request[
     const observed = snapshot.fact(name, place, args);
     return observed.state === 'unseen' && observed.gap === 'not-asked' ? [observed.want] : [];
   });
-  const wants = [...nftHookEntries(snapshot, place, family).wants, ...ipvsAt(snapshot, place).wants];
+  const tables = ([family, 'frames', 'arp'] as const).flatMap((asker) => nftHookEntries(snapshot, place, asker).wants);
+  const wants = [...tables, ...ipvsAt(snapshot, place).wants];
   return [...missing, ...onlyNotAsked(snapshot, wants)];
 }
 

@@ -2,9 +2,10 @@ import type { Address } from '../net/address.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Neighbour } from '../parse/ip-neigh.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
-import { type Cursor, go, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { BROADCAST } from './frame.ts';
+import { atFrameHook } from './frame-hook.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp, linkDown, noCarrier } from './link-state.ts';
 import { fitOutput } from './mtu.ts';
@@ -23,7 +24,7 @@ export function finish(walk: Walk, cursor: Cursor): Move {
 
 function resolved(walk: Walk, cursor: Cursor): Move {
   const device = cursor.path.output ?? '';
-  if (device === 'lo') return go(byLoopback(cursor));
+  if (device === 'lo') return go(byLoopback(walk, cursor));
   const { snapshot } = walk.world;
   const link = linkNamed(snapshot, cursor.place, device);
   if (!link) return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
@@ -37,12 +38,12 @@ function resolved(walk: Walk, cursor: Cursor): Move {
 }
 
 /** Loopback keeps mark, connection and route (loopback_xmit). */
-function byLoopback(cursor: Cursor): Cursor {
-  return {
-    ...cursor,
-    path: { input: 'lo', local: false },
-    stage: { name: 'hook', hook: 'prerouting', next: 0, after: { name: 'route-input' } },
-  };
+function byLoopback(walk: Walk, cursor: Cursor): Cursor {
+  const { snapshot } = walk.world;
+  const layer = { kind: 'device', device: 'lo' } as const;
+  const hook: Stage = { name: 'hook', hook: 'prerouting', next: 0, after: { name: 'route-input' } };
+  const ingress = atFrameHook(snapshot, cursor, 'ingress', layer, hook).stage;
+  return atFrameHook(snapshot, { ...cursor, path: { input: 'lo', local: false } }, 'egress', layer, ingress);
 }
 
 /** Broadcast and multicast need nobody's answer (arp_mc_map, ndisc_mc_map; RFC 1112 §6.4, RFC 2464 §7). */

@@ -39,6 +39,13 @@ export function frameHookList(snapshot: Snapshot, place: Place, hook: HookName, 
   return known;
 }
 
+/** Is some chain of a bridge registered at br_netfilter's own priority? Which of the two runs first can't be read back. */
+export function hasTies(snapshot: Snapshot, place: Place): boolean {
+  return framesAt(snapshot, place).entries.some(({ family, hook, priority }) => {
+    return family === 'bridge' && hook === 'prerouting' && priority === BRIDGE_NETFILTER.prerouting;
+  });
+}
+
 function makeList({ entries, incomplete }: NftHookEntries, hook: HookName, layer: HookLayer): HookList {
   const here = entries.filter((entry) => entry.hook === hook && isAt(entry, layer));
   const items: { readonly priority: number; readonly item: HookItem }[] = [

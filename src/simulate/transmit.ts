@@ -4,6 +4,7 @@ import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, type Stage, stop, unknownEnd, type Walk } from './cursor.ts';
 import { foreignPrograms } from './device-programs.ts';
 import { wantsAt } from './enter-namespace.ts';
+import { atFrameHook } from './frame-hook.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp, linkDown, linkStep } from './link-state.ts';
 import { droppedBySize, fitPort } from './mtu.ts';
@@ -16,14 +17,23 @@ type Sending = Cursor & { readonly stage: Extract<Stage, { name: 'transmit' }> }
 /** A frame goes out by a device (dev_queue_xmit): where it comes out depends on the device's kind. */
 export function transmit(walk: Walk, start: Cursor): Move {
   const cursor = start as Sending;
-  const { device, bridged } = cursor.stage;
+  const { device, bridged, hooked } = cursor.stage;
   const { snapshot } = walk.world;
   const link = linkNamed(snapshot, cursor.place, device);
   if (!link) return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
   if (!isUp(link)) return linkDown(snapshot, cursor, link);
-  const onward = (fitting: Cursor): Move =>
-    foreignPrograms(walk, fitting, link, 'egress', byKind(walk, fitting as Sending, link));
-  return bridged === undefined ? onward(cursor) : fitPort(walk, cursor, link, bridged, onward);
+  const onward = (fitting: Cursor): Move => throughEgress(walk, fitting as Sending, link);
+  return bridged === undefined || hooked ? onward(cursor) : fitPort(walk, cursor, link, bridged, onward);
+}
+
+/** The egress hook of nftables, before tc's (__dev_queue_xmit). */
+function throughEgress(walk: Walk, cursor: Sending, link: Link): Move {
+  if (!cursor.stage.hooked) {
+    const after = { ...cursor.stage, hooked: true } as const;
+    const at = atFrameHook(walk.world.snapshot, cursor, 'egress', { kind: 'device', device: link.name }, after);
+    if (at.stage !== after) return go(at);
+  }
+  return foreignPrograms(walk, cursor, link, 'egress', byKind(walk, cursor, link));
 }
 
 /** Kinds that take a packet and give it to nobody. */
