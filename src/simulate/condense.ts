@@ -26,16 +26,13 @@ export function condense(graph: Graph, start: Cursor): CondensedTrace {
 
 /** Node 0 and every node that is entered by a fork or by more than one way, in the order of the walk. */
 function headsOf(graph: Graph): ReadonlySet<number> {
-  const entries = new Map<number, number>();
+  const entered = new Uint32Array(graph.nodes.length);
   const heads = new Set<number>([0]);
-  const count = (node: number): void => {
-    entries.set(node, (entries.get(node) ?? 0) + 1);
-  };
   for (const { out } of graph.nodes) {
-    if (out.kind === 'next') count(out.node);
+    if (out.kind === 'next') entered[out.node]! += 1;
     if (out.kind === 'fork') for (const { node } of out.to) heads.add(node);
   }
-  for (const [node, ways] of entries) if (ways > 1) heads.add(node);
+  for (const { out } of graph.nodes) if (out.kind === 'next' && entered[out.node]! > 1) heads.add(out.node);
   return heads;
 }
 

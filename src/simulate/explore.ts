@@ -15,7 +15,7 @@ export interface GraphNode {
   readonly entersHop: boolean;
   readonly steps: Step[];
   /** The device that the packet leaves by at this stage. */
-  readonly output?: string;
+  readonly output: string | undefined;
   out: GraphOut;
 }
 
@@ -60,9 +60,9 @@ export function explore(walk: Walk, start: Cursor): Graph {
   const addWay = (steps: readonly Step[], to: Cursor | End): number => {
     if (!isEnd(to) && steps.length === 0) return visit(to);
     const cursor = isEnd(to) ? to.cursor : to;
-    nodes.push({ cursor, entersHop: false, steps: [...steps], out: { kind: 'open' } });
-    const index = nodes.length - 1;
-    nodes[index]!.out = isEnd(to) ? { kind: 'end', end: to } : { kind: 'next', node: visit(to) };
+    const node: GraphNode = { cursor, entersHop: false, steps: [...steps], output: undefined, out: OPEN };
+    const index = nodes.push(node) - 1;
+    node.out = isEnd(to) ? { kind: 'end', end: to } : { kind: 'next', node: visit(to) };
     return index;
   };
 
@@ -76,7 +76,8 @@ export function explore(walk: Walk, start: Cursor): Graph {
       continue;
     }
     const move = STAGES[node.cursor.stage.name](walk, node.cursor);
-    steps += 1 + move.ways.reduce((sum, way) => sum + countOf(way.steps), 0);
+    steps++;
+    for (const way of move.ways) steps += countOf(way.steps);
     const only = move.ways.length === 1 ? move.ways[0]! : undefined;
     if (only) {
       node.steps.push(...only.steps);
@@ -91,8 +92,12 @@ export function explore(walk: Walk, start: Cursor): Graph {
 
 /** What was passed over (World.record) costs nothing: telling of it must not cut the walk short. */
 function countOf(steps: readonly Step[]): number {
-  return steps.reduce((sum, step) => (step.matched === 'no' ? sum : sum + 1), 0);
+  let count = 0;
+  for (const step of steps) if (step.matched !== 'no') count++;
+  return count;
 }
+
+const OPEN: GraphOut = { kind: 'open' };
 
 function nodeOf(cursor: Cursor): GraphNode {
   const { stage } = cursor;
@@ -100,8 +105,8 @@ function nodeOf(cursor: Cursor): GraphNode {
     cursor,
     entersHop: (stage.name === 'arrive' && !stage.within) || stage.name === 'output',
     steps: [],
-    ...(stage.name === 'transmit' || stage.name === 'encapsulate' ? { output: stage.device } : {}),
-    out: { kind: 'open' },
+    output: stage.name === 'transmit' || stage.name === 'encapsulate' ? stage.device : undefined,
+    out: OPEN,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { perPlace } from './per-place.ts';
 import type { Truth } from './trace.ts';
 import { truth } from './truth.ts';
 
@@ -22,11 +23,41 @@ export function readSysctl(snapshot: Snapshot, place: Place, key: string): Sysct
   return { state: 'seen', key, value: Number(text) };
 }
 
+type Larger = { readonly key: string; readonly value: number } | 'unseen' | 'absent';
+
+/** The larger of `all` and the interface's own. It is asked for at nearly every device that a packet comes by. */
+const largerAt = perPlace(() => new Map<string, Larger>());
+
+function larger(snapshot: Snapshot, place: Place, family: Family, name: string, device: string): Larger {
+  const known = largerAt(snapshot, place);
+  const question = `${family} ${name} ${device}`;
+  const former = known.get(question);
+  if (former !== undefined) return former;
+  const found = findLarger(snapshot, place, family, name, device);
+  known.set(question, found);
+  return found;
+}
+
+function findLarger(snapshot: Snapshot, place: Place, family: Family, name: string, device: string): Larger {
+  const values = ['all', device].map((one) => readSysctl(snapshot, place, interfaceKey(family, one, name)));
+  const seen = values.filter((value) => value.state === 'seen');
+  const [best] = seen.toSorted((a, b) => b.value - a.value);
+  if (values.some((value) => value.state === 'unseen')) return 'unseen';
+  return best ? { key: best.key, value: best.value } : 'absent';
+}
+
 /** `all` or the interface's own: either switches it on (IN_DEV_ORCONF). */
 export function isSwitchedOn(snapshot: Snapshot, place: Place, family: Family, name: string, device: string): Truth {
-  const values = ['all', device].map((one) => readSysctl(snapshot, place, interfaceKey(family, one, name)));
-  if (values.some((value) => value.state === 'seen' && value.value > 0)) return 'yes';
-  return values.some((value) => value.state === 'unseen') ? 'unknown' : 'no';
+  const found = larger(snapshot, place, family, name, device);
+  if (found === 'unseen') return oneIsOn(snapshot, place, family, name, device) ? 'yes' : 'unknown';
+  return truth(found !== 'absent' && found.value > 0);
+}
+
+function oneIsOn(snapshot: Snapshot, place: Place, family: Family, name: string, device: string): boolean {
+  return ['all', device].some((one) => {
+    const value = readSysctl(snapshot, place, interfaceKey(family, one, name));
+    return value.state === 'seen' && value.value > 0;
+  });
 }
 
 /** The larger of `all` and the interface's own (IN_DEV_MAXCONF); undefined where it was not seen. */
@@ -37,13 +68,8 @@ export function largerOf(
   name: string,
   device: string,
 ): { readonly key: string; readonly value: number } | undefined {
-  const values = ['all', device].map((one) => readSysctl(snapshot, place, interfaceKey(family, one, name)));
-  if (values.some((value) => value.state === 'unseen')) return undefined;
-  const seen = values.flatMap((value) => (value.state === 'seen' ? [value] : []));
-  return seen.reduce<{ key: string; value: number } | undefined>(
-    (best, value) => (best && best.value >= value.value ? best : { key: value.key, value: value.value }),
-    undefined,
-  );
+  const found = larger(snapshot, place, family, name, device);
+  return typeof found === 'string' ? undefined : found;
 }
 
 export function switchedOn(value: SysctlValue): Truth {
