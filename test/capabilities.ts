@@ -16,6 +16,7 @@ export type Capability =
   | 'iptables-legacy'
   | 'nft'
   | 'ipset'
+  | 'python3'
   | 'containerd';
 
 /** For each capability nothing where it is there, otherwise why not. */
@@ -49,6 +50,7 @@ const probes: Readonly<Record<Capability, () => string | undefined | Promise<str
   'iptables-legacy': () => inNamespace('iptables-legacy -A FORWARD -m conntrack --ctstate NEW -j ACCEPT'),
   nft: () => inNamespace('nft add table inet t'),
   ipset: () => inNamespace('ipset create s hash:ip'),
+  python3: async () => complaint(await command(['python3', '-c', 'import ctypes, select, socket'])),
   containerd: async () => complaint(await command(['sh', '-c', 'command -v containerd runc ctr tini etcd'])),
 };
 

@@ -52,10 +52,26 @@ const byExitCode = async (suite: string, argv: readonly string[]): Promise<Tally
 const tool = (name: string): string => join(ROOT, 'node_modules', '.bin', name);
 
 const NAMESPACE_NEEDS: readonly Capability[] = ['root', 'netns', 'bridge', 'vxlan'];
+const KERNEL_NEEDS: readonly Capability[] = [
+  ...NAMESPACE_NEEDS,
+  ...(['br_netfilter', 'iptables-nft', 'iptables-legacy', 'nft', 'ipset', 'python3'] as const),
+];
 const CLUSTER_NEEDS: readonly Capability[] = [...NAMESPACE_NEEDS, 'br_netfilter', 'go>=1.24', 'containerd'];
 
 const runNamespace = ({ can }: Context): Promise<Tally> =>
   runVitest('namespace', ['test/namespace'], handDown(can), { wrap: inPrivateNamespaces });
+
+/** Random networks of a fresh seed and the stored ones, the kernel against the simulator. */
+const runKernel = async ({ can, folder }: Context): Promise<Tally> => {
+  const tally = join(folder, 'kernel.json');
+  const script = join(ROOT, 'test', 'kernel', 'fidelity.ts');
+  const argv = [process.execPath, script, '--stored', '--cases', '300', '--lacking', '--tally', tally];
+  const code = await inherit(await inPrivateNamespaces(argv), handDown(can));
+  const text = await readFile(tally, 'utf8').catch(() => undefined);
+  if (text !== undefined) return JSON.parse(text) as Tally;
+  const failed = [{ id: '*', because: `the suite wrote no tally, exit ${code}` }];
+  return { suite: 'kernel', passed: 0, failed, skipped: [] };
+};
 
 /** The runner's own tests count among these. */
 const runUnit = async (): Promise<Tally> =>
@@ -95,6 +111,7 @@ const SUITES: readonly Suite[] = [
   { name: 'unit', needs: [], run: runUnit },
   { name: 'scenarios', needs: [], run: () => runVitestProject('scenarios', 'scenarios') },
   { name: 'namespace', needs: NAMESPACE_NEEDS, run: runNamespace },
+  { name: 'kernel', needs: KERNEL_NEEDS, run: runKernel },
   { name: 'cluster iptables', needs: CLUSTER_NEEDS, run: (context) => runCluster(context, 'iptables', true) },
   { name: 'cluster nftables', needs: CLUSTER_NEEDS, run: (context) => runCluster(context, 'nftables', false) },
 ];
