@@ -5,17 +5,21 @@ import { interfaceKey, readSysctl, type SysctlValue, switchedOn } from './sysctl
 
 /**
  * Whether this namespace forwards what came in by `input`. IPv4: the input device's own setting (IN_DEV_FORWARD), which
- * writing ip_forward sets for all; a packet is dropped without an error. IPv6: `all` alone (ip6_forward).
+ * writing ip_forward sets for all. IPv6: `all`, or (Linux 6.17) the input device's force_forwarding (ip6_forward). A packet
+ * is dropped without an error.
  */
 export function forwardingCheck(walk: Walk, cursor: Cursor, input: string): Check {
   const { snapshot } = walk.world;
   const { place } = cursor;
+  const isFour = familyAt(cursor) === 4;
   const read = (key: string): SysctlValue => readSysctl(snapshot, place, key);
-  const whole = read(familyAt(cursor) === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding');
-  const own = familyAt(cursor) === 4 ? read(interfaceKey(4, input, 'forwarding')) : whole;
-  const decisive = own.state === 'seen' ? own : whole;
+  const own = isFour ? read(interfaceKey(4, input, 'forwarding')) : undefined;
+  if (own?.state === 'seen' && own.value > 0) return PASSED;
+  const whole = read(isFour ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding');
+  const decisive = own?.state === 'seen' ? own : whole;
   const isOn = switchedOn(decisive.state === 'absent' ? { state: 'unseen', key: decisive.key } : decisive);
   if (isOn === 'yes') return PASSED;
+  if (!isFour && switchedOn(read(interfaceKey(6, input, 'force_forwarding'))) === 'yes') return PASSED;
   if (isOn === 'unknown') return { steps: [], end: unknownEnd(cursor, `${decisive.key} was not seen`) };
   // Where forwarding as a whole is off, that is what to mend.
   const shown = switchedOn(whole) === 'no' && whole.state === 'seen' ? whole : decisive;

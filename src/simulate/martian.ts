@@ -5,13 +5,20 @@ import { isMulticast } from './routes.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { interfaceKey, isSwitchedOn } from './sysctl.ts';
 
-/** Addresses that must not come from a wire (ip_route_input_slow: martian_source, martian_destination). IPv4 only. */
+const BROADCAST = '255.255.255.255';
+const ANY = '0.0.0.0';
+
+/**
+ * Addresses that must not come from a wire (ip_route_input_slow: martian_source, martian_destination). Of the zero network
+ * only 0.0.0.0 itself is one (since Linux 5.3), and to the limited broadcast even that may come.
+ */
 export function martianCheck(walk: Walk, cursor: Cursor, input: string): Check | undefined {
   if (familyAt(cursor) !== 4) return undefined;
   const { source, destination } = cursor.packet.ip;
-  if (isMulticast(source) || source === '255.255.255.255') return martian(walk, cursor, input, source, 'source');
-  if (source.startsWith('0.')) return martian(walk, cursor, input, source, 'source');
-  if (destination.startsWith('0.')) return martian(walk, cursor, input, destination, 'destination');
+  if (isMulticast(source) || source === BROADCAST) return martian(walk, cursor, input, source, 'source');
+  if (destination === BROADCAST || (source === ANY && destination === ANY)) return undefined;
+  if (source === ANY) return martian(walk, cursor, input, source, 'source');
+  if (destination === ANY) return martian(walk, cursor, input, destination, 'destination');
   const end = isLoopback(destination) ? 'destination' : isLoopback(source) ? 'source' : undefined;
   if (end === undefined) return undefined;
   const allowed = isSwitchedOn(walk.world.snapshot, cursor.place, 4, 'route_localnet', input);
@@ -21,6 +28,24 @@ export function martianCheck(walk: Walk, cursor: Cursor, input: string): Check |
     return { steps: [], end: unknownEnd(cursor, `route_localnet of ${input} was not seen, and ${address} needs it`) };
   }
   return martian(walk, cursor, input, address, end, true);
+}
+
+/**
+ * What IPv6 drops before any hook (ip6_rcv_core of net/ipv6/ip6_input.c): a multicast or mapped source, and loopback
+ * addresses on a device that is none.
+ */
+export function ipv6HeaderCheck(walk: Walk, cursor: Cursor, input: string): Check | undefined {
+  if (familyAt(cursor) !== 6 || input === 'lo') return undefined;
+  const { source, destination } = cursor.packet.ip;
+  if (isMulticast(source) || source.startsWith('::ffff:') || source === '::1') {
+    return martian(walk, cursor, input, source, 'source');
+  }
+  return destination === '::1' ? martian(walk, cursor, input, destination, 'destination') : undefined;
+}
+
+/** A destination whose route is of a type that nothing from a wire is sent to. */
+export function martianDestination(walk: Walk, cursor: Cursor, input: string): Check {
+  return martian(walk, cursor, input, cursor.packet.ip.destination, 'destination');
 }
 
 function isLoopback(address: Address): boolean {

@@ -2,6 +2,7 @@ import { type Address, familyOf } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { deviceHolding } from './own-addresses.ts';
 import { type Refusal, refusalOf } from './refusal.ts';
 import { nextHopsOf } from './route-hops.ts';
 import type { RouteFound, RouteWay } from './route-lookup.ts';
@@ -73,15 +74,11 @@ function fromHere(snapshot: Snapshot, place: Place, key: OutputKey): OutputLooku
 /** The device that has the address (ip_dev_find); `none` where nobody here has. */
 function holderOf(snapshot: Snapshot, place: Place, address: Address): string {
   const links = snapshot.fact('links', place);
-  const device = links.state === 'seen' ? links.value.find((link) => has(link, address)) : undefined;
-  if (device) return device.name;
+  const device = links.state === 'seen' ? deviceHolding(links.value, address) : undefined;
+  if (device !== undefined) return device;
   const type = addressTypeOf(snapshot, place, address);
   if (type === 'local') return 'lo';
   return type === 'unknown' ? 'unknown' : 'none';
-}
-
-function has(link: Link, address: Address): boolean {
-  return link.addresses.some(({ prefix }) => prefix.address === address);
 }
 
 function linkOf(snapshot: Snapshot, place: Place, name: string): Link | undefined {

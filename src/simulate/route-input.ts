@@ -1,7 +1,7 @@
-import type { Check } from './check.ts';
 import {
   type Cursor,
   type End,
+  familyAt,
   go,
   type Move,
   perhapsOtherwise,
@@ -14,81 +14,132 @@ import {
 } from './cursor.ts';
 import { forward } from './forward.ts';
 import { forwardingCheck } from './forwarding.ts';
-import { martianCheck } from './martian.ts';
+import { martianCheck, martianDestination } from './martian.ts';
+import { refusalOf, toldBy } from './refusal.ts';
 import { reversePathCheck } from './reverse-path.ts';
+import type { RouteWay } from './route-lookup.ts';
 import { routeStep } from './route-step.ts';
-import { keyOfPacket, lookupRoute, type RouteWay } from './routes.ts';
+import { isMulticast, keyOfPacket, lookupRoute, type RouteKey } from './routes.ts';
+import { interfaceKey, readSysctl, switchedOn } from './sysctl.ts';
 import { withError } from './with-error.ts';
 
 /**
- * After prerouting: for us, to be forwarded, or to be dropped (ip_route_input_slow, ip6_input_finish). A packet that
+ * After prerouting: for us, to be forwarded, or to be dropped (ip_route_input_slow, ip6_route_input). A packet that
  * came by `lo` keeps the route that it left with.
  */
 export function routeInput(walk: Walk, cursor: Cursor): Move {
   const { input } = cursor.path;
   if (input === 'lo') return go(toInput(cursor));
   if (input === undefined) return stop(unknownEnd(cursor, 'no input device'));
+  const { destination } = cursor.packet.ip;
+  if (isMulticast(destination)) {
+    return stop(unknownEnd(cursor, `which multicast groups ${input} has joined was not collected`));
+  }
   const martian = martianCheck(walk, cursor, input);
-  if (martian) return ended(martian);
-  const { snapshot } = walk.world;
-  const key = keyOfPacket(cursor.packet, cursor.meta.mark, { input });
-  const lookup = lookupRoute(snapshot, cursor.place, key);
+  if (martian) return stop(martian.end!, martian.steps);
+  if (destination === BROADCAST || destination === '0.0.0.0') return toBroadcast(walk, cursor, input);
+  return onRoutes(walk, cursor, input);
+}
+
+const BROADCAST = '255.255.255.255';
+
+function onRoutes(walk: Walk, cursor: Cursor, input: string): Move {
+  const key = inputKey(cursor, input);
+  const lookup = lookupRoute(walk.world.snapshot, cursor.place, key);
   if (lookup.state === 'unseen') return stop(unseenEnd(cursor, lookup.unseen));
-  const moves = lookup.ways.map((way) => ({ way, move: onRoute(walk, cursor, input, way) }));
-  if (moves.length === 1) return perhapsOtherwise(moves[0]!.move, cursor, lookup.cut);
-  const ways = moves.flatMap(({ way, move }) => move.ways.map((one): Way => ({ ...one, chance: way.chance })));
+  const [only] = lookup.ways;
+  if (lookup.ways.length === 1) return perhapsOtherwise(onRoute(walk, cursor, key, only!), cursor, lookup.cut);
+  const ways = lookup.ways.flatMap((way) => {
+    const move = onRoute(walk, cursor, key, way);
+    return move.ways.map((one): Way => ({ ...one, chance: way.chance }));
+  });
   const fork = lookup.ways.some((way) => way.fork === 'undecided') ? 'undecided' : 'multipath';
   return perhapsOtherwise({ fork, ways }, cursor, lookup.cut);
+}
+
+/** What comes in is nobody's here, which is user 0's (sock_net_uid). */
+function inputKey({ packet, meta }: Cursor, input: string): RouteKey {
+  return { ...keyOfPacket(packet, meta.mark, { input }), user: 0 };
 }
 
 function toInput(cursor: Cursor): Cursor {
   return { ...cursor, stage: { name: 'hook', hook: 'input', next: 0, after: { name: 'deliver' } } };
 }
 
-function ended(check: Check): Move {
-  return stop(check.end!, check.steps);
+/** To all on this wire: taken by this host if the source may come from there. */
+function toBroadcast(walk: Walk, cursor: Cursor, input: string): Move {
+  if (cursor.packet.ip.source === '0.0.0.0') return go(toInput(cursor));
+  const check = reversePathCheck(walk, cursor, input, { broadcast: true });
+  return check.end ? stop(check.end, check.steps) : go(toInput(cursor), check.steps);
 }
 
 /** Each way is one: the checks end it or let it through. */
-function onRoute(walk: Walk, cursor: Cursor, input: string, way: RouteWay): Move {
+function onRoute(walk: Walk, cursor: Cursor, key: RouteKey, way: RouteWay): Move {
   const { snapshot } = walk.world;
   const { found, doubt } = way;
-  const isHere = found.type === 'local' || found.type === 'broadcast' || found.type === 'anycast';
-  const key = keyOfPacket(cursor.packet, cursor.meta.mark, { input });
-  const step = routeStep(snapshot, cursor.place, key, found, isHere ? 'input' : 'forward', doubt);
+  const input = key.input!;
+  const isHere = found.type === 'local' || (found.type === 'anycast' && familyAt(cursor) === 6);
+  const isBroadcast = found.type === 'broadcast' && !forwardsBroadcasts(walk, cursor, input);
+  const step = routeStep(snapshot, cursor.place, key, found, isHere || isBroadcast ? 'input' : 'forward', doubt);
+  if (isBroadcast) return prefixed([step], toBroadcast(walk, cursor, input));
   if (isHere) {
     const source = reversePathCheck(walk, cursor, input);
-    if (source.end) return stop(source.end, [step, ...source.steps]);
-    return go(toInput(cursor), [step, ...source.steps]);
+    return source.end ? stop(source.end, [step, ...source.steps]) : go(toInput(cursor), [step, ...source.steps]);
   }
-  // Forwarding is looked at before an unreachable route, whose error then is not sent (ip_error).
-  const forwarding = forwardingCheck(walk, cursor, input);
-  if (forwarding.end) return stop(forwarding.end, [step, ...forwarding.steps]);
-  const refused = refusedRoute(cursor, way);
-  if (refused) return stop(refused, [step]);
-  const source = reversePathCheck(walk, cursor, input);
-  if (source.end) return stop(source.end, [step, ...source.steps]);
-  const routed: Cursor = { ...cursor, path: { ...cursor.path, route: found, output: found.hop?.device ?? '' } };
-  return prefixed([step, ...source.steps], forward(walk, routed));
+  return prefixed(
+    [step],
+    familyAt(cursor) === 4 ? forwardIpv4(walk, cursor, input, way) : forwardIpv6(walk, cursor, input, way),
+  );
 }
 
-function refusedRoute(cursor: Cursor, { found, doubt }: RouteWay): End | undefined {
-  if (found.type === 'unicast') {
-    return found.hop?.encap === undefined
-      ? undefined
-      : unknownEnd(cursor, `the route's encapsulation ${found.hop.encap} is not modelled`);
+/** Directed broadcasts are forwarded where `all` and the input device both say so (IN_DEV_BFORWARD). */
+function forwardsBroadcasts(walk: Walk, { place }: Cursor, input: string): boolean {
+  return ['all', input].every((name) => {
+    return switchedOn(readSysctl(walk.world.snapshot, place, interfaceKey(4, name, 'bc_forwarding'))) === 'yes';
+  });
+}
+
+/** Forwarding is looked at before an error route, whose error then is not sent (ip_error). */
+function forwardIpv4(walk: Walk, cursor: Cursor, input: string, way: RouteWay): Move {
+  const { found } = way;
+  if (found.type !== 'broadcast') {
+    const forwarding = forwardingCheck(walk, cursor, input);
+    if (forwarding.end) return stop(forwarding.end, forwarding.steps);
   }
-  if (doubt !== undefined) return unknownEnd(cursor, `the route is not sure: ${doubt}`);
-  switch (found.type) {
-    case 'none':
-      return withError(cursor, 'no-route', 'network');
-    case 'unreachable':
-      return withError(cursor, 'route-unreachable', 'host');
-    case 'prohibit':
-      return withError(cursor, 'route-unreachable', 'prohibited');
-    case 'blackhole':
-      return { end: 'route-unreachable', cursor, senderSees: 'nothing' };
-    default:
-      return unknownEnd(cursor, `a route of type ${found.type} is not modelled`);
+  const refused = refusedRoute(cursor, way);
+  if (refused) return stop(refused);
+  if (found.type !== 'unicast' && found.type !== 'broadcast') {
+    const martian = martianDestination(walk, cursor, input);
+    return stop(martian.end!, martian.steps);
   }
+  const output = found.hop?.device ?? '';
+  const source = reversePathCheck(walk, cursor, input, { output });
+  if (source.end) return stop(source.end, source.steps);
+  return prefixed(source.steps, forward(walk, routed(cursor, way)));
+}
+
+/** An error route is an error wherever it is met, also where nothing is forwarded (ip6_pkt_discard). */
+function forwardIpv6(walk: Walk, cursor: Cursor, input: string, way: RouteWay): Move {
+  const refused = refusedRoute(cursor, way);
+  if (refused) return stop(refused);
+  const forwarding = forwardingCheck(walk, cursor, input);
+  if (forwarding.end) return stop(forwarding.end, forwarding.steps);
+  return forward(walk, routed(cursor, way));
+}
+
+function routed(cursor: Cursor, { found }: RouteWay): Cursor {
+  return { ...cursor, path: { ...cursor.path, route: found, output: found.hop?.device ?? '' } };
+}
+
+function refusedRoute(cursor: Cursor, { found, doubt, fork }: RouteWay): End | undefined {
+  const refusal = refusalOf(found);
+  if (refusal === undefined) {
+    const encap = found.hop?.encap;
+    return encap === undefined ? undefined : unknownEnd(cursor, `the route's encapsulation ${encap} is not modelled`);
+  }
+  // Of a fork the other ways are walked as well; else what was not read may be a route.
+  if (doubt !== undefined && fork !== 'undecided') return unknownEnd(cursor, `the route is not sure: ${doubt}`);
+  const end = found.type === 'none' ? 'no-route' : 'route-unreachable';
+  const told = toldBy(refusal, familyAt(cursor));
+  return told === undefined ? { end, cursor, senderSees: 'nothing' } : withError(cursor, end, told);
 }

@@ -54,7 +54,7 @@ function tests(rule: RoutingRule, key: RouteKey, context: RuleContext | undefine
   return [
     truth(!rule.detached),
     truth(rule.input === undefined || rule.input === (key.input ?? 'lo')),
-    truth(rule.output === undefined || rule.output === key.output),
+    truth(rule.output === undefined || rule.output === (key.output ?? key.vrf)),
     truth(rule.mark === undefined || ((key.mark ^ rule.mark.value) & rule.mark.mask) === 0),
     truth(rule.tunnelId === undefined || rule.tunnelId === (key.tunnelId ?? 0)),
     rule.l3mdev ? isOfVrf(key, context) : 'yes',

@@ -32,7 +32,8 @@ const LOCAL_TABLE = 255;
  * The kernel's lookup (fib_lookup, fib_rules_lookup, fib6_rule_lookup): rules by priority; in a table the narrowest prefix,
  * then the lowest metric; `throw`, no match and a suppressed match go on with the next rule; several next hops are a choice.
  */
-export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lookup {
+export function lookupRoute(snapshot: Snapshot, place: Place, asked: RouteKey): Lookup {
+  const key = asked.output === undefined ? asked : withinVrf(snapshot, place, asked);
   const family = familyOf(key.destination);
   const routes = snapshot.fact('routes', place, { family });
   if (routes.state === 'unseen') return { state: 'unseen', unseen: routes };
@@ -48,7 +49,7 @@ export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lo
     rules: rules.value,
     missing,
   };
-  const ways = mergeWays(waysOf(context), CERTAIN, keyOf, (a) => a);
+  const ways = decided(mergeWays(waysOf(context), CERTAIN, keyOf, (a) => a));
   if (missing.unseen) return { state: 'unseen', unseen: missing.unseen };
   const doubt = doubtOf(routes) ?? doubtOf(rules);
   const full = family === 4 ? 32 : 128;
@@ -58,6 +59,22 @@ export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lo
     ...(doubt !== undefined && !isNarrowest && { cut: doubt }),
     ways: doubt === undefined ? ways : ways.map((way) => ({ ...way, doubt: way.doubt ?? doubt })),
   };
+}
+
+/** Where all ways came to the same, it does not matter what was not decided. */
+function decided(ways: readonly RouteWay[]): readonly RouteWay[] {
+  const [only] = ways;
+  if (ways.length !== 1 || only!.fork !== 'undecided') return ways;
+  return [{ chance: CERTAIN, found: only!.found }];
+}
+
+/** A VRF as the output device directs the look-up to its table, and asks for no device (l3mdev_update_flow). */
+function withinVrf(snapshot: Snapshot, place: Place, key: RouteKey): RouteKey {
+  const links = snapshot.fact('links', place);
+  if (links.state === 'unseen' || !links.value.some((link) => link.kind === 'vrf' && link.name === key.output))
+    return key;
+  const { output, ...rest } = key;
+  return { ...rest, vrf: output! };
 }
 
 function doubtOf(observed: Observed<unknown>): string | undefined {
@@ -79,11 +96,17 @@ function waysOf(context: LookupContext): RouteWay[] {
   return [...untouched, ...byRules].map((way) => ({ ...way, chance: UNDECIDED, fork: 'undecided', doubt }));
 }
 
-function areOfTheStart(rules: readonly RoutingRule[]): boolean {
-  return rules.map(({ text }) => text).join() === START;
+/** Whether somebody has set rules of IPv4, so that they decide instead of the short way (fib_has_custom_rules). */
+export function hasRules(snapshot: Snapshot, place: Place): boolean {
+  const rules = snapshot.fact('rules', place, { family: 4 });
+  return rules.state === 'unseen' || !areOfTheStart(rules.value);
 }
 
-const START = '0: from all lookup local,32766: from all lookup main,32767: from all lookup default';
+function areOfTheStart(rules: readonly RoutingRule[]): boolean {
+  return rules.length === START.length && rules.every(({ text }, index) => text === START[index]);
+}
+
+const START = ['0: from all lookup local', '32766: from all lookup main', '32767: from all lookup default'];
 
 /** fib_lookup of include/net/ip_fib.h without rules: local and main in one, then default. */
 function withoutRules(context: LookupContext): readonly RouteWay[] {

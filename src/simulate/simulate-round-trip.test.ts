@@ -452,9 +452,12 @@ describe('faults die at the right step', () => {
     expect(leaves(walk(loose, ask).forward)[0]!.end).toBe('delivered');
   });
 
-  it('a martian: 127/8 from a wire', () => {
-    const ask: Ask = { from: { outside: '127.0.0.5' }, source: '127.0.0.5', to: W1_IP, l4: tcpSyn(10250) };
-    expect(dies([['tc-filters', W1, () => '[]']], ask).leaf.end).toBe('martian');
+  it('a martian: a group’s address as source from a wire; 127/8 is one unless route_localnet lets it in', () => {
+    const ask = (source: string): Ask => ({ from: { outside: source }, source, to: W1_IP, l4: tcpSyn(10250) });
+    expect(dies([['tc-filters', W1, () => '[]']], ask('224.0.0.9')).leaf.end).toBe('martian');
+    const localnet = /(conf\/[^/]+\/route_localnet","text":")1/g;
+    const closed = (text: string) => text.replaceAll(localnet, '$10');
+    expect(dies([['sysctls', W1, closed]], ask('127.0.0.5')).leaf.end).toBe('martian');
   });
 
   it('MASQUERADE missing: the packet leaves with the pod’s address', () => {

@@ -32,7 +32,10 @@ const HOPS = 64;
 export function simulateRoundTrip(world: World, question: TripQuestion): RoundTrip {
   const { from, owner } = question;
   const packet = 'outside' in from ? question.packet : withSource(world, from, question.packet);
-  const start = 'outside' in from ? entrance(world, from.outside, packet) : { from, packet, ...(owner && { owner }) };
+  const start =
+    'outside' in from
+      ? entrance(world, from.outside, packet)
+      : { from, packet, ...unboundOf(question.packet), ...(owner && { owner }) };
   if ('forward' in start) return start;
   const forward = walkWithErrors({ world }, start);
   const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };
@@ -49,9 +52,16 @@ function withSource(world: World, from: Place, packet: Packet): Packet {
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
 }
 
+/** IPv4's connect(2) looks up a second time with the address that it got; IPv6, and who sends without it, does not. */
+export function unboundOf({ ip, l4 }: Packet): Pick<WalkStart, 'unbound'> {
+  if (ip.source !== '0.0.0.0' && ip.source !== '::') return {};
+  return ip.source === '::' || l4.protocol !== 'tcp' ? { unbound: true } : {};
+}
+
 function wayBack(walk: Walk, end: End): Trace {
   const { cursor } = end;
-  const start = { from: cursor.place, packet: answerTo(cursor.packet), fit: true };
+  const packet = answerTo(cursor.packet);
+  const start = { from: cursor.place, packet, fit: true, ...('type' in packet.l4 ? { byKernel: true } : {}) };
   return walkWithErrors({ ...walk, learnt: cursor.visited }, start, release(cursor.tracking)).trace;
 }
 

@@ -15,6 +15,10 @@ export interface WalkStart {
   readonly leavesBy?: string;
   /** Cut to the MTU of the device that it leaves by, as an application's answer is. */
   readonly fit?: boolean;
+  /** The socket is not bound to the packet's source address: the route is looked up without it (and gave it). */
+  readonly unbound?: boolean;
+  /** The kernel itself sends it, and no process: an error, a reset, an echo reply. */
+  readonly byKernel?: boolean;
   /** The socket's mark (SO_MARK, socket(7)). */
   readonly mark?: number;
   /** The user and group of the process that sends it (a socket's, socket(7)); absent: not known. */
@@ -41,8 +45,13 @@ function startCursor(start: WalkStart, tracking: Tracking): Cursor {
   };
 }
 
-function startStage({ arrivesBy, leavesBy, fit }: WalkStart): Stage {
+function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel }: WalkStart): Stage {
   if (leavesBy !== undefined) return { name: 'transmit', device: leavesBy };
   if (arrivesBy !== undefined) return { name: 'arrive', device: arrivesBy };
-  return { name: 'output', ...(fit ? { fit: true } : {}) };
+  return {
+    name: 'output',
+    ...(fit ? { fit: true } : {}),
+    ...(unbound ? { open: true } : {}),
+    ...(byKernel ? { kernel: true } : {}),
+  };
 }
