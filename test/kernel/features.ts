@@ -7,6 +7,7 @@ import { IPTABLES_SELECTOR_FEATURES } from './features/iptables-selectors.ts';
 import { IPTABLES_TARGET_FEATURES } from './features/iptables-targets.ts';
 import { LAYER2_FEATURES } from './features/layer2.ts';
 import { NAT_FEATURES } from './features/nat.ts';
+import { NFT_FRAME_FEATURES } from './features/nft-frames.ts';
 import { NFT_MATCH_FEATURES } from './features/nft-matches.ts';
 import { NFT_STATEMENT_FEATURES } from './features/nft-statements.ts';
 import { SOCKET_FEATURES } from './features/sockets.ts';
@@ -22,6 +23,7 @@ export const FEATURES: readonly Feature[] = [
   ...IPSET_FEATURES,
   ...SOCKET_FEATURES,
   ...LAYER2_FEATURES,
+  ...NFT_FRAME_FEATURES,
   ...NFT_MATCH_FEATURES,
   ...NFT_STATEMENT_FEATURES,
 ];

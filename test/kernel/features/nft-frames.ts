@@ -1,0 +1,131 @@
+import type { CasePacket } from '../case.ts';
+import type { Feature } from '../feature.ts';
+import type { Device, Network } from '../network.ts';
+
+/*
+ * Chains of devices (netdev, inet ingress) and of bridges. A packet is found by its ends; the device is one of a cable that
+ * it passes.
+ */
+
+interface FrameAim {
+  readonly packet: CasePacket;
+  readonly device: Device;
+  /** The frame goes out by the device. */
+  readonly leaves: boolean;
+}
+
+/** A cable's end on the way of a packet, there. */
+function frameAim(network: Network, wants: (device: Device) => boolean): FrameAim | undefined {
+  const { draw } = network;
+  for (let tries = 0; tries < 8; tries++) {
+    const packet = draw.pick(network.packets);
+    const to = network.hostAt(packet.destination);
+    if (!to) continue;
+    const way = network.way(network.host(packet.ns), to);
+    if (way.length < 2) continue;
+    const index = draw.int(0, way.length - 2);
+    const out = network.deviceBetween(way[index]!, way[index + 1]!);
+    const into = network.deviceBetween(way[index + 1]!, way[index]!);
+    const [device, leaves] = draw.chance(0.5) ? [out, true] : [into, false];
+    if (device && wants(device)) return { packet, device, leaves };
+  }
+  return undefined;
+}
+
+function aimed(network: Network, { packet }: FrameAim): string {
+  const { draw } = network;
+  const ip = packet.family === 4 ? 'ip' : 'ip6';
+  const from = packet.source ?? network.host(packet.ns).address[packet.family];
+  const icmp = packet.family === 4 ? 'icmp' : 'icmpv6';
+  const protocol =
+    packet.protocol === 'icmp' ? `meta l4proto ${icmp}` : `${packet.protocol} dport ${packet.destinationPort}`;
+  return `${ip} saddr ${from}${draw.chance(0.5) ? ` ${ip} daddr ${packet.destination}` : ''} ${protocol}`;
+}
+
+function effect(network: Network, { packet }: FrameAim): string {
+  const { draw } = network;
+  const ip = packet.family === 4 ? 'ip' : 'ip6';
+  return draw.pick([
+    `${ip} ${ip === 'ip' ? 'ttl' : 'hoplimit'} set ${draw.int(30, 60)}`,
+    `${ip} ${ip === 'ip' ? 'ttl' : 'hoplimit'} set ${draw.int(30, 60)}`,
+    `${ip} dscp set ${draw.pick(['ef', 'cs1'])}`,
+    'meta mark set 0x77',
+    'accept',
+    'drop',
+  ]);
+}
+
+function conditions(network: Network, aim: FrameAim, family: 'bridge' | 'netdev'): string {
+  const { draw } = network;
+  const ip = aim.packet.family === 4 ? 'ip' : 'ip6';
+  const both = [
+    '',
+    '',
+    `ether type ${ip}`,
+    `meta protocol ${ip}`,
+    'meta length < 2000',
+    'ether saddr != 02:99:99:99:99:99',
+  ];
+  const own =
+    family === 'bridge' ? [`ether type { ${ip}, arp }`, 'meta mark 0'] : ['meta mark 0', '@ll,96,16 != 0x0806'];
+  return draw.pick([...both, ...own]);
+}
+
+function addChain(
+  network: Network,
+  ns: string,
+  family: string,
+  definition: string,
+  rule: string,
+  feature: string,
+): void {
+  const table = `${family} ${network.unique('f')}`;
+  network.add({ kind: 'nft', ns, line: `add table ${table}` });
+  network.add({ kind: 'nft', ns, line: `add chain ${table} c { ${definition}; policy accept; }` });
+  network.add({ kind: 'nft', ns, line: `add rule ${table} c ${rule}`, feature });
+}
+
+function deviceChain(name: string, family: 'netdev' | 'inet', hook: 'ingress' | 'egress'): Feature {
+  const feature = `nft ${name}`;
+  return {
+    name: feature,
+    add: (network) => {
+      const aim = frameAim(network, () => true);
+      if (!aim || (hook === 'egress') !== aim.leaves) return false;
+      const device = aim.device.bridge !== undefined && network.draw.chance(0.4) ? aim.device.bridge : aim.device.name;
+      const definition = `type filter hook ${hook} device "${device}" priority ${network.draw.pick([-10, 0, 5])}`;
+      const rule = `${aimed(network, aim)} ${conditions(network, aim, 'netdev')} counter ${effect(network, aim)}`;
+      addChain(network, aim.device.ns, family, definition, rule, feature);
+      return true;
+    },
+  };
+}
+
+const BRIDGE_PRIORITIES = [-300, -250, -200, -100, 10, 100, 200, 300];
+
+function bridgeChain(hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'): Feature {
+  const feature = `nft bridge ${hook}`;
+  return {
+    name: feature,
+    add: (network) => {
+      const aim = frameAim(network, (device) => device.bridge !== undefined);
+      if (!aim) return false;
+      const definition = `type filter hook ${hook} priority ${network.draw.pick(BRIDGE_PRIORITIES)}`;
+      const device = network.draw.pick(['', '', `iifname "${aim.device.name}"`, `oifname "${aim.device.name}"`]);
+      const rule = `${aimed(network, aim)} ${device} ${conditions(network, aim, 'bridge')} counter ${effect(network, aim)}`;
+      addChain(network, aim.device.ns, 'bridge', definition, rule, feature);
+      return true;
+    },
+  };
+}
+
+export const NFT_FRAME_FEATURES: readonly Feature[] = [
+  deviceChain('netdev ingress', 'netdev', 'ingress'),
+  deviceChain('netdev egress', 'netdev', 'egress'),
+  deviceChain('inet ingress', 'inet', 'ingress'),
+  bridgeChain('prerouting'),
+  bridgeChain('input'),
+  bridgeChain('forward'),
+  bridgeChain('output'),
+  bridgeChain('postrouting'),
+];
