@@ -13,6 +13,8 @@ export interface Question {
   readonly address: Address;
   /** What the asker gives as its own; absent where it has none. */
   readonly asker?: Address;
+  /** Why nothing is asked at all. */
+  readonly mute?: string;
 }
 
 /** A bridge that answered from its own neighbour table. */

@@ -18,9 +18,22 @@ export function questionFor(
   address: Address,
   packetSource: Address,
 ): Question {
-  if (familyOf(address) === 6) return { address };
+  if (familyOf(address) === 6) return solicitation(link, address, packetSource);
   const asker = announced(snapshot, place, link, address, packetSource) ?? nearest(snapshot, place, link, address);
   return asker === undefined ? { address } : { address, asker };
+}
+
+/**
+ * A solicitation comes from the packet's source, if that is this very device's, else from the device's link-local address;
+ * without one nothing is sent (ndisc_solicit, ndisc_send_ns in net/ipv6/ndisc.c).
+ */
+function solicitation(link: Link, address: Address, packetSource: Address): Question {
+  const usable = link.addresses.filter(({ prefix, flags }) => {
+    return familyOf(prefix.address) === 6 && (!flags.includes('tentative') || flags.includes('optimistic'));
+  });
+  const own = usable.find(({ prefix }) => prefix.address === packetSource) ?? usable.find(({ scope }) => scope === 'link');
+  if (own) return { address, asker: own.prefix.address };
+  return { address, mute: `${link.name} has no link-local address to ask from` };
 }
 
 function announced(

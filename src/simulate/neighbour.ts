@@ -39,6 +39,7 @@ export function segmentOwner(walk: Walk, asker: Station, question: Question): Se
   const { snapshot } = walk.world;
   const known = owners.get(snapshot) ?? new Map<string, SegmentOwner>();
   owners.set(snapshot, known);
+  if (question.mute !== undefined) return { state: 'nobody', because: question.mute };
   const { address, asker: own } = question;
   const key = `${placeKey(asker.place)} ${asker.link.name} ${address} ${own}`;
   const owner = known.get(key) ?? findOwner(walk, asker, question);
