@@ -7,8 +7,9 @@ import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import { type Connection, touchedAt } from './conntrack.ts';
 import { type Cursor, familyAt, type World } from './cursor.ts';
 import type { HookInput, HookLayer, HookName } from './hook.ts';
+import { selectIpv4Address } from './route-source.ts';
 import { addressTypeOf } from './routes.ts';
-import { selectIpv4Source, selectIpv6Source } from './select-source.ts';
+import { selectIpv6Source } from './select-source.ts';
 import { interfaceKey, readSysctl } from './sysctl.ts';
 import { truth } from './truth.ts';
 import { reversed, tupleOf } from './tuple.ts';
@@ -80,7 +81,7 @@ export function masqueradeAddress(snapshot: Snapshot, cursor: Cursor): Address |
   const { destination } = cursor.packet.ip;
   const chosen =
     familyAt(cursor) === 4
-      ? selectIpv4Source(links.value, link, route?.hop?.via ?? destination)
+      ? (selectIpv4Address(snapshot, cursor.place, link.name, route?.hop?.via ?? destination) ?? 'none')
       : selectIpv6Source(links.value, link, destination, {
           prefersTemporary: (name) => prefersTemporary(snapshot, cursor.place, name),
         });

@@ -4,31 +4,6 @@ import type { Link, LinkAddress } from '../parse/ip-link.ts';
 
 export type SourceChoice = Address | 'none';
 
-/**
- * The IPv4 address by which a device speaks to `near` (inet_select_addr in net/ipv4/devinet.c): a primary one of global
- * scope in whose network `near` lies, else the first; without any, the first of another device of the same VRF.
- */
-export function selectIpv4Source(links: readonly Link[], device: Link, near: Address | undefined): SourceChoice {
-  const own = device.addresses.filter((address) => isPrimary(address) && address.scope === 'global');
-  const fitting = near === undefined ? undefined : own.find((address) => prefixContains(networkAt(address), near));
-  const chosen = fitting ?? own[0];
-  if (chosen) return chosen.prefix.address;
-  const others = links
-    .filter((link) => link.master === vrfOf(links, device) || vrfOf(links, link) === vrfOf(links, device))
-    .flatMap((link) => link.addresses)
-    .find((address) => isPrimary(address) && address.scope === 'global');
-  return others?.prefix.address ?? 'none';
-}
-
-function isPrimary({ prefix, flags }: LinkAddress): boolean {
-  return familyOf(prefix.address) === 4 && !flags.includes('secondary');
-}
-
-/** With a peer, the network is the peer's (ifa_address). */
-function networkAt({ prefix, peer }: LinkAddress): LinkAddress['prefix'] {
-  return peer === undefined ? prefix : { address: peer, length: prefix.length };
-}
-
 function vrfOf(links: readonly Link[], link: Link): string | undefined {
   const master = links.find((one) => one.name === link.master);
   return master?.kind === 'vrf' ? master.name : undefined;

@@ -120,34 +120,6 @@ const KINDS: readonly SetKind[] = [
     },
   },
   {
-    type: 'hash:net,net',
-    make: (aim) => {
-      const [a, b] = [direction(aim), direction(aim)];
-      const { address } = ends(aim);
-      const [wide, narrow] = aim.draw
-        .shuffled(lengths(aim))
-        .slice(0, 2)
-        .toSorted((x, y) => x - y);
-      return {
-        members: [
-          `${network(address[a], wide!)},${network(address[b], wide!)}`,
-          `${network(address[a], narrow!)},${network(address[b], wide!)}${aim.draw.chance(0.5) ? ' nomatch' : ''}`,
-        ],
-        directions: `${a},${b}`,
-      };
-    },
-  },
-  {
-    type: 'hash:net,port,net',
-    make: (aim) => {
-      const [a, b, c] = [direction(aim), direction(aim), direction(aim)];
-      const { address, port } = ends(aim);
-      const length = aim.draw.pick(lengths(aim));
-      const members = [`${network(address[a], length)},${port[b]},${network(address[c], length)}`];
-      return { members, directions: `${a},${b},${c}` };
-    },
-  },
-  {
     type: 'hash:net,iface',
     make: (aim) => {
       const a = direction(aim);
@@ -160,25 +132,29 @@ const KINDS: readonly SetKind[] = [
     },
   },
   {
-    type: 'hash:ip,mark',
-    make: (aim) => {
-      const one = direction(aim);
-      const mask = aim.draw.chance(0.4) ? 'markmask 0xff' : '';
-      const mark = `0x${(aim.packet.mark ?? 0).toString(16)}`;
-      return {
-        options: mask,
-        members: [`${ends(aim).address[one]},${perhaps(aim, mark, '0x77')}`],
-        directions: `${one},${one}`,
-      };
-    },
-  },
-  {
     type: 'bitmap:port',
     make: (aim) => {
       const one = direction(aim);
       const text = ends(aim).port[one];
       const port = aim.packet.protocol === 'icmp' ? '80' : text.slice(text.indexOf(':') + 1);
       return { options: 'range 0-65535', members: [perhaps(aim, port, '7')], directions: one };
+    },
+  },
+  {
+    type: 'bitmap:ip,mac',
+    family: 4,
+    make: (aim) => {
+      // The MAC of the frame that a node gets from its own pod.
+      const { stop, packet, network: net } = aim;
+      const sender = net.devices.find((one) => one.ns === packet.ns && one.peer.ns === stop.ns);
+      if (!sender || stop.input === undefined || stop.isReply) return undefined;
+      const { address } = ends(aim);
+      const mac = perhaps(aim, sender.mac, '02:00:00:77:77:77');
+      return {
+        options: `range ${address.src.replace(/\d+$/, '0')}/24`,
+        members: [aim.draw.chance(0.2) ? address.src : `${address.src},${mac}`],
+        directions: 'src,src',
+      };
     },
   },
   {
