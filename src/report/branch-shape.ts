@@ -30,7 +30,7 @@ export function branchShapes(trace: Trace, replies: RoundTrip['replies'] = []): 
 }
 
 function hopShape({ place, steps }: Hop): string {
-  const matched = steps.filter((step) => step.matched !== 'no');
+  const matched = steps.filter((step) => step.kind !== 'rule' || step.matched !== 'no');
   return [place.namespace === 'host' ? 'host' : 'pod', ...matched.map(stepShape)].join(' ');
 }
 

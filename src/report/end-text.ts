@@ -46,7 +46,8 @@ function ruledText(leaf: LeafEnd, step: Step | undefined): string {
   const act = leaf.end === 'dropped-by-rule' ? 'dropped' : 'rejected';
   if (step?.kind === 'policy') return `${act} by the policy of ${ruleName(step)}`;
   if (step?.kind === 'rule') return `${act} by the rule ${ruleName(step)}`;
-  return leaf.because === undefined ? PLAIN[leaf.end] : `${PLAIN[leaf.end]}: ${leaf.because}`;
+  const why = leaf.because ?? step?.text;
+  return why === undefined || why === '' ? PLAIN[leaf.end] : `${act}: ${why}`;
 }
 
 /** `w1`, `pod/shop/web on w1`, `outside the cluster`. */

@@ -37,7 +37,9 @@ function undecidedBy(trace: Trace, fork: Fork): string[] {
     const then = trace.segments[segment]?.then;
     return then && 'end' in then && then.end === 'insufficient-information' && then.because ? [then.because] : [];
   });
-  const names = open.map((step) => {
+  // Of ways that came to the same, what only one of them met is open as well, and no reason.
+  const reasons = open.filter((step) => step.kind !== 'rule' || step.values['undecided'] !== undefined);
+  const names = reasons.map((step) => {
     const what = step.values['undecided'] ?? step.values['reason'] ?? step.text;
     return step.kind === 'rule' ? `${ruleName(step)} (${String(what)})` : String(what);
   });
@@ -53,12 +55,16 @@ export function labelText(trace: Trace, branch: Branch): string {
 function labelOf(trace: Trace, { segment }: Branch): string | undefined {
   const steps = trace.segments[segment]?.hops.flatMap((hop) => hop.steps) ?? [];
   const nat = steps.find(
-    (step) => step.kind === 'nat' && step.changes.some((change) => change.field === 'destination'),
+    ({ kind, values, changes }) => kind === 'nat' && (values['nat'] === 'destination' || changes.some(isDestination)),
   );
-  const to = nat?.changes.find((change) => change.field === 'destination')?.to;
+  const to = nat?.changes.find(isDestination)?.to ?? nat?.values['to'];
   if (to !== undefined && to !== null) return String(to);
   const via = steps.find((step) => step.kind === 'route' && step.values['via'] !== undefined)?.values;
   return via ? `${String(via['via'])} by ${String(via['device'])}` : undefined;
+}
+
+function isDestination({ field }: { readonly field: string }): boolean {
+  return field === 'destination';
 }
 
 /** The branches that are not drawn, in a sentence. */

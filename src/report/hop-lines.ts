@@ -83,7 +83,11 @@ function stepsLines(steps: readonly Step[], verbose: boolean): TraceLine[] {
 function endOfPassed(steps: readonly Step[], start: number): number {
   const first = steps[start]!;
   let at = start + 1;
-  if (first.matched !== 'no') return at;
-  while (steps[at]?.matched === 'no' && steps[at]!.values['chain'] === first.values['chain']) at++;
+  if (!isPassed(first)) return at;
+  while (at < steps.length && isPassed(steps[at]!) && steps[at]!.values['chain'] === first.values['chain']) at++;
   return at;
+}
+
+function isPassed({ kind, matched }: Step): boolean {
+  return kind === 'rule' && matched === 'no';
 }

@@ -109,6 +109,41 @@ describe('translations show what became of the addresses, and by what', () => {
   ])('%s', (by, text) => expect(linesOf(nat(by))).toEqual([['change', 'postrouting', text]]));
 });
 
+describe('what is not as usual', () => {
+  test('a translation by ipvs, by a clash, and one that finds no server', () => {
+    const nat = (values: Step['values'], text = 'x', more: Partial<Step> = {}): Step =>
+      step({
+        kind: 'nat',
+        at: 'input ipvs',
+        text,
+        values,
+        changes: [{ field: 'destination', from: 'a', to: 'b' }],
+        ...more,
+      });
+    expect(linesOf(nat({ by: 'ipvs', scheduler: 'rr' }))).toEqual([
+      ['change', 'input', 'destination a → b (ipvs, rr)'],
+    ]);
+    expect(linesOf(nat({ by: 'clash' }))[0]![2]).toBe('destination a → b (another connection has the source port)');
+    const none = nat({ by: 'ipvs', reason: 'no-server' }, 'the ipvs service has no server', {
+      matched: 'no',
+      changes: [],
+    });
+    expect(linesOf(none)).toEqual([['step', 'input', 'the ipvs service has no server']]);
+  });
+
+  test('what only one of several ways that come to the same has met is a perhaps', () => {
+    const rule = ruleStep('forward', 'filter', '-A FORWARD -j ACCEPT', { line: 3, matched: 'unknown' });
+    expect(linesOf(rule)[0]).toEqual(['undecided', 'forward', 'filter FORWARD#1: perhaps accept']);
+    const policy = step({
+      kind: 'policy',
+      at: 'forward filter FORWARD',
+      matched: 'unknown',
+      values: { ...rule.values, ruleNumber: null, policy: 'DROP' },
+    });
+    expect(linesOf(policy)[0]![2]).toMatch(/: perhaps policy DROP$/);
+  });
+});
+
 describe('what is between the hooks', () => {
   test('a route as ip prints it, and the rule of the policy routing where it is not a usual one', () => {
     expect(linesOf(routed('10.244.1.4', '10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink'))).toEqual([

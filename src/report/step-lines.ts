@@ -50,7 +50,8 @@ export function stepLines(step: Step, options: StepOptions): TraceLine[] {
   const stage = stageOf(step);
   const line = (kind: TraceLine['kind'], text: string): TraceLine => ({ kind, stage, depth, text });
   if (step.kind === 'rule' && step.matched === 'no') return [line('passed', passedText(step))];
-  if (step.kind === 'nat') return natChanges(step).map((text) => line('change', text));
+  if (step.kind === 'nat' && step.matched === 'yes' && step.changes.length > 0)
+    return step.changes.map((change) => line('change', `${changeText(change)}${translatedBy(step)}`));
   const head = line(
     step.matched === 'unknown' ? 'undecided' : 'step',
     `${headText(step)}${options.isIdle ? ', where nothing matches' : ''}${asideText(step, options)}`,
@@ -65,10 +66,17 @@ export function stepLines(step: Step, options: StepOptions): TraceLine[] {
 
 function headText(step: Step): string {
   const { kind, text, values } = step;
-  if (kind === 'rule') return `${ruleName(step)}: ${text}`;
-  if (kind === 'policy') return `${ruleName(step)}: no rule decided, policy ${String(values['policy'])}`;
+  if (kind === 'rule') return `${ruleName(step)}: ${perhaps(step)}${text}`;
+  if (kind === 'policy')
+    return `${ruleName(step)}: ${perhaps(step)}${perhaps(step) === '' ? 'no rule decided, ' : ''}policy ${String(values['policy'])}`;
   if (kind === 'route' && typeof values['routeText'] === 'string' && step.matched === 'yes') return routeText(step);
   return text;
+}
+
+/** Of undecided ways that come to the same, only one may have met it. */
+function perhaps({ matched, values, text }: Step): string {
+  const isTold = values['undecided'] !== undefined || text.startsWith('not decided');
+  return matched === 'unknown' && !isTold ? 'perhaps ' : '';
 }
 
 /** The rule of the policy routing is told where it is not one of those that every host has (ip-rule(8)). */
@@ -112,16 +120,22 @@ function passedText(step: Step): string {
   return `${ruleName(step)}: fails at ${String(failed ?? 'its matches')} | ${placeInSource(step)}${String(step.values['ruleText'] ?? '')}`;
 }
 
-function natChanges(step: Step): string[] {
-  const by = step.values['by'];
-  const why =
-    by === 'reversal'
-      ? ' (the connection’s translation, turned)'
-      : by === 'connection'
-        ? ' (as the connection began)'
+/** What made a translation, where no rule above it did. */
+function translatedBy({ values }: Step): string {
+  switch (values['by']) {
+    case 'rule':
+      return '';
+    case 'reversal':
+      return ' (the connection’s translation, turned)';
+    case 'connection':
+      return ' (as the connection began)';
+    case 'clash':
+      return ' (another connection has the source port)';
+    default:
+      return typeof values['by'] === 'string'
+        ? ` (${[values['by'], values['scheduler']].filter(Boolean).join(', ')})`
         : '';
-  if (step.changes.length === 0) return [`${step.text}${why}`];
-  return step.changes.map((change) => `${changeText(change)}${why}`);
+  }
 }
 
 const IN_HEX: ReadonlySet<string> = new Set(['mark', 'connmark', 'tos']);

@@ -191,7 +191,7 @@ describe('an end that is told to the sender', () => {
     expect(textOf(withError(arriving))).toContain(
       '   the sender sees icmp 3/4: send smaller packets\n   it is told by icmp 3/4 10.244.1.1 → 10.244.1.5, which arrives\n',
     );
-    expect(textOf(withError(lost))).toContain('which does not arrive: dropped by a rule: a rule');
+    expect(textOf(withError(lost))).toContain('which does not arrive: dropped: a rule');
   });
 
   test('with -v the error’s own walk is drawn', () => {
