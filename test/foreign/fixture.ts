@@ -6,6 +6,8 @@ import { snapshotOfTexts, type TextFact } from '../../src/simulate/testing/build
 import type { FactName } from '../../src/snapshot/facts.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 
+import type { Probed } from './probe.ts';
+
 /** Every fixture is one node's own network namespace. */
 export const HERE: Place = hostOf('w1');
 
@@ -21,6 +23,8 @@ export interface Fixture {
   readonly answers: readonly Answer[];
   readonly snapshot: Snapshot;
   readonly textOf: (answer: Answer) => string;
+  /** Packets that were sent for real, and what became of them. */
+  readonly probes: readonly Probed[];
 }
 
 /** `iptables.nft` with family 4 is `iptables-nft-4.txt`; JSON answers end in `.json`. */
@@ -48,5 +52,7 @@ export function readFixture(name: string): Fixture {
   const textOf = (answer: Answer): string =>
     answer.file === undefined ? '' : readFileSync(new URL(answer.file, folder), 'utf8');
   const facts = answers.map((answer): TextFact => [answer.action, HERE, answer.args, textOf(answer)]);
-  return { name, answers, snapshot: snapshotOfTexts(facts), textOf };
+  const file = new URL('probes.json', folder);
+  const probes = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Probed[]) : [];
+  return { name, answers, snapshot: snapshotOfTexts(facts), textOf, probes };
 }

@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixtureNames, HERE, readFixture } from './fixture.ts';
-import type { Probed } from './probe.ts';
 import { undecidedOf } from './undecided.ts';
 import { difference, walkProbe } from './walk-probe.ts';
 
@@ -31,12 +30,10 @@ describe.each(fixtureNames())('%s', (name) => {
     expect(undecidedOf(fixture)).toEqual(UNDECIDED[name] ?? []);
   });
 
-  const file = new URL(`${name}/probes.json`, ROOT);
-  const probes = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Probed[]) : [];
-  it.each(probes.map((probe, index) => [index, probe.from, probe.to, probe.port ?? 0, probe] as const))(
+  it.each(fixture.probes.map((probe, index) => [index, probe.from, probe.to, probe.port ?? 0, probe] as const))(
     'walks packet %i from %s to %s port %i as the kernel did',
     (_index, _from, _to, _port, probe) => {
-      const ways = walkProbe(fixture, probe).filter(({ chance }) => chance > 0);
+      const ways = walkProbe(fixture, probe).filter(({ chance }) => chance.max > 0);
       const differences = ways.map((way) => difference(way, probe));
       expect(differences.includes(undefined) ? undefined : differences).toBeUndefined();
     },

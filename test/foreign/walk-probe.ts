@@ -2,7 +2,8 @@
 import type { L4 } from '../../src/net/packet.ts';
 import type { DatapathGate } from '../../src/simulate/datapath.ts';
 import { buildPacket } from '../../src/simulate/testing/build-hook-input.ts';
-import type { LeafEnd, Segment, Step, Trace } from '../../src/simulate/trace.ts';
+import type { Chance, LeafEnd, Segment, Step, Trace } from '../../src/simulate/trace.ts';
+import { both, CERTAIN } from '../../src/simulate/truth.ts';
 import { simulateTrace } from '../../src/simulate/walk.ts';
 import { type Fixture, HERE } from './fixture.ts';
 import type { Probe, Probed } from './probe.ts';
@@ -23,7 +24,9 @@ export interface WalkedWay {
   readonly rules: ReadonlySet<string>;
   readonly unsure: ReadonlySet<string>;
   readonly leaf: LeafEnd;
-  readonly chance: number;
+  /** The device by which it left the last namespace that it was in. */
+  readonly output?: string;
+  readonly chance: Chance;
 }
 
 export function walkProbe(fixture: Fixture, probe: Probe & Partial<Probed>): readonly WalkedWay[] {
@@ -37,26 +40,27 @@ export function walkProbe(fixture: Fixture, probe: Probe & Partial<Probed>): rea
     ...macsOf(fixture, probe, source),
   });
   const owner = { uid: probe.user ?? 0, gid: 0 };
-  const start = { from: HERE, packet, ...(probe.from === 'node' ? { owner } : { arrivesBy: deviceOf(probe) }) };
+  const start = {
+    from: HERE,
+    packet,
+    ...(probe.from === 'node' ? { owner } : { arrivesBy: deviceOf(fixture, probe) }),
+  };
   return waysOf(simulateTrace({ snapshot: fixture.snapshot, gate: GATE }, start));
 }
 
-function deviceOf({ from, device }: Probe & Partial<Probed>): string {
-  return device ?? (from === 'outside' ? 'eth0' : `veth-${from}`);
+/** The device by which what that namespace sends comes in: any of the real packets tells. */
+function deviceOf({ probes }: Fixture, { from }: Probe): string {
+  return probes.find((probed) => probed.from === from)?.device ?? (from === 'outside' ? 'eth0' : `veth-${from}`);
 }
 
 /** The frame that a pod, or the host outside, puts on the wire: to its gateway, or to a neighbour of its own network. */
-function macsOf(
-  fixture: Fixture,
-  probe: Probe & Partial<Probed>,
-  source: string,
-): { macs?: { source: string; destination: string } } {
+function macsOf(fixture: Fixture, probe: Probe, source: string): { macs?: { source: string; destination: string } } {
   const { from, to } = probe;
   if (from === 'node') return {};
   const links = fixture.snapshot.fact('links', HERE);
   const neighbours = fixture.snapshot.fact('neighbours', HERE);
   if (links.state !== 'seen' || neighbours.state !== 'seen') return {};
-  const entrance = links.value.find((link) => link.name === deviceOf(probe));
+  const entrance = links.value.find((link) => link.name === deviceOf(fixture, probe));
   const gateway = links.value.find((link) => link.name === entrance?.master) ?? entrance;
   const macOf = (address: string) =>
     neighbours.value.find((one) => one.address === address && one.device === gateway?.name)?.mac;
@@ -74,12 +78,13 @@ function l4Of({ protocol = 'tcp', port = 0, sourcePort = 40_000, to }: Probe): L
 
 export function waysOf(trace: Trace): readonly WalkedWay[] {
   const ways: WalkedWay[] = [];
-  const follow = (index: number, before: readonly Step[], chance: number): void => {
+  const follow = (index: number, before: readonly Step[], chance: Chance): void => {
     const segment = trace.segments[index]!;
     const steps = [...before, ...stepsHere(segment)];
     const { then } = segment;
+    const output = segment.hops.at(-1)?.output;
     if ('fork' in then) {
-      for (const to of then.to) follow(to.segment, steps, chance * to.chance.max);
+      for (const to of then.to) follow(to.segment, steps, both(chance, to.chance));
       return;
     }
     const errors = then.errorTrace ? waysOf(then.errorTrace) : [undefined];
@@ -90,11 +95,12 @@ export function waysOf(trace: Trace): readonly WalkedWay[] {
         rules: new Set([...own, ...(error?.rules ?? [])]),
         unsure: new Set([...unsure, ...(error?.unsure ?? [])]),
         leaf: then,
+        ...(output === undefined ? {} : { output }),
         chance,
       });
     }
   };
-  follow(0, [], 1);
+  follow(0, [], CERTAIN);
   return ways;
 }
 
@@ -131,4 +137,27 @@ export function difference(way: WalkedWay, probed: Probed): string | undefined {
   const walked = `${packet.ip.source} to ${packet.ip.destination}:${port}`;
   const real = `${probed.entry.source} to ${probed.entry.to}:${probed.entry.port}`;
   return walked === real ? undefined : `kernel: ${real}; walk: ${walked}`;
+}
+
+/**
+ * Ends in short, equal ones as one: `1/2 sent 10.244.0.4 > 10.244.0.10:8080`. `sent`: it left the node by a device, and
+ * who is behind that is no part of a fixture. `?` where the walk could not decide.
+ */
+export function summaryOf(ways: readonly WalkedWay[]): string[] {
+  const ends = Map.groupBy(ways, endOf);
+  return [...ends].map(([end, same]) => `${shareOf(same)}${end}`).toSorted();
+}
+
+function endOf({ leaf, output }: WalkedWay): string {
+  const { ip, l4 } = leaf.packet;
+  const isOut = leaf.end === 'insufficient-information' && output !== undefined;
+  const end = isOut ? 'sent' : leaf.end === 'insufficient-information' ? `unknown (${leaf.because})` : leaf.end;
+  return `${end} ${ip.source} > ${ip.destination}${'destinationPort' in l4 ? `:${l4.destinationPort}` : ''}`;
+}
+
+function shareOf(ways: readonly WalkedWay[]): string {
+  const min = ways.reduce((sum, way) => sum + way.chance.min, 0);
+  const max = ways.reduce((sum, way) => sum + way.chance.max, 0);
+  if (max - min > 1e-6) return '? ';
+  return min > 1 - 1e-6 ? '' : `1/${Number((1 / min).toFixed(3))} `;
 }
