@@ -4,6 +4,7 @@ import { withMark, withTouched } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import type { HookEntry, HookInput, HookOutcome } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
+import { joinSteps } from './join-steps.ts';
 import { both, CERTAIN } from './truth.ts';
 import { verdictEnd } from './verdict-end.ts';
 
@@ -23,7 +24,20 @@ export function inEveryOrder(
   if (inOrders.length === 1) return run(inOrders[0]!);
   const orders = inOrders.map(run);
   const differ = orders.some((outcomes) => resultKey(outcomes) !== resultKey(orders[0]!));
-  return differ ? mergedOrders(orders) : orders[0]!;
+  return differ ? mergedOrders(orders) : withStepsOfAll(orders);
+}
+
+/** The orders come to the same, perhaps by other rules. */
+function withStepsOfAll(orders: readonly (readonly HookOutcome[])[]): readonly HookOutcome[] {
+  const [first, ...others] = orders;
+  return first!.map((outcome) => {
+    const key = first!.length === 1 ? '' : outcomeKey(outcome);
+    const steps = others.reduce((joined, order) => {
+      const same = first!.length === 1 ? order[0] : order.find((one) => outcomeKey(one) === key);
+      return same ? joinSteps(joined, same.steps) : joined;
+    }, outcome.steps);
+    return { ...outcome, steps };
+  });
 }
 
 const ORDERS_MAX = 24;
@@ -163,7 +177,7 @@ function contentKey(content: object): string {
 
 function joinOutcomes(a: HookOutcome, b: HookOutcome): HookOutcome {
   const fork = a.fork === 'undecided' || b.fork === 'undecided' ? 'undecided' : (a.fork ?? b.fork);
-  return { ...a, ...(fork ? { fork } : {}), steps: [...new Set([...a.steps, ...b.steps])] };
+  return { ...a, ...(fork ? { fork } : {}), steps: joinSteps(a.steps, b.steps) };
 }
 
 function resultKey(outcomes: readonly HookOutcome[]): string {

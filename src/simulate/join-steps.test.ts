@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { hostOf } from '../net/place.ts';
+import { joinSteps } from './join-steps.ts';
+import { makeStep, sourceAt } from './steps.ts';
+import type { Step } from './trace.ts';
+
+function rule(at: string, matched: Step['matched'] = 'yes'): Step {
+  return makeStep({ kind: 'rule', at, matched, source: sourceAt(hostOf('w1'), 'iptables.nft'), values: {}, text: at });
+}
+
+const told = (steps: readonly Step[]): string[] => steps.map((step) => `${step.at} ${step.matched}`);
+
+describe('joinSteps', () => {
+  it('tells once of what both ways tell of, though each has made its own step', () => {
+    expect(told(joinSteps([rule('A#1'), rule('B#2')], [rule('A#1'), rule('B#2')]))).toEqual(['A#1 yes', 'B#2 yes']);
+  });
+
+  it('is not sure of what only one of them tells of', () => {
+    const both = joinSteps([rule('A#1'), rule('B#1')], [rule('A#1'), rule('C#1')]);
+    expect(told(both)).toEqual(['A#1 yes', 'B#1 unknown', 'C#1 unknown']);
+  });
+
+  it('counts a rule that one way met twice', () => {
+    expect(told(joinSteps([rule('M#1'), rule('M#1')], [rule('M#1')]))).toEqual(['M#1 yes', 'M#1 unknown']);
+  });
+
+  it('keeps what was passed over, and doubts', () => {
+    expect(told(joinSteps([rule('A#1', 'no'), rule('B#1', 'unknown')], [rule('B#1', 'yes')]))).toEqual([
+      'A#1 no',
+      'B#1 unknown',
+    ]);
+  });
+});

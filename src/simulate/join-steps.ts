@@ -1,0 +1,32 @@
+import type { Step } from './trace.ts';
+
+/**
+ * The steps of two ways that have come to the same: what both tell of is told once, and what only one tells of may or may
+ * not have happened.
+ */
+export function joinSteps(a: readonly Step[], b: readonly Step[]): readonly Step[] {
+  if (a === b) return a;
+  const left = new Map<string, Step[]>();
+  for (const step of b) {
+    const key = keyOf(step);
+    const same = left.get(key);
+    if (same) same.push(step);
+    else left.set(key, [step]);
+  }
+  const joined = a.map((step): Step => {
+    const twin = left.get(keyOf(step))?.shift();
+    if (twin === step) return step;
+    return !twin || twin.matched !== step.matched ? perhaps(step) : step;
+  });
+  const rest = new Set([...left.values()].flat());
+  return rest.size === 0 ? joined : [...joined, ...b.filter((step) => rest.has(step)).map(perhaps)];
+}
+
+/** A rule stands at one place; a rule set is walked through once for each time that it is called. */
+function keyOf({ kind, at }: Step): string {
+  return `${kind} ${at}`;
+}
+
+function perhaps(step: Step): Step {
+  return step.matched === 'yes' ? { ...step, matched: 'unknown' } : step;
+}
