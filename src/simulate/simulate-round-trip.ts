@@ -3,6 +3,7 @@ import type { Address } from '../net/address.ts';
 import { familyOf } from '../net/address.ts';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf, type Place } from '../net/place.ts';
+import type { CondensedTrace } from './condense.ts';
 import { release, untouched } from './conntrack.ts';
 import type { End, SocketOwner, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
@@ -41,7 +42,7 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
   const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };
   const replies = [...forward.ends]
     .filter(([, end]) => end.end === 'delivered')
-    .map(([leaf, end]) => ({ leaf, trace: wayBack({ world, expect }, end) }));
+    .map(([leaf, end]) => ({ leaf, trace: walkBack({ world, expect }, end).trace }));
   return { forward: forward.trace, replies };
 }
 
@@ -58,11 +59,18 @@ export function unboundOf({ ip, l4 }: Packet): Pick<WalkStart, 'unbound'> {
   return ip.source === '::' || l4.protocol !== 'tcp' ? { unbound: true } : {};
 }
 
-function wayBack(walk: Walk, end: End): Trace {
+/** The way back from an end that was a delivery, by what the way there left in the kernels; `owner`: whose socket answers. */
+export function walkBack(walk: Walk, end: End, owner?: SocketOwner): CondensedTrace {
   const { cursor } = end;
   const packet = answerTo(cursor.packet);
-  const start = { from: cursor.place, packet, fit: true, ...('type' in packet.l4 ? { byKernel: true } : {}) };
-  return walkWithErrors({ ...walk, learnt: cursor.visited }, start, release(cursor.tracking)).trace;
+  const start = {
+    from: cursor.place,
+    packet,
+    fit: true,
+    ...('type' in packet.l4 ? { byKernel: true } : {}),
+    ...(owner ? { owner } : {}),
+  };
+  return walkWithErrors({ ...walk, learnt: cursor.visited }, start, release(cursor.tracking));
 }
 
 /** What a live server sends first: SYN/ACK, a datagram of the same size, an echo reply. */

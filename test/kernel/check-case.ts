@@ -6,7 +6,7 @@ import type { DatapathGate } from '../../src/simulate/datapath.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 import type { CasePacket, CaseSocket, KernelCase } from './case.ts';
 import { placeOf } from './collect-case.ts';
-import { simulateTalk, type Talk } from './conversation.ts';
+import { simulateTalk, type Talk, type TalkQuestion } from './conversation.ts';
 import { countedRules, type Hits, hitsOf } from './counters.ts';
 import { type Agreement, judge, type Observation } from './judge.ts';
 import type { RealRun } from './run-case.ts';
@@ -79,7 +79,12 @@ export function talkOf(
     connections,
     answers: !silent,
     ...(packet.mark && { mark: packet.mark }),
+    ...ownerOf(packet),
   });
+}
+
+function ownerOf({ uid, gid }: CasePacket): Pick<TalkQuestion, 'owner'> {
+  return uid === undefined ? {} : { owner: { uid, gid: gid ?? 0 } };
 }
 
 function socketsOf(one: KernelCase): readonly (CaseSocket & { readonly ns: string })[] {

@@ -1,12 +1,12 @@
 import type { Packet } from '../../src/net/packet.ts';
 import type { Place } from '../../src/net/place.ts';
 import type { CondensedTrace } from '../../src/simulate/condense.ts';
-import { type Connection, release, type Tracking } from '../../src/simulate/conntrack.ts';
-import type { World } from '../../src/simulate/cursor.ts';
+import { type Connection, release } from '../../src/simulate/conntrack.ts';
+import type { End, SocketOwner, Walk, World } from '../../src/simulate/cursor.ts';
 import { sourceFor } from '../../src/simulate/output.ts';
-import { answerTo } from '../../src/simulate/simulate-round-trip.ts';
+import { walkBack } from '../../src/simulate/simulate-round-trip.ts';
 import { reversed, tupleOf } from '../../src/simulate/tuple.ts';
-import { walkWithErrors } from '../../src/simulate/walk.ts';
+import { type WalkStart, walkWithErrors } from '../../src/simulate/walk.ts';
 
 /** What the simulator says of one packet, and of what follows from it: the answer, and of TCP the third packet. */
 export interface Talk {
@@ -23,57 +23,51 @@ export interface TalkQuestion {
   readonly answers: boolean;
   /** The socket's mark. */
   readonly mark?: number;
+  /** Whose socket it is; root's unless told. */
+  readonly owner?: SocketOwner;
 }
+
+/** All of the sockets are this process's. */
+const ROOT: SocketOwner = { uid: 0, gid: 0 };
 
 export function simulateTalk(world: World, question: TalkQuestion): Talk {
   const packet = withSource(world, question.from, question.packet);
-  const { from } = question;
-  const walked = walkWithErrors(
-    { world },
-    { from, packet, ...marked(question) },
-    { connections: question.connections },
-  );
-  const expect = { tuple: reversed(tupleOf(packet)), place: from };
+  const walked = walkWithErrors({ world }, startOf(question, packet), { connections: question.connections });
+  const expect = { tuple: reversed(tupleOf(packet)), place: question.from };
   const next = new Map<number, Talk>();
   for (const [leaf, end] of walked.ends) {
     if (end.end !== 'delivered' || !question.answers) continue;
-    const { cursor } = end;
-    next.set(
-      leaf,
-      answered({ world, expect }, cursor.place, cursor.packet, release(cursor.tracking), packet, question),
-    );
+    next.set(leaf, answered({ world, expect }, end, packet, question));
   }
   return { walked, next };
 }
 
-type AnswerWalk = Parameters<typeof walkWithErrors>[0];
+function startOf(question: TalkQuestion, packet: Packet): WalkStart {
+  const { from, mark, owner } = question;
+  const isOpen = isUnspecified(question.packet);
+  // IPv4's connect(2) looks up a second time with the address that it got (ip_route_connect).
+  const unbound = isOpen && (packet.ip.source.includes(':') || packet.l4.protocol === 'icmp');
+  return {
+    from,
+    packet,
+    owner: owner ?? ROOT,
+    ...(mark === undefined ? {} : { mark }),
+    ...(unbound ? { unbound } : {}),
+  };
+}
 
-function answered(
-  walk: AnswerWalk,
-  server: Place,
-  arrived: Packet,
-  tracking: Tracking,
-  asked: Packet,
-  question: TalkQuestion,
-): Talk {
-  const walked = walkWithErrors(walk, { from: server, packet: answerTo(arrived), fit: true }, tracking);
+function answered(walk: Walk, end: End, asked: Packet, question: TalkQuestion): Talk {
+  const walked = walkBack(walk, end, ROOT);
   const next = new Map<number, Talk>();
-  if (asked.l4.protocol === 'tcp') {
-    for (const [leaf, end] of walked.ends) {
-      if (end.end !== 'delivered') continue;
-      const third = walkWithErrors(
-        { world: walk.world },
-        { from: question.from, packet: acknowledging(asked), ...marked(question) },
-        release(end.cursor.tracking),
-      );
-      next.set(leaf, { walked: third, next: new Map() });
-    }
+  if (asked.l4.protocol !== 'tcp') return { walked, next };
+  for (const [leaf, { end: how, cursor }] of walked.ends) {
+    if (how !== 'delivered') continue;
+    const learnt = [...end.cursor.visited, ...cursor.visited];
+    const start = { ...startOf(question, acknowledging(asked)), unbound: false };
+    const third = walkWithErrors({ world: walk.world, learnt }, start, release(cursor.tracking));
+    next.set(leaf, { walked: third, next: new Map() });
   }
   return { walked, next };
-}
-
-function marked({ mark }: TalkQuestion): { readonly mark?: number } {
-  return mark === undefined ? {} : { mark };
 }
 
 /** The client's ACK that ends the handshake: 20 bytes of TCP and its timestamps. */
@@ -85,7 +79,11 @@ function acknowledging(asked: Packet): Packet {
 }
 
 function withSource(world: World, from: Place, packet: Packet): Packet {
-  if (packet.ip.source !== '0.0.0.0' && packet.ip.source !== '::') return packet;
+  if (!isUnspecified(packet)) return packet;
   const source = sourceFor({ world }, from, packet);
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
+}
+
+function isUnspecified({ ip }: Packet): boolean {
+  return ip.source === '0.0.0.0' || ip.source === '::';
 }

@@ -368,12 +368,21 @@ class Driver:
         six = spec["family"] == 6
         family = socket.AF_INET6 if six else socket.AF_INET
         protocol = spec["protocol"]
-        if protocol == "tcp":
-            client = socket.socket(family, socket.SOCK_STREAM)
-        elif protocol == "udp":
-            client = socket.socket(family, socket.SOCK_DGRAM)
-        else:
-            client = socket.socket(family, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+        # Who makes a socket owns it (xt_owner.c: f_cred; routing rules: sk_uid).
+        if spec.get("gid"):
+            os.setegid(spec["gid"])
+        if spec.get("uid"):
+            os.seteuid(spec["uid"])
+        try:
+            if protocol == "tcp":
+                client = socket.socket(family, socket.SOCK_STREAM)
+            elif protocol == "udp":
+                client = socket.socket(family, socket.SOCK_DGRAM)
+            else:
+                client = socket.socket(family, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
         client.setblocking(False)
         level = SOL_IPV6 if six else socket.SOL_IP
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -394,8 +403,6 @@ class Driver:
             client.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, spec["device"].encode() + b"\0")
         if spec.get("broadcast"):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        if spec.get("uid"):
-            os.fchown(client.fileno(), spec["uid"], spec.get("gid", 0))
         client.bind((spec.get("source") or ("::" if six else "0.0.0.0"), spec["sourcePort"]))
         return client
 
@@ -404,7 +411,9 @@ class Driver:
         if spec["protocol"] == "tcp":
             client.connect(to)
         elif spec["protocol"] == "udp":
-            client.sendto(b"u" * spec["payloadBytes"], to)
+            # As a resolver does: it takes answers from whom it asked alone.
+            client.connect(to)
+            client.send(b"u" * spec["payloadBytes"])
         else:
             kind = 128 if spec["family"] == 6 else 8
             header = struct.pack("!BBHHH", kind, 0, 0, 0, 1)

@@ -51,6 +51,7 @@ function drawPacket(network: Network, index: number): CasePacket {
     df: draw.chance(0.7),
     ...(protocol !== 'tcp' && draw.chance(0.2) ? { ttl: draw.int(1, 5) } : {}),
     ...(draw.chance(0.15) ? { tos: draw.pick([0x10, 0x28, 0xb8]) } : {}),
+    ...(draw.chance(0.1) ? { uid: 1337, gid: 1337 } : {}),
     ...(draw.chance(0.1) ? { mark: draw.pick([1, 2, 0x4000, 0x8001]) } : {}),
   };
 }

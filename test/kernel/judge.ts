@@ -131,33 +131,39 @@ function showPacket(packet: Packet): string {
 /** The sockets' word: who received it, and what the sender was told. */
 function endObjection(judged: Judged, story: Story): string | undefined {
   const { seen, protocol, sockets } = judged;
-  const first = story.ends[0]!;
-  const told = story.ends.at(-1)!;
+  const [first, answer] = story.ends as [Story['ends'][number], Story['ends'][number] | undefined];
   if (protocol === 'udp') {
     const at = seen.received.map(({ socket }) => sockets[socket]!.ns);
     const wanted = first.end === 'delivered' ? [namespaceOf(first.place)] : [];
     if (at.join() !== wanted.join()) return `received at [${at}], not at [${wanted}]`;
   }
   const answered = protocol === 'tcp' ? seen.connected : (seen.answers?.length ?? 0) > 0;
-  const isAnswered = story.ends.length > 1 && story.ends[1]!.end === 'delivered' && first.end === 'delivered';
+  const isAnswered = answer?.end === 'delivered' && first.end === 'delivered';
   // An error about the third packet ends a connection that was there.
   const isUndone = protocol === 'tcp' && isError(story.ends[2]?.senderSees ?? '');
   if (answered !== isAnswered && !isUndone)
     return `the sender ${answered ? 'got an answer' : 'got no answer'} (${first.end})`;
-  return toldObjection(seen, first.end === 'delivered' ? told.senderSees : first.senderSees, story);
+  return toldObjection(seen, toldOf(story), first);
+}
+
+/** What the client is told: an error that the server meets when it answers is the server's own. */
+function toldOf(story: Story): string {
+  const [first, answer, third] = story.ends;
+  if (first!.end !== 'delivered') return first!.senderSees;
+  return answer?.end === 'delivered' ? (third?.senderSees ?? answer.senderSees) : 'nothing';
 }
 
 function isError(senderSees: string): boolean {
   return senderSees.startsWith('icmp') || senderSees === 'reset';
 }
 
-function toldObjection(seen: Observation, senderSees: string, story: Story): string | undefined {
+function toldObjection(seen: Observation, senderSees: string, first: Story['ends'][number]): string | undefined {
   const remote = seen.queue.find(([, origin]) => origin === 2 || origin === 3);
   // A device that drops the frame tells a socket that asks for errors of its own host (net_xmit_errno).
   const isRefused = seen.error !== null && seen.error !== 'ENOBUFS';
   const isTold = isRefused || seen.soError !== null || remote !== undefined;
   const mustBe = isError(senderSees);
-  const refused = story.ends[0]!.end === 'dropped-by-rule' || story.ends[0]!.end === 'rejected-by-rule';
+  const refused = first.end === 'dropped-by-rule' || first.end === 'rejected-by-rule';
   // What a rule keeps on its way out of its own host is told by EPERM as well (NF_DROP_GETERR).
   if (seen.error === 'EPERM' && refused) return undefined;
   if (isTold !== mustBe) {
