@@ -193,7 +193,8 @@ function portWords(aim: Aim, module: string): MatchWords {
     ['--dport', ends.destinationPort],
   ] as const);
   const text = aim.draw.pick([`${near(aim, port)}`, `${port}:`, `:${port}`, `${port + 1}:${port + 9}`, '0:65535']);
-  return option(module, `${name} ${text}`);
+  // iptables-save leaves out the whole range, and its negation as well, which nothing matches.
+  return text === '0:65535' ? { match: `-m ${module} ${name} ${text}` } : option(module, `${name} ${text}`);
 }
 
 const CONNECTION_MATCHES: readonly XtMatch[] = [
@@ -465,8 +466,13 @@ const CHANCE_MATCHES: readonly XtMatch[] = [
   {
     name: 'statistic random',
     isUndecidable: true,
-    words: ({ draw }) =>
-      option('statistic', `--mode random --probability ${draw.pick(['0.5', '1', '0'])}`.replace('--mode random ', '')),
+    words: ({ draw }) => {
+      const probability = draw.pick(['0.5', '1', '0']);
+      return {
+        match: `-m statistic --mode random --probability ${probability}`,
+        negated: `-m statistic --mode random ! --probability ${probability}`,
+      };
+    },
   },
   {
     name: 'statistic nth',
@@ -498,7 +504,11 @@ const CHANCE_MATCHES: readonly XtMatch[] = [
   {
     name: 'string',
     isUndecidable: true,
-    words: ({ draw }) => option('string --algo bm', `--string ${draw.pick(['a', 'zzz'])}`),
+    words: ({ draw }) => {
+      const text = draw.pick(['a', 'zzz']);
+      return { match: `-m string --string ${text} --algo bm`, negated: `-m string ! --string ${text} --algo bm` };
+    },
+  },
   },
   {
     name: 'bpf',

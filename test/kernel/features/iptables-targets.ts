@@ -93,7 +93,7 @@ const HEADERS: readonly XtTarget[] = [
     'TCPOPTSTRIP',
     'mangle',
     MANGLE,
-    ({ draw }) => `-j TCPOPTSTRIP --strip-options ${draw.pick(['mss', 'wscale,sack-permitted', 'timestamp'])}`,
+    ({ draw }) => `-j TCPOPTSTRIP --strip-options ${draw.pick(['mss', 'mss,md5'])}`,
     { protocols: ['tcp'] },
   ),
 ];
