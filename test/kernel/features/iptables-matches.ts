@@ -509,7 +509,6 @@ const CHANCE_MATCHES: readonly XtMatch[] = [
       return { match: `-m string --string ${text} --algo bm`, negated: `-m string ! --string ${text} --algo bm` };
     },
   },
-  },
   {
     name: 'bpf',
     isUndecidable: true,
