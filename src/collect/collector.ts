@@ -25,7 +25,7 @@ export type How =
   /** Files read by the node side. `netns`: /proc/net and /proc/sys as that namespace sees them; `node`: the node's own file system; `container`: the pod's. Globs with `*` in one path part (one that matches nothing is told as ENOENT); a path that ends in `/` means the names in that directory, one a line. The reply is a JSON `FileReply`. */
   | { readonly via: 'files'; readonly root: 'netns' | 'node' | 'container'; readonly paths: readonly string[] }
   | { readonly via: 'api'; readonly path: string; readonly query?: Readonly<Record<string, string>> }
-  /** Computed by the node side: `sandboxes`, `tc-filters`. */
+  /** Computed by the node side: `sandboxes`, `tc-filters`, `wireguard`. */
   | { readonly via: 'node-side'; readonly name: string };
 
 /** A tool, run in the place's network namespace. */

@@ -18,14 +18,25 @@ import {
 } from './api.ts';
 import type { Collector } from './collector.ts';
 import { counters } from './counters.ts';
-import { bridgeVlans, fdb, links, neighbours, nexthops, qdiscs, routes, rules, tcFilters } from './iproute2.ts';
+import {
+  bridgeVlans,
+  fdb,
+  links,
+  neighbours,
+  nexthops,
+  qdiscs,
+  routes,
+  rules,
+  tcFilters,
+  wireguard,
+} from './iproute2.ts';
 import {
   conntrack,
-  ipvs,
   conntrackStatistics,
   ipsets,
   iptablesLegacy,
   iptablesNft,
+  ipvs,
   nftTable,
   nftTables,
 } from './netfilter.ts';
@@ -77,6 +88,7 @@ const COLLECTOR_OF = {
   counters,
   qdiscs,
   'tc-filters': tcFilters,
+  wireguard,
   'resolv-conf': resolvConf,
   'hosts-file': hostsFile,
 } as const satisfies Readonly<Record<Exclude<FactName, keyof ProbeFacts>, Collector>>;

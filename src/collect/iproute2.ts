@@ -81,6 +81,14 @@ export const tcFilters: Collector = {
   limits: LIMITS.common,
 };
 
+/** `wg show all dump` without its secret keys, which the node side leaves out. */
+export const wireguard: Collector = {
+  fact: 'wireguard',
+  scope: 'namespace',
+  how: () => ({ via: 'node-side', name: 'wireguard' }),
+  limits: LIMITS.common,
+};
+
 function familyFlag(family: Scalar | undefined): '-4' | '-6' {
   return family === 6 ? '-6' : '-4';
 }

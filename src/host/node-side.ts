@@ -12,6 +12,7 @@ import { createAsyncQueue, createGate } from './node-side-queue.ts';
 import { createRunner, type Runner, type RunPlace } from './node-side-run.ts';
 import { askTcFilters } from './node-side-tc-filters.ts';
 import { createTools, type Tools } from './node-side-tools.ts';
+import { askWireguard } from './node-side-wireguard.ts';
 
 /**
  * Answers requests on the node itself: the part that the agent and the local host share. It knows collectors and
@@ -219,10 +220,12 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
 
   async function computed(name: string, request: Request, budget: Budget): Promise<Answer> {
     if (name === 'sandboxes') return rawJson(context.places.sandboxes(), false);
-    if (name !== 'tc-filters') return nothing('not-supported', `the node side computes no ${name}`);
+    if (name !== 'tc-filters' && name !== 'wireguard')
+      return nothing('not-supported', `the node side computes no ${name}`);
     const where = context.places.networkOf(request);
     if ('gap' in where) return { got: 'nothing', ...where };
-    return askTcFilters((argv, input) => runTool(argv, where, budget, { input }));
+    const run = (argv: readonly string[], input?: string) => runTool(argv, where, budget, { input });
+    return name === 'wireguard' ? askWireguard(run) : askTcFilters(run);
   }
 
   function rawJson(value: unknown, truncated: boolean): Answer {

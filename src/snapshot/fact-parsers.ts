@@ -25,6 +25,7 @@ import { parseSoftnet } from '../parse/softnet.ts';
 import { parseSs } from '../parse/ss.ts';
 import { parseSysctls } from '../parse/sysctls.ts';
 import { parseTcFilters } from '../parse/tc-filters.ts';
+import { parseWireguard } from '../parse/wireguard.ts';
 import type { FactArgs, FactName, Facts } from './facts.ts';
 import { type ObjectFacts, parseAccess, parseObjects, parseVersion } from './objects-schema.ts';
 import type { ProbeFacts } from './probe-answers.ts';
@@ -82,6 +83,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   counters: parseCounters,
   qdiscs: parseQdisc,
   'tc-filters': parseTcFilters,
+  wireguard: parseWireguard,
   'resolv-conf': parseResolvConf,
   'hosts-file': parseHostsFile,
   'probe.tcp': probe('probe.tcp'),

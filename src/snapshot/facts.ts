@@ -23,6 +23,7 @@ import type { Softnet } from '../parse/softnet.ts';
 import type { Socket } from '../parse/ss.ts';
 import type { Sysctls } from '../parse/sysctls.ts';
 import type { TcFilter } from '../parse/tc-filters.ts';
+import type { WireguardDevice } from '../parse/wireguard.ts';
 import type {
   AccessAnswer,
   ConfigMap,
@@ -90,6 +91,7 @@ export interface Facts extends ProbeFacts {
   counters: Counters;
   qdiscs: readonly Qdisc[];
   'tc-filters': readonly TcFilter[];
+  wireguard: readonly WireguardDevice[]; // wanted where a WireGuard device is on the way
 
   // A container as it sees itself (a pod's place).
   'resolv-conf': ResolvConf;

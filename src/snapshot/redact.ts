@@ -1,9 +1,10 @@
 import type { Reply } from '../host/host.ts';
 import { isFileReply, parseFileReply } from '../parse/file-reply.ts';
 import { isObject, type JsonObject, parseJsonItems } from '../parse/json-items.ts';
+import { withoutWireguardKeys } from '../parse/wireguard.ts';
 import { parseListItems } from './list-items.ts';
 import { redactObject } from './redact-object.ts';
-import { redactForms, redactText } from './redact-text.ts';
+import { REDACTED, redactForms, redactText } from './redact-text.ts';
 
 /** Facts of rules and tables, where `name: value` is no assignment; only a secret's own form is looked for. */
 const TABLES: ReadonlySet<string> = new Set([
@@ -39,6 +40,7 @@ interface Redacted {
 }
 
 function redactRaw(action: string, text: string): Redacted {
+  if (action === 'wireguard') return { text: withoutWireguardKeys(text, REDACTED), cut: false };
   if (TABLES.has(action)) return { text: redactForms(text), cut: false };
   if (action.startsWith('api.') && action !== 'api.log') return redactApi(text);
   if (isFileReply(text)) return redactFiles(text);
