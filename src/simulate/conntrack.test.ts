@@ -11,6 +11,7 @@ import {
   translationsOf,
   untouched,
   withCurrent,
+  withMark,
 } from './conntrack.ts';
 import { icmpError } from './error-packet.ts';
 import { bind, type OwnAddress, translate } from './nat.ts';
@@ -88,6 +89,87 @@ describe('track', () => {
     const first = track(W1, SYN, untouched(), NO_CONNECTIONS);
     const tracking = release(confirm(first.tracking, { ...first.meta, connmark: 0x80 }));
     expect(track(W1, answerTo(SYN), untouched(), tracking).meta.connmark).toBe(0x80);
+  });
+});
+
+describe('entries', () => {
+  const tcp = (...flags: string[]): Packet => buildPacket({ l4: { ...tcpSyn(80), flags } as L4 });
+  const met = (packet: Packet, tracking: Tracking, meta = untouched()) => track(W1, packet, meta, tracking);
+  const left = (tracked: ReturnType<typeof track>): Tracking => release(confirm(tracked.tracking, tracked.meta));
+  const began = left(met(tcp('syn'), NO_CONNECTIONS));
+  const turned = (packet: Packet, ...flags: string[]): Packet => {
+    const answer = answerTo(packet);
+    return { ...answer, l4: { ...answer.l4, flags } as L4 };
+  };
+
+  it('pick up an ACK in mid-stream only where that is allowed', () => {
+    expect(track(W1, tcp('ack'), untouched(), NO_CONNECTIONS, { loose: false }).meta.conntrack).toBe('invalid');
+    expect(track(W1, tcp('syn'), untouched(), NO_CONNECTIONS, { loose: false }).meta.conntrack).toBe('new');
+  });
+
+  it('are forgotten with a reset that is the only answer', () => {
+    const reset = met(turned(tcp('syn'), 'rst', 'ack'), began);
+    expect(reset.meta.conntrack).toBe('established');
+    expect(left(reset).connections).toEqual([]);
+  });
+
+  it('stay with an answer, and know what does not belong to them', () => {
+    const answered = left(met(turned(tcp('syn'), 'syn', 'ack'), began));
+    expect(met(tcp('ack'), answered).meta.conntrack).toBe('established');
+    expect(met(tcp('ack'), began).meta.conntrack).toBe('invalid');
+    // A second SYN is let through.
+    expect(met(tcp('syn'), answered).meta.conntrack).toBe('established');
+    expect(met(tcp('syn'), began).meta.conntrack).toBe('new');
+  });
+
+  it('are not made by what was attached to them, nor by what never passed all hooks', () => {
+    const first = met(tcp('syn'), NO_CONNECTIONS);
+    const error = { ...first.tracking, current: { connection: first.tracking.current!.connection, reply: true } };
+    expect(confirm(error, first.meta).connections).toEqual([]);
+    expect(release(first.tracking).connections).toEqual([]);
+  });
+
+  it('have their mark at once when they are in the table', () => {
+    const again = met(tcp('syn'), began);
+    const marked = withMark(again.tracking, { ...again.meta, connmark: 5 });
+    expect(release(marked).connections.map((one) => one.mark)).toEqual([5]);
+    const fresh = met(tcp('syn'), NO_CONNECTIONS);
+    expect(release(withMark(fresh.tracking, { ...fresh.meta, connmark: 5 })).connections).toEqual([]);
+  });
+
+  it('are of a zone for one direction, where it was given for one', () => {
+    const meta = { ...untouched(), zone: 5, zoneDirection: 'original' as const };
+    const zoned = left(met(SYN, NO_CONNECTIONS, meta));
+    expect(met(SYN, zoned, meta).meta.conntrack).toBe('new');
+    expect(zoned.connections.map((one) => one.zones)).toEqual([{ original: 5, answer: 0 }]);
+    // The answer needs no zone; the client's next packet does.
+    expect(met(answerTo(SYN), zoned).meta.conntrack).toBe('established');
+    expect(met(tcp('ack'), zoned).tracking.current!.connection.confirmed).toBe(false);
+  });
+
+  it('tell an echo request from the other side from an answer', () => {
+    const echo = buildPacket({ source: CLIENT, destination: '10.244.1.7', l4: ECHO });
+    const known = left(met(echo, NO_CONNECTIONS));
+    expect(met(answerTo(echo), known).meta.conntrack).toBe('established');
+    const other = { ...answerTo(echo), l4: ECHO };
+    expect(met(other, known).meta.conntrack).toBe('new');
+  });
+
+  it('are not made of neighbour discovery, and of no ICMPv6 but requests', () => {
+    const six = (type: number): Packet =>
+      buildPacket({ source: 'fd00::1', destination: 'fd00::2', l4: { protocol: 'icmpv6', type, code: 0 } });
+    expect([135, 136, 133, 143].map((type) => met(six(type), NO_CONNECTIONS).meta.conntrack)).toEqual(
+      Array.from({ length: 4 }, () => 'untracked'),
+    );
+    expect(met(six(128), NO_CONNECTIONS).meta.conntrack).toBe('new');
+    expect(met(six(129), NO_CONNECTIONS).meta.conntrack).toBe('invalid');
+  });
+
+  it('take an error only if it goes to their own end', () => {
+    const error = icmpError(tcp('syn'), 3, 1)!;
+    expect(met(error, began).meta.conntrack).toBe('related');
+    const elsewhere = { ...error, ip: { ...error.ip, destination: '10.9.9.9' } };
+    expect(met(elsewhere, began).meta.conntrack).toBe('invalid');
   });
 });
 
