@@ -142,7 +142,11 @@ function endLines(sheet: Sheet, index: number, leaf: LeafEnd): TraceLine[] {
 }
 
 function wantLines({ wants }: LeafEnd): TraceLine[] {
-  const names = [...new Set(wants.map((want) => `${want.action} of ${shortPlace(want.place)}`))];
+  const names = [
+    ...new Set(
+      wants.map((want) => (want.place.node === '' ? want.action : `${want.action} of ${shortPlace(want.place)}`)),
+    ),
+  ];
   if (names.length === 0) return [];
   const shown = names.slice(0, WANTS_MAX).join(', ');
   return [{ kind: 'note', text: `what would tell: ${shown}${names.length > WANTS_MAX ? ' …' : ''}` }];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { wordsOfArguments } from '../../src/cli/words-of-arguments.ts';
+import type { Host } from '../../src/host/host.ts';
 import { createReplayHost } from '../../src/host/replay.ts';
 import { renderTraceJson } from '../../src/report/json.ts';
 import type { TraceReport } from '../../src/report/trace-report.ts';
@@ -203,4 +204,29 @@ test('a walk as a person reads it, with the lines of the real rule sets', async 
     '   the sender sees nothing: a time-out\n',
   ])
     expect(text).toContain(part);
+});
+
+test('of a live cluster nothing is probed, and the names of what was created come from its end', async () => {
+  const { replies } = await decodeBundle(readFileSync(join(FOLDER, 'healthy-pod-service', 'bundle.tar.gz')));
+  const replay = createReplayHost(replies);
+  const asked = new Set<string>();
+  const prepared: string[] = [];
+  const host: Host = {
+    ...replay,
+    perform: (requests, ...rest) => {
+      for (const request of requests) asked.add(request.action);
+      return replay.perform(requests, ...rest);
+    },
+    close: async () => ['job/podtriage-w1 in namespace podtriage: removed'],
+  };
+  const words = wordsOfArguments(['pod/demo/client-jnxdb', 'svc/demo/web:80']);
+  const prepare = (nodes: readonly string[]) => void prepared.push(...nodes);
+  const outcome = await simulateQuestion(host, words, { ...OPTIONS, isLive: true, prepare });
+  expect(outcome).toMatchObject({ kind: 'trace', report: { verdict: 'delivered', created: [expect.any(String)] } });
+  expect([...asked].filter((action) => action.startsWith('probe.'))).toEqual([]);
+  expect(prepared.toSorted()).toEqual(['w1', 'w2']);
+  if (outcome.kind === 'trace')
+    expect(
+      renderTraceText(outcome.report, { color: false, columns: 100, verbose: false, allBranches: false }),
+    ).toContain('CREATED IN THE CLUSTER\n  · job/podtriage-w1');
 });

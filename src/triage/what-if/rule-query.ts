@@ -5,13 +5,13 @@ export type RuleQuery =
   | { readonly by: 'text'; readonly text: string; readonly words: readonly string[] };
 
 /**
- * Reads `filter FORWARD#3`, `FORWARD 3 filter`, `iptables-nft/filter/FORWARD#3`, `nft inet fw input handle 12`, and else the
+ * Reads `filter FORWARD#3`, `FORWARD 3 filter`, `iptables-nft/filter/FORWARD#3` (names of nft's chains may have slashes), `nft inet fw input handle 12`, and else the
  * text of a rule as iptables-save or nft prints it, or a piece of that, with `-t TABLE` before it or not.
  */
 export function parseRuleQuery(text: string): RuleQuery {
   const bare = text.trim();
   if (bare.startsWith('-') || bare.startsWith('[')) return textQuery(bare);
-  const tokens = bare.split(/[\s/]+/).filter((word) => word !== '');
+  const tokens = bare.split(/\s+/).filter((word) => word !== '');
   const handleAt = tokens.indexOf('handle');
   if (handleAt >= 0 && /^\d+$/.test(tokens[handleAt + 1] ?? ''))
     return { by: 'handle', handle: Number(tokens[handleAt + 1]), words: tokens.toSpliced(handleAt, 2) };

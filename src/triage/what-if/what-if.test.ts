@@ -37,7 +37,11 @@ describe('parseRuleQuery', () => {
     ['filter KUBE-FORWARD 3', number('KUBE-FORWARD', 3, 'filter')],
     ['filter FORWARD #3', number('FORWARD', 3, 'filter')],
     ['forward filter FORWARD#3', number('FORWARD', 3, 'forward', 'filter')],
-    ['iptables-nft/filter/FORWARD#3', number('FORWARD', 3, 'iptables-nft', 'filter')],
+    ['iptables-nft/filter/FORWARD#3', number('iptables-nft/filter/FORWARD', 3)],
+    [
+      'nft ip kube-proxy service-Z55-demo/web/tcp/http#2',
+      number('service-Z55-demo/web/tcp/http', 2, 'nft', 'ip', 'kube-proxy'),
+    ],
     ['nft inet fw input#2', number('input', 2, 'nft', 'inet', 'fw')],
     ['nft inet fw input handle 12', { by: 'handle', handle: 12, words: ['nft', 'inet', 'fw', 'input'] }],
     ['-A FORWARD  -j DROP', { by: 'text', text: '-A FORWARD -j DROP', words: [] }],

@@ -16,7 +16,7 @@ export function withoutRule(words: string, place: Place, context: WhatIfContext)
   const query = parseRuleQuery(words);
   const found = chains.flatMap((chain) => rulesMeant(chain, query).map((rule) => candidateOf(chain, rule, context)));
   if (found.length > 0) return { candidates: preferExact(found, query) };
-  if (query.by !== 'text' && !(query.by === 'number' && chains.some((chain) => chain.chain === query.chain))) {
+  if (query.by !== 'text' && !(query.by === 'number' && chains.some((chain) => isNamed(chain, query.chain)))) {
     const byText = withText(chains, words, context);
     if (byText.length > 0) return { candidates: byText };
   }
@@ -27,12 +27,19 @@ function rulesMeant(chain: ChainAt, query: RuleQuery): readonly RuleAt[] {
   if (!query.words.every((word) => chain.words.has(word))) return [];
   switch (query.by) {
     case 'number':
-      return chain.chain === query.chain ? chain.rules().filter((rule) => rule.number === query.number) : [];
+      return isNamed(chain, query.chain) ? chain.rules().filter((rule) => rule.number === query.number) : [];
     case 'handle':
       return chain.rules().filter((rule) => rule.handle === query.handle);
     case 'text':
       return chain.rules().filter((rule) => oneSpaced(rule.text).includes(query.text));
   }
+}
+
+/** By its own name, or as `BACKEND/TABLE/NAME`. */
+function isNamed({ chain, words }: ChainAt, asked: string): boolean {
+  if (chain === asked) return true;
+  const before = asked.endsWith(`/${chain}`) ? asked.slice(0, -chain.length - 1) : undefined;
+  return before?.split('/').every((word) => words.has(word)) ?? false;
 }
 
 function withText(chains: readonly ChainAt[], words: string, context: WhatIfContext): readonly Candidate[] {
@@ -77,7 +84,7 @@ function notFound(chains: readonly ChainAt[], query: RuleQuery): Meant {
   if (chains.length === 0) return nothing('no rule set was read');
   if (query.by === 'text') return nothing(`no rule contains "${plainText(query.text)}"`);
   if (query.by === 'handle') return nothing(`no rule has the handle ${query.handle}`);
-  const named = chains.filter((chain) => chain.chain === query.chain);
+  const named = chains.filter((chain) => isNamed(chain, query.chain));
   const meant = named.filter((chain) => query.words.every((word) => chain.words.has(word)));
   if (meant.length === 0) {
     const names = named.length > 0 ? named.map((chain) => chain.name) : nearChains(query.chain, chains);
