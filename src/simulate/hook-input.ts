@@ -20,45 +20,44 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
   const layer = cursor.stage.name === 'hook' ? cursor.stage.layer : undefined;
   const isIncoming = hook === 'prerouting' || hook === 'input' || hook === 'forward';
   const isOutgoing = hook === 'forward' || hook === 'output' || hook === 'postrouting';
-  const connection = tracking.current?.connection;
-  const reply = tracking.current?.reply ?? false;
-  return {
+  const input: { -readonly [K in keyof HookInput]: HookInput[K] } = {
     hook,
-    ...(layer ? { layer } : {}),
     family: familyAt(cursor),
     place,
     snapshot,
     packet,
     meta,
-    ...(layer ? devicesAt(hook, layer) : devicesOf(path, isIncoming, isOutgoing)),
-    ...(path.physicalInput === undefined ? {} : { physicalInput: path.physicalInput }),
-    ...(path.physicalOutput === undefined ? {} : { physicalOutput: path.physicalOutput }),
     addressType: (address, device) => addressTypeOf(snapshot, place, address, device),
-    connection: {
-      original: connection?.original ?? tupleOf(packet),
-      reply,
-      ...(tracking.current ? { status: statusOf(tracking.current.connection) } : {}),
-      answer: connection?.answer ?? reversed(tupleOf(packet)),
-    },
-    ...(path.local && !isIncoming ? { socket: path.owner ?? {} } : {}),
-    ...(path.route && hook !== 'prerouting' ? { route: path.route } : {}),
-    ...(tracking.touched ? { touched: touchedAt(tracking, place) } : {}),
+    connection: connectionOf(cursor),
     masqueradeAddress: () => {
       const address = masqueradeAddress(snapshot, cursor);
       return address === 'none' ? undefined : address;
     },
-    ...(record === undefined ? {} : { record }),
   };
+  if (layer) Object.assign(input, { layer }, devicesAt(hook, layer));
+  else {
+    if (isIncoming && path.input !== undefined) input.input = path.input;
+    if (isOutgoing && path.output !== undefined) input.output = path.output;
+  }
+  if (path.physicalInput !== undefined) input.physicalInput = path.physicalInput;
+  if (path.physicalOutput !== undefined) input.physicalOutput = path.physicalOutput;
+  if (path.local && !isIncoming) input.socket = path.owner ?? {};
+  if (path.route && hook !== 'prerouting') input.route = path.route;
+  if (tracking.touched) input.touched = touchedAt(tracking, place);
+  if (record !== undefined) input.record = record;
+  return input;
+}
+
+function connectionOf({ packet, tracking: { current } }: Cursor): HookInput['connection'] {
+  if (!current) {
+    const original = tupleOf(packet);
+    return { original, reply: false, answer: reversed(original) };
+  }
+  const { connection, reply } = current;
+  return { original: connection.original, reply, status: statusOf(connection), answer: connection.answer };
 }
 
 type Devices = Pick<HookInput, 'input' | 'output'>;
-
-function devicesOf(path: Cursor['path'], isIncoming: boolean, isOutgoing: boolean): Devices {
-  return {
-    ...(isIncoming && path.input !== undefined ? { input: path.input } : {}),
-    ...(isOutgoing && path.output !== undefined ? { output: path.output } : {}),
-  };
-}
 
 /** A device's hook names that device, a bridge's the ports (nf_ingress, nf_hook_egress, br_forward.c, br_input.c). */
 function devicesAt(hook: HookName, layer: HookLayer): Devices {

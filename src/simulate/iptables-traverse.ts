@@ -1,6 +1,6 @@
 import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { Seen } from '../snapshot/snapshot.ts';
-import { isCertain, isImpossible, isPoint, mergeWays, opposite, sum } from './chances.ts';
+import { isCertain, isImpossible, isPoint, opposite } from './chances.ts';
 import type { HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import type { Backend } from './iptables.ts';
 import type { CompiledChain, CompiledRule, CompiledTable } from './iptables-compile.ts';
@@ -8,7 +8,8 @@ import type { MatchOutcome } from './iptables-match.ts';
 import { passedOverStep } from './iptables-passed-over.ts';
 import { policyStep, ruleStep, unparsedStep } from './iptables-steps.ts';
 import type { TargetEffect } from './iptables-target.ts';
-import type { Chance, Step } from './trace.ts';
+import { merged, mergeLive, NEXT, RETURN, type Way } from './iptables-way.ts';
+import type { Step } from './trace.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
 export interface TableContext {
@@ -25,25 +26,6 @@ interface KnownStep {
   readonly step: Step;
 }
 
-/** One way through the table so far. `input` carries the packet and meta as the rules have changed them. */
-interface Way {
-  readonly chance: Chance;
-  readonly fork: 'random' | 'undecided' | undefined;
-  readonly input: HookInput;
-  readonly notrack: boolean;
-  readonly steps: readonly Step[];
-  readonly end: End;
-}
-
-type End =
-  | { readonly kind: 'next' }
-  /** The chain is left: by RETURN, by its end, or by the end of a chain that it went to. */
-  | { readonly kind: 'return' }
-  | { readonly kind: 'verdict'; readonly verdict: HookVerdict }
-  | { readonly kind: 'nat'; readonly nat: NonNullable<HookOutcome['nat']> };
-
-const NEXT: End = { kind: 'next' };
-const RETURN: End = { kind: 'return' };
 const ACCEPT: HookVerdict = { kind: 'accept' };
 
 /** The kernel refuses deeper rule sets and loops (ip_tables.c, mark_source_chains). */
@@ -78,45 +60,61 @@ function policyStepOf(context: TableContext, chain: CompiledChain, input: HookIn
 
 function outcomeOf(way: Way): HookOutcome {
   const verdict = way.end.kind === 'verdict' ? way.end.verdict : ACCEPT;
-  return {
-    chance: way.chance,
-    ...(way.fork && !isCertain(way.chance) ? { fork: way.fork } : {}),
+  const { chance, fork, input, end, steps } = way;
+  const outcome: { -readonly [K in keyof HookOutcome]: HookOutcome[K] } = {
+    chance,
     verdict,
-    packet: way.input.packet,
-    meta: way.input.meta,
-    ...(way.end.kind === 'nat' ? { nat: way.end.nat } : {}),
-    ...(way.notrack ? { notrack: true } : {}),
-    ...(way.input.touched && way.input.touched.length > 0 ? { touched: way.input.touched } : {}),
-    steps: way.steps,
+    packet: input.packet,
+    meta: input.meta,
+    steps,
   };
+  if (fork && !isCertain(chance)) outcome.fork = fork;
+  if (end.kind === 'nat') outcome.nat = end.nat;
+  if (way.notrack) outcome.notrack = true;
+  if (input.touched && input.touched.length > 0) outcome.touched = input.touched;
+  return outcome;
 }
 
 /** All ways through a chain; each ends in a verdict, a translation, or `return`. */
 function walkChain(context: TableContext, chain: CompiledChain, entry: Way, depth: number): readonly Way[] {
   if (depth > DEEPEST_CALL) return [unknownEnd(entry, `chains call each other more than ${DEEPEST_CALL} deep`)];
-  let live: Way[] = [entry];
+  let live: readonly Way[] = [entry];
   const done: Way[] = [];
   // No target changes address or port before the table is left, so that the rules that can match stay the same.
   const candidates = entry.input.record === 'all' ? undefined : chain.index?.candidates(entry.input.packet);
   const count = candidates?.length ?? chain.ruleCount;
-  for (let at = 0; at < count; at++) {
+  for (let at = 0; at < count && live.length > 0; at++) {
     const rule = chain.rule(candidates === undefined ? at : candidates[at]!);
-    const next: Way[] = [];
-    for (const way of live) {
-      const match = rule.matches.evaluate(way.input);
-      if (isImpossible(match.chance)) {
-        next.push(passedOver(context, chain, rule, way));
-        continue;
-      }
-      for (const result of applyRule(context, chain, rule, match, way, depth)) {
-        (result.end.kind === 'next' ? next : done).push(result);
-      }
-    }
-    live = next.length > 1 ? mergeLive(next) : next;
-    if (live.length === 0) break;
+    live = passRule({ context, chain, rule, depth }, live, done);
   }
   for (const way of live) done.push(...leaveChain(context, chain, way));
   return merged(done, entry.chance);
+}
+
+interface AtRule {
+  readonly context: TableContext;
+  readonly chain: CompiledChain;
+  readonly rule: CompiledRule;
+  readonly depth: number;
+}
+
+/** The ways that go on behind a rule; those that it ends are put to `done`. Mostly it is one, which the rule is not about. */
+function passRule(at: AtRule, live: readonly Way[], done: Way[]): readonly Way[] {
+  let next: Way[] | undefined;
+  for (let index = 0; index < live.length; index++) {
+    const way = live[index]!;
+    const match = at.rule.matches.evaluate(way.input);
+    const isPassedOver = isImpossible(match.chance);
+    if (isPassedOver && next === undefined && way.input.record === undefined) continue;
+    next ??= live.slice(0, index);
+    if (isPassedOver) {
+      next.push(passedOver(at.context, at.chain, at.rule, way));
+      continue;
+    }
+    for (const result of applyRule(at, match, way)) (result.end.kind === 'next' ? next : done).push(result);
+  }
+  if (next === undefined) return live;
+  return next.length > 1 ? mergeLive(next) : next;
 }
 
 /** Lines of this chain that were not understood may have been rules: from here on nothing is sure. */
@@ -142,14 +140,7 @@ function unknownEnd(way: Way, because: string): Way {
 }
 
 /** What becomes of one way at a rule that may match it: the target's doing, and the way past it. */
-function applyRule(
-  context: TableContext,
-  chain: CompiledChain,
-  rule: CompiledRule,
-  match: MatchOutcome,
-  way: Way,
-  depth: number,
-): readonly Way[] {
+function applyRule({ context, chain, rule, depth }: AtRule, match: MatchOutcome, way: Way): readonly Way[] {
   const effect = rule.target(way.input);
   const undecided = effect.kind === 'unmodelled' ? [...match.undecided, rule.rule.target!.name] : match.undecided;
   const step =
@@ -249,58 +240,10 @@ function callChain(
   depth: number,
 ): readonly Way[] {
   const callee = context.table.chain(effect.name)!;
+  // kube-proxy calls some chains that are mostly empty.
+  if (callee.ruleCount === 0 && context.observed.unparsed.length === 0)
+    return [effect.goto ? { ...way, end: RETURN } : way];
   const ways = walkChain(context, callee, way, depth + 1);
   if (effect.goto) return ways;
   return ways.map((result) => (result.end.kind === 'return' ? { ...result, end: NEXT } : result));
-}
-
-/** Equal ways as one. Where no rule has changed the packet for some of them only, their ends alone tell them apart. */
-function merged(ways: readonly Way[], total: Chance): readonly Way[] {
-  const [first] = ways;
-  if (ways.length === 1 && first!.chance.min === total.min && first!.chance.max === total.max) return ways;
-  return mergeWays(ways, total, haveOnePacket(ways) ? endKey : keyOf, join);
-}
-
-function haveOnePacket(ways: readonly Way[]): boolean {
-  const first = ways[0];
-  return ways.every(
-    (way) =>
-      way.input.packet === first?.input.packet &&
-      way.input.meta === first.input.meta &&
-      way.notrack === first.notrack &&
-      way.input.touched === first.input.touched &&
-      way.input.hasTemplate === first.input.hasTemplate,
-  );
-}
-
-function keyOf(way: Way): string {
-  const { packet, meta, touched = [], hasTemplate } = way.input;
-  return `${endKey(way)} ${JSON.stringify([way.notrack, packet, meta, touched, hasTemplate === true])}`;
-}
-
-const endKeys = new WeakMap<object, string>();
-
-function endKey({ end }: Way): string {
-  const content = end.kind === 'nat' ? end.nat : end.kind === 'verdict' ? end.verdict : undefined;
-  if (content === undefined) return end.kind;
-  const key = endKeys.get(content) ?? `${end.kind} ${JSON.stringify(content)}`;
-  endKeys.set(content, key);
-  return key;
-}
-
-function join(a: Way, b: Way): Way {
-  const fork = a.fork === 'undecided' || b.fork === 'undecided' ? 'undecided' : (a.fork ?? b.fork);
-  return { ...a, ...(fork ? { fork } : {}), steps: [...new Set([...a.steps, ...b.steps])] };
-}
-
-/** Ways of different origin that stand alike before the next rule. */
-function mergeLive(ways: readonly Way[]): Way[] {
-  const key = haveOnePacket(ways) ? endKey : keyOf;
-  const groups = new Map<string, Way>();
-  for (const way of ways) {
-    const name = key(way);
-    const former = groups.get(name);
-    groups.set(name, former ? { ...join(former, way), chance: sum(former.chance, way.chance) } : way);
-  }
-  return [...groups.values()];
 }
