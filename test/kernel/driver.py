@@ -31,6 +31,7 @@ PMTUDISC_DONT, PMTUDISC_DO = 0, 2
 SO_MARK, SO_BINDTODEVICE, SO_RCVBUFFORCE = 36, 25, 33
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 SNAP = 160
+SYN_SENT = 2
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -335,7 +336,7 @@ class Driver:
                 pass
         if spec["protocol"] in ("udp", "icmp"):
             self.read_back(client, result)
-        elif not result["connected"]:
+        elif client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == SYN_SENT:
             client.close()  # before it sends its SYN again
         result["events"] = self.seen()
         return result
