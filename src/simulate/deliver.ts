@@ -2,7 +2,7 @@ import { placeKey } from '../net/place.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { release } from './conntrack.ts';
 import { type Cursor, familyAt, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
-import { icmpError, isIcmpError, tcpReset, unreachableCode } from './error-packet.ts';
+import { isIcmpError, tcpReset, unreachableCode } from './error-packet.ts';
 import { linkNamed } from './hook-input.ts';
 import { addressTypeOf } from './routes.ts';
 import { findListener, type SocketMatch, type SocketVrf } from './sockets.ts';
@@ -11,6 +11,7 @@ import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
 import { decapsulate, tunnelAt } from './tunnel.ts';
 import { formatEnd, reversed, sameTuple, tupleOf } from './tuple.ts';
+import { errorAbout } from './with-error.ts';
 
 /** The packet is for this namespace and has passed the input hook: a tunnel, the client's own socket, a listener, the kernel. */
 export function deliver(walk: Walk, arrived: Cursor): Move {
@@ -89,9 +90,14 @@ function toListener(walk: Walk, cursor: Cursor): Move {
     );
   }
   const [type, code] = unreachableCode(packet, 'port');
-  const errorPacket = icmpError(packet, type, code);
+  const errorPacket = errorAbout(cursor, type, code);
   return stop(
-    { end: 'no-listener', cursor, senderSees: `icmp ${type}/${code}`, ...(errorPacket ? { errorPacket } : {}) },
+    {
+      end: 'no-listener',
+      cursor,
+      senderSees: errorPacket ? `icmp ${type}/${code}` : 'nothing',
+      ...(errorPacket ? { errorPacket } : {}),
+    },
     [step],
   );
 }

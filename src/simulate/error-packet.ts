@@ -2,6 +2,9 @@ import { familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 
 const ICMP_ERRORS_4 = new Set([3, 4, 5, 11, 12]);
+/** NR_ICMP_TYPES: what is above is taken for an error. */
+const KNOWN_TYPES_4 = 18;
+const TOO_BIG_6 = 2;
 const HOPS = 64;
 const ECN = 3;
 
@@ -21,13 +24,31 @@ function turned(packet: Packet, l4: Packet['l4'], lengthBytes: number, tos: numb
  */
 export function icmpError(packet: Packet, type: number, code: number): Packet | undefined {
   const family = familyOf(packet.ip.source);
-  if (isIcmpError(packet) || (packet.ip.fragmentOffset ?? 0) > 0) return undefined;
+  if (isIcmpError(packet) || !mayBeTold(packet, family, type)) return undefined;
   const { macs: _macs, inner: _inner, ...about } = packet;
   const protocol = family === 4 ? 'icmp' : 'icmpv6';
   const longest = family === 4 ? 576 : 1280;
   const header = family === 4 ? 20 : 40;
   const lengthBytes = Math.min(longest, header + 8 + packet.lengthBytes);
   return turned(packet, { protocol, type, code, about }, lengthBytes, family === 4 ? errorTos(packet.ip.tos) : 0);
+}
+
+/**
+ * Nobody is told of what came from nobody or from a group, or was sent to a group (but for a size, in IPv6), and in IPv4
+ * only of a first fragment.
+ */
+function mayBeTold({ ip }: Packet, family: 4 | 6, type: number): boolean {
+  if (family === 4) {
+    const isFirst = (ip.fragmentOffset ?? 0) === 0;
+    return isFirst && ip.source !== '0.0.0.0' && !isToMany4(ip.source) && !isToMany4(ip.destination);
+  }
+  if (ip.source === '::' || ip.source.startsWith('ff')) return false;
+  return type === TOO_BIG_6 || !ip.destination.startsWith('ff');
+}
+
+function isToMany4(address: string): boolean {
+  const first = Number(address.slice(0, address.indexOf('.')));
+  return (first >= 224 && first < 240) || address === '255.255.255.255';
 }
 
 /** Internetwork control, with the TOS bits of the packet (__icmp_send in net/ipv4/icmp.c; IPTOS_RT_MASK); IPv6 sends 0. */
@@ -37,7 +58,8 @@ function errorTos(tos: number): number {
 
 export function isIcmpError({ l4 }: Packet): boolean {
   if (!('type' in l4)) return false;
-  return l4.protocol === 'icmp' ? ICMP_ERRORS_4.has(l4.type) : l4.type < 128;
+  if (l4.protocol === 'icmp') return ICMP_ERRORS_4.has(l4.type) || l4.type > KNOWN_TYPES_4;
+  return l4.type < 128;
 }
 
 /**
@@ -59,9 +81,25 @@ export function tcpReset(packet: Packet, by: 'tcp' | 'reject' = 'tcp'): Packet |
 /** What the sender is told, by the type and code of ICMP or ICMPv6 for the same thing. */
 export function unreachableCode(
   packet: Packet,
-  what: 'network' | 'host' | 'port' | 'prohibited' | 'too-big' | 'ttl',
+  what: 'network' | 'host' | 'port' | 'prohibited' | 'too-big' | 'ttl' | 'scope',
 ): readonly [type: number, code: number] {
-  const four = { network: [3, 0], host: [3, 1], port: [3, 3], prohibited: [3, 13], 'too-big': [3, 4], ttl: [11, 0] };
-  const six = { network: [1, 0], host: [1, 3], port: [1, 4], prohibited: [1, 1], 'too-big': [2, 0], ttl: [3, 0] };
+  const four = {
+    network: [3, 0],
+    host: [3, 1],
+    port: [3, 3],
+    prohibited: [3, 13],
+    'too-big': [3, 4],
+    ttl: [11, 0],
+    scope: [3, 1],
+  };
+  const six = {
+    network: [1, 0],
+    host: [1, 3],
+    port: [1, 4],
+    prohibited: [1, 1],
+    'too-big': [2, 0],
+    ttl: [3, 0],
+    scope: [1, 2],
+  };
   return (familyOf(packet.ip.source) === 4 ? four : six)[what] as unknown as readonly [number, number];
 }

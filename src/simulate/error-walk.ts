@@ -1,9 +1,13 @@
-import { familyOf } from '../net/address.ts';
+import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { CondensedTrace } from './condense.ts';
 import { closing, release, type Tracking } from './conntrack.ts';
 import type { Cursor, End, Walk } from './cursor.ts';
 import { sourceFor } from './output.ts';
+import { ipv6SourceFor } from './output-route.ts';
+import { selectIpv4Address } from './route-source.ts';
+import { addressTypeOf, lookupRoute } from './routes.ts';
+import { readSysctl, switchedOn } from './sysctl.ts';
 import type { LeafEnd, Segment, Trace } from './trace.ts';
 import { reversed, tupleOf } from './tuple.ts';
 import { type WalkStart, walkFrom } from './walk-from.ts';
@@ -17,8 +21,8 @@ export function withErrors(walk: Walk, start: WalkStart, walked: CondensedTrace)
   const segments = walked.trace.segments.map((segment, index): Segment => {
     const end = walked.ends.get(index);
     if (!end?.errorPacket || !('end' in segment.then) || end.cursor.packet.inner) return segment;
-    const errorPacket = addressed(walk, end);
-    const error = errorWalk(walk, start, end, errorPacket);
+    const { packet: errorPacket, isOpen } = addressed(walk, end);
+    const error = errorWalk(walk, start, end, errorPacket, isOpen);
     errors.set(index, error);
     // biome-ignore lint/suspicious/noThenProperty: a segment is never awaited; the trace's contract names it so.
     return { ...segment, then: leafWithError(segment.then, errorPacket, error.trace) };
@@ -30,27 +34,77 @@ function leafWithError(leaf: LeafEnd, errorPacket: Packet, errorTrace: Trace): L
   return { ...leaf, errorPacket, errorTrace, ...(neverArrives(errorTrace) ? { senderSees: 'nothing' } : {}) };
 }
 
-/** A host answers from the address that was asked if it is its own; a router from the one that its route gives. */
-function addressed(walk: Walk, { cursor, errorPacket }: End): Packet {
-  const packet = errorPacket!;
-  const isHere = cursor.stage.name === 'deliver' || (cursor.stage.name === 'hook' && cursor.stage.hook === 'input');
-  if (isHere || packet.l4.protocol === 'tcp') return packet;
-  const unspecified = familyOf(packet.ip.source) === 4 ? '0.0.0.0' : '::';
-  const open = { ...packet, ip: { ...packet.ip, source: unspecified } };
-  const source = sourceFor(walk, cursor.place, open);
-  return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
+interface Addressed {
+  readonly packet: Packet;
+  /** The route is looked up without the source, which it gives. */
+  readonly isOpen: boolean;
 }
 
-function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet): CondensedTrace {
+/**
+ * A host answers from the address that was asked if it is its own. A router answers from the one that its route gives
+ * (__icmp_send), by icmp_errors_use_inbound_ifaddr from one of the device where the packet came in; over IPv6 from such a
+ * one always, unless the route says otherwise (icmp6_send).
+ */
+function addressed(walk: Walk, { cursor, errorPacket }: End): Addressed {
+  const packet = errorPacket!;
+  if (packet.l4.protocol === 'tcp' || isForThisHost(walk, cursor)) return { packet, isOpen: false };
+  const inbound = inboundSource(walk, cursor, packet);
+  if (inbound !== undefined) return { packet: from(packet, inbound), isOpen: false };
+  const unspecified = familyOf(packet.ip.source) === 4 ? '0.0.0.0' : '::';
+  const source = sourceFor(walk, cursor.place, from(packet, unspecified), 0);
+  return source === undefined ? { packet, isOpen: false } : { packet: from(packet, source), isOpen: true };
+}
+
+function from(packet: Packet, source: Address): Packet {
+  return { ...packet, ip: { ...packet.ip, source } };
+}
+
+function isForThisHost({ world }: Walk, { stage, place, packet, path }: Cursor): boolean {
+  if (stage.name === 'deliver' || (stage.name === 'hook' && stage.hook === 'input')) return true;
+  const { destination } = packet.ip;
+  if (familyOf(destination) === 4) return path.route?.type === 'local';
+  return addressTypeOf(world.snapshot, place, destination) === 'local';
+}
+
+/** The address by which the device where the packet came in would answer its sender, where that is how it is chosen. */
+function inboundSource({ world }: Walk, { place, path }: Cursor, { ip }: Packet): Address | undefined {
+  const { snapshot } = world;
+  const { input, local } = path;
+  if (local || input === undefined) return undefined;
+  if (familyOf(ip.destination) === 4) {
+    const isWanted = readSysctl(snapshot, place, 'net.ipv4.icmp_errors_use_inbound_ifaddr');
+    return switchedOn(isWanted) === 'yes' ? selectIpv4Address(snapshot, place, input, ip.destination, 253) : undefined;
+  }
+  const key = { destination: ip.destination, tos: 0, mark: 0, user: 0 };
+  const lookup = lookupRoute(snapshot, place, key);
+  const found = lookup.state === 'found' ? lookup.ways[0]?.found : undefined;
+  if (found?.route?.preferredSource !== undefined) return undefined;
+  return ipv6SourceFor(snapshot, place, ip.destination, { type: 'none', hop: { device: input, weight: 1, flags: [] } });
+}
+
+function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet, isOpen: boolean): CondensedTrace {
   const expect = {
     tuple: reversed(tupleOf(start.packet)),
     ...(start.arrivesBy === undefined ? { place: start.from } : {}),
   };
   const bridged = bridgedReset(cursor, packet);
-  const sender: WalkStart = bridged ?? { from: cursor.place, packet };
+  const sender: WalkStart = bridged ?? {
+    from: cursor.place,
+    packet,
+    byKernel: true,
+    ...(isOpen ? { unbound: true } : {}),
+    ...markOf(walk, cursor),
+  };
   const reset = packet.l4.protocol === 'tcp' ? closing(cursor.tracking) : cursor.tracking;
   const tracking = bridged ? release(reset) : attached(reset);
   return walkFrom({ world: walk.world, expect }, sender, tracking);
+}
+
+/** fwmark_reflect: the answer bears the mark of what it is about (IP4_REPLY_MARK). */
+function markOf({ world }: Walk, { place, meta, packet }: Cursor): Pick<WalkStart, 'mark'> {
+  const key = `net.ipv${familyOf(packet.ip.destination)}.fwmark_reflect`;
+  if (meta.mark === 0 || switchedOn(readSysctl(world.snapshot, place, key)) !== 'yes') return {};
+  return { mark: meta.mark };
 }
 
 /** An error belongs to the connection of the packet that it is about, even an unconfirmed one (nf_ct_attach). */

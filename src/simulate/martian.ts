@@ -43,6 +43,11 @@ export function ipv6HeaderCheck(walk: Walk, cursor: Cursor, input: string): Chec
   return destination === '::1' ? martian(walk, cursor, input, destination, 'destination') : undefined;
 }
 
+/** A source that may not leave its link. */
+export function martianSource(walk: Walk, cursor: Cursor, input: string): Check {
+  return martian(walk, cursor, input, cursor.packet.ip.source, 'source');
+}
+
 /** A destination whose route is of a type that nothing from a wire is sent to. */
 export function martianDestination(walk: Walk, cursor: Cursor, input: string): Check {
   return martian(walk, cursor, input, cursor.packet.ip.destination, 'destination');

@@ -56,6 +56,14 @@ export function fitOutput(walk: Walk, cursor: Cursor, onward: (cursor: Cursor) =
   return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cut));
 }
 
+/** A datagram that may not be fragmented and is too long for its route: the socket refuses it at once (ip_append_data). */
+export function refusedBySocket(walk: Walk, cursor: Cursor): Step | undefined {
+  const { packet } = cursor;
+  if (!packet.ip.df || packet.l4.protocol === 'tcp') return undefined;
+  const limit = mtuOf(walk, cursor, false);
+  return limit && packet.lengthBytes > limit.mtu ? mtuStep(walk, cursor, limit, 'too-big') : undefined;
+}
+
 /** The longest piece that it travels in. */
 export function largestBytes(packet: Packet): number {
   return packet.fragmentBytes ?? packet.lengthBytes;

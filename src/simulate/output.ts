@@ -15,6 +15,7 @@ import {
 import { refusedEntry } from './enter-namespace.ts';
 import { unreachableCode } from './error-packet.ts';
 import { linkNamed } from './hook-input.ts';
+import { refusedBySocket } from './mtu.ts';
 import { type OutputKey, type OutputLookup, type OutputWay, routeOutput } from './output-route.ts';
 import { routeStep } from './route-step.ts';
 import { keyOfPacket, type RouteFound } from './routes.ts';
@@ -41,7 +42,8 @@ function outputKey({ packet, meta, path, stage }: Cursor): OutputKey {
     ...(isOpen(packet, stage.open) ? {} : { source: source! }),
     ...(device === undefined ? {} : { output: device }),
     ...(routeMark === undefined ? {} : { mark: routeMark }),
-    user: kernel ? 0 : (path.owner?.uid ?? 'unknown'),
+    // A reset that REJECT sends for somebody else has a foreign source (FLOWI_FLAG_ANYSRC of ip_route_me_harder).
+    ...(kernel ? { user: 0, anySource: true } : { user: path.owner?.uid ?? 'unknown' }),
   };
 }
 
@@ -128,10 +130,22 @@ function routed(
   if (lookup.state === 'unseen') return stop(unseenEnd(cursor, lookup.unseen));
   const ways = lookup.ways.map((way): Way => {
     const step = routeStep(walk.world.snapshot, cursor.place, key, way.found, 'output', way.doubt);
-    return { chance: way.chance, steps: [step], to: refusedRoute(cursor, way) ?? onward(way) };
+    const end = refusedRoute(cursor, way);
+    if (end) return { chance: way.chance, steps: [step], to: end };
+    const to = onward(way);
+    const tooBig = isSocket(cursor) ? refusedBySocket(walk, to) : undefined;
+    if (!tooBig) return { chance: way.chance, steps: [step], to };
+    const [type, code] = unreachableCode(to.packet, 'too-big');
+    const refused = { end: 'packet-too-big', cursor: to, senderSees: `icmp ${type}/${code}` } as const;
+    return { chance: way.chance, steps: [step, tooBig], to: refused };
   });
   const fork = lookup.ways.some((way) => way.fork === 'undecided') ? 'undecided' : 'multipath';
   return perhapsOtherwise(ways.length > 1 ? { fork, ways } : { ways }, cursor, lookup.cut);
+}
+
+/** A process sends it, and no tunnel or other part of the kernel. */
+function isSocket({ stage, packet }: Cursor): boolean {
+  return stage.name === 'output' && !stage.kernel && stage.device === undefined && packet.inner === undefined;
 }
 
 /** What a socket's owner is told by connect(2) or send(2) stands here as the ICMP error of the same errno. */

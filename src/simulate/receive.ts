@@ -10,6 +10,7 @@ import { linkNamed } from './hook-input.ts';
 import { ipvlanReceiver } from './ipvlan.ts';
 import { linkStep } from './link-state.ts';
 import { macvlanReceivers } from './macvlan.ts';
+import { ipv6HeaderCheck } from './martian.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { topologyOf } from './topology.ts';
 
@@ -117,6 +118,8 @@ function receiveOn(walk: Walk, cursor: Arriving, link: Link): Move {
   const after: Stage =
     master?.kind === 'vrf' ? { name: 'arrive', device: master.name, within: true, mine: true } : route;
   if (cursor.stage.sabotaged) return go({ ...cursor, path, stage: after });
+  const martian = ipv6HeaderCheck(walk, cursor, link.name);
+  if (martian) return stop(martian.end!, martian.steps);
   return go({ ...cursor, path, stage: { name: 'hook', hook: 'prerouting', next: 0, after } });
 }
 

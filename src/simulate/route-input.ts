@@ -67,7 +67,8 @@ function toInput(cursor: Cursor): Cursor {
 }
 
 /** To all on this wire: taken by this host if the source may come from there. */
-function toBroadcast(walk: Walk, cursor: Cursor, input: string): Move {
+function toBroadcast(walk: Walk, arrived: Cursor, input: string): Move {
+  const cursor: Cursor = { ...arrived, path: { ...arrived.path, route: { type: 'broadcast' } } };
   if (cursor.packet.ip.source === '0.0.0.0') return go(toInput(cursor));
   const check = reversePathCheck(walk, cursor, input, { broadcast: true });
   return check.end ? stop(check.end, check.steps) : go(toInput(cursor), check.steps);

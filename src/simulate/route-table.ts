@@ -1,4 +1,4 @@
-import { type Address, addressToBits, type Family, familyOf } from '../net/address.ts';
+import { type Address, addressToBits, familyOf, parseIpv4 } from '../net/address.ts';
 import type { Route } from '../parse/ip-route.ts';
 
 /** A routing table by prefix, so that a look-up costs as many steps as there are lengths, and not routes. */
@@ -47,30 +47,41 @@ function tableOf(routes: readonly Route[]): RouteTable {
   const family = familyOf(routes[0]?.destination.address ?? '0.0.0.0');
   const byLength = Map.groupBy(routes, (route) => route.destination.length);
   const lengths = [...byLength.keys()].toSorted((a, b) => b - a);
-  const networks = lengths.map((length) => ({ length, byKey: byKeyOf(byLength.get(length)!, length, family) }));
+  const networks = lengths.map((length) => ({ length, byKey: byKeyOf(byLength.get(length)!, length) }));
   return {
     routes: routes.length,
-    matching: (address) => {
-      if (familyOf(address) !== family) return [];
-      const bits = addressToBits(address);
-      return networks.flatMap(({ length, byKey }) => {
-        const found = byKey.get(networkKey(bits, length, family));
-        return found ? [{ length, routes: found }] : [];
-      });
-    },
+    matching: (address) => (familyOf(address) === family ? matchingOf(networks, address) : []),
   };
 }
 
-function byKeyOf(routes: readonly Route[], length: number, family: Family): Map<bigint | number, readonly Route[]> {
-  const groups = Map.groupBy(routes, ({ destination }) => {
-    return networkKey(addressToBits(destination.address), length, family);
-  });
+interface Networks {
+  readonly length: number;
+  readonly byKey: ReadonlyMap<bigint | number, readonly Route[]>;
+}
+
+function matchingOf(networks: readonly Networks[], address: Address): readonly PrefixRoutes[] {
+  const matching: PrefixRoutes[] = [];
+  const value = bitsOf(address);
+  for (const { length, byKey } of networks) {
+    const routes = byKey.get(networkKey(value, length));
+    if (routes) matching.push({ length, routes });
+  }
+  return matching;
+}
+
+function byKeyOf(routes: readonly Route[], length: number): Map<bigint | number, readonly Route[]> {
+  const groups = Map.groupBy(routes, ({ destination }) => networkKey(bitsOf(destination.address), length));
   for (const [key, list] of groups) if (list.length > 1) groups.set(key, list.toSorted(inKernelOrder));
   return groups;
 }
 
-function networkKey(bits: bigint, length: number, family: Family): bigint | number {
-  return family === 4 ? Number(bits >> BigInt(32 - length)) : bits >> BigInt(128 - length);
+/** A number for IPv4, which is looked up most and for which bigint is slow. */
+function bitsOf(address: Address): bigint | number {
+  return parseIpv4(address) ?? addressToBits(address);
+}
+
+function networkKey(value: bigint | number, length: number): bigint | number {
+  return typeof value === 'number' ? Math.floor(value / 2 ** (32 - length)) : value >> BigInt(128 - length);
 }
 
 /** TOS before none, then the lowest metric (fib_find_alias); IPv6 routes have no TOS. Equal ones stay as they were added. */

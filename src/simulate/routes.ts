@@ -4,6 +4,7 @@ import type { Place } from '../net/place.ts';
 import type { RoutingRule } from '../parse/ip-rule.ts';
 import { isComplete, type Observed, type Snapshot, type Unseen } from '../snapshot/snapshot.ts';
 import { mergeWays } from './chances.ts';
+import { perPlace } from './per-place.ts';
 import type { LookupContext, RouteFound, RouteWay, TableHit } from './route-lookup.ts';
 import { type RouteKey, ruleMatches, vrfOf } from './route-rule.ts';
 import { LOCAL_AND_MAIN } from './route-table.ts';
@@ -32,7 +33,32 @@ const LOCAL_TABLE = 255;
  * The kernel's lookup (fib_lookup, fib_rules_lookup, fib6_rule_lookup): rules by priority; in a table the narrowest prefix,
  * then the lowest metric; `throw`, no match and a suppressed match go on with the next rule; several next hops are a choice.
  */
-export function lookupRoute(snapshot: Snapshot, place: Place, asked: RouteKey): Lookup {
+export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lookup {
+  const known = lookups(snapshot, place);
+  const name = nameOf(key);
+  const former = known.get(name);
+  if (former) return former;
+  const found = freshLookup(snapshot, place, key);
+  if (known.size >= LOOKUPS_MAX) known.clear();
+  known.set(name, found);
+  return found;
+}
+
+/** The same packet is looked up at several stages, and so is each of a Service's backends. */
+const LOOKUPS_MAX = 4096;
+const lookups = perPlace(() => new Map<string, Lookup>());
+
+/** Everything of a key that a rule or a table looks at. */
+function nameOf(key: RouteKey): string {
+  const { l4 } = key;
+  const ports = l4 && 'sourcePort' in l4 ? `${l4.sourcePort},${l4.destinationPort}` : '';
+  const chosen = l4 && 'chosenFrom' in l4 && l4.chosenFrom ? `${l4.chosenFrom.from}-${l4.chosenFrom.to}` : '';
+  const devices = `${key.input ?? ''} ${key.output ?? ''} ${key.vrf ?? ''} ${key.isBound ?? ''}`;
+  const rest = `${key.tos} ${key.mark} ${key.user ?? ''} ${key.tunnelId ?? ''}`;
+  return `${key.source ?? ''} ${key.destination} ${devices} ${rest} ${l4?.protocol ?? ''} ${ports} ${chosen}`;
+}
+
+function freshLookup(snapshot: Snapshot, place: Place, asked: RouteKey): Lookup {
   const key = asked.output === undefined ? asked : withinVrf(snapshot, place, asked);
   const family = familyOf(key.destination);
   const routes = snapshot.fact('routes', place, { family });
@@ -91,7 +117,7 @@ function waysOf(context: LookupContext): RouteWay[] {
   const byRules = tryRules(context, 0, CERTAIN);
   if (context.family === 6 || !areOfTheStart(context.rules)) return byRules;
   const untouched = withoutRules(context);
-  if (resultKey(untouched) === resultKey(byRules)) return byRules;
+  if (areSame(untouched, byRules)) return byRules;
   const doubt = 'a rule may have been added and removed before, which keeps the tables local and main apart';
   return [...untouched, ...byRules].map((way) => ({ ...way, chance: UNDECIDED, fork: 'undecided', doubt }));
 }
@@ -114,8 +140,12 @@ function withoutRules(context: LookupContext): readonly RouteWay[] {
   return hit?.ways ?? [{ chance: CERTAIN, found: NOTHING }];
 }
 
-function resultKey(ways: readonly RouteWay[]): string {
-  return ways.map(keyOf).toSorted().join('\n');
+function areSame(a: readonly RouteWay[], b: readonly RouteWay[]): boolean {
+  if (a.length !== b.length) return false;
+  return a.every(({ found: { type, route, hop } }, index) => {
+    const other = b[index]!.found;
+    return type === other.type && route === other.route && hop === other.hop;
+  });
 }
 
 function tryRules(context: LookupContext, from: number, chance: Chance): RouteWay[] {

@@ -1,7 +1,8 @@
 import type { Cursor, End } from './cursor.ts';
 import { unknownEnd } from './cursor.ts';
-import { icmpError, tcpReset } from './error-packet.ts';
+import { tcpReset } from './error-packet.ts';
 import type { HookVerdict } from './hook.ts';
+import { errorAbout } from './with-error.ts';
 
 /** Echo and timestamp replies of the kernel's. */
 const ICMP_ANSWERS = new Set([0, 14, 129]);
@@ -33,8 +34,7 @@ export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefine
 function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; readonly code: number }): End {
   const base = { end: 'rejected-by-rule', cursor } as const;
   if (how !== 'tcp-reset' && isIcmpBeingSent(cursor)) return { ...base, senderSees: 'nothing' };
-  const errorPacket =
-    how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : icmpError(cursor.packet, how.type, how.code);
+  const errorPacket = how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : errorAbout(cursor, how.type, how.code);
   if (!errorPacket) return { ...base, senderSees: 'nothing' };
   // Outside of IP the answer is not routed: it goes back by the port or the device (nft_reject_bridge.c, nft_reject_netdev.c).
   const isFrame = cursor.stage.name === 'hook' && cursor.stage.layer !== undefined;
