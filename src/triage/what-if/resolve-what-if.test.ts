@@ -88,6 +88,11 @@ const SNAPSHOT = snapshotOfTexts([
   ['sockets', SERVER_PLACE, {}, 'tcp LISTEN 0 4096 127.0.0.1:8080 0.0.0.0:*\n'],
 ]);
 
+const SIX = snapshotOfTexts([
+  ['links', W1, {}, JSON.stringify([link(2, 'eth0', '10.78.0.11')])],
+  ['routes', W1, { family: 6 }, 'fd00::/64 dev eth0 proto kernel metric 256\n'],
+]);
+
 /** Through w1 and w2 to the server; with what was met at w2. */
 function resolve(sign: WhatIfSign, text: string, met: readonly Step[] = []): SnapshotChange | TargetProblem {
   const before = [hop(CLIENT_PLACE), hop(W1, [], { input: 'cni1' }), hop(W2, met, { input: 'eth0' })];
@@ -282,6 +287,13 @@ describe('a route', () => {
     });
     expect(change('with', 'route add 10.9.0.0/16 via 192.0.2.1 dev eth0 onlink @w1')).toMatchObject({ act: 'add' });
     expect(change('with', 'route blackhole 10.9.0.0/16 @w1')).toMatchObject({ line: 'blackhole 10.9.0.0/16' });
+  });
+
+  test('of IPv6, where the packet is of it', () => {
+    const { trip } = flow({ forward: leafTrace('no-route', { before: [], place: W1 }) });
+    const asked = parseWhatIf('with', 'route add default dev eth0');
+    const meant = isTargetProblem(asked) ? asked : resolveWhatIf(asked, { snapshot: SIX, family: 6, trip });
+    expect(meant).toMatchObject({ op: 'route', line: '::/0 dev eth0', place: W1 });
   });
 
   test('that is there can be taken away', () => {

@@ -53,8 +53,10 @@ export function sysctlChange({ words }: WhatIf, place: Place, { snapshot, trip }
 
 /** A line of `ip route`. The kernel refuses a gateway that is on no network of the place, and so does this. */
 export function routeChange(whatIf: WhatIf, place: Place, { snapshot, family }: WhatIfContext): Meant {
-  const { act, line } = actOf(whatIf);
-  const kind = /^(default|blackhole|unreachable|prohibit)/.test(line) && !/\d/.test(line) ? family : familyOfLine(line);
+  const { act, line: asked } = actOf(whatIf);
+  // A default route without an address is of the packet's own family; it is written so that this shows.
+  const line = family === 6 && !/\d\.\d|:/.test(asked) ? asked.replace(/\bdefault\b/, '::/0') : asked;
+  const kind = familyOfLine(line);
   const route = parseIpRouteLine(line, kind);
   if (!route) return nothing(`'${line}' is no route in the words of ip route`);
   if (act === 'remove') return lineChange('route', act, line, place, 0);
