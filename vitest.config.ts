@@ -6,7 +6,13 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/foreign/**/*.test.ts', 'test/tidy/**/*.test.ts', 'lab/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'test/foreign/**/*.test.ts',
+            'test/kernel/*.test.ts',
+            'test/tidy/**/*.test.ts',
+            'lab/**/*.test.ts',
+          ],
         },
       },
       { test: { name: 'namespace', include: ['test/namespace/**/*.test.ts'], testTimeout: 60_000 } },
