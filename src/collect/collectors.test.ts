@@ -10,6 +10,7 @@ const ARGS: Readonly<Record<string, Readonly<Record<string, Scalar>>>> = {
   'iptables.legacy': { family: 6 },
   'iptables.nft': { family: 4, table: 'nat' },
   'nft.table': { family: 'inet', name: 'kube-proxy' },
+  'nft.outline': { family: 'netdev', name: 'filter' },
   conntrack: { family: 4, protocol: 'udp', source: '10.244.0.5', destination: '10.96.0.10' },
   'api.workloads': { kind: 'statefulsets', namespace: 'shop' },
   'api.configmaps': { namespace: 'kube-system' },
@@ -89,6 +90,7 @@ describe('commands', () => {
     expect(() => howOf('nft.table', { family: 'ip', name: 'x; flush ruleset' })).toThrow(RangeError);
     expect(() => howOf('nft.table', { family: '-f', name: 'x' })).toThrow(RangeError);
     expect(() => howOf('nft.table', { family: 'ip', name: '--file' })).toThrow(RangeError);
+    expect(() => howOf('nft.outline', { family: 'ip', name: '-a' })).toThrow(RangeError);
     expect(() => howOf('iptables.nft', { family: 4, table: '-h' })).toThrow(RangeError);
   });
 });

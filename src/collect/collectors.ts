@@ -37,6 +37,7 @@ import {
   iptablesLegacy,
   iptablesNft,
   ipvs,
+  nftOutline,
   nftTable,
   nftTables,
 } from './netfilter.ts';
@@ -79,6 +80,7 @@ const COLLECTOR_OF = {
   'iptables.legacy': iptablesLegacy,
   'iptables.nft': iptablesNft,
   'nft.tables': nftTables,
+  'nft.outline': nftOutline,
   'nft.table': nftTable,
   ipsets,
   sockets,

@@ -61,6 +61,18 @@ export const nftTable: Collector = {
   limits: LIMITS.ruleset,
 };
 
+/** What the JSON of some versions leaves out; asked for a table that has such. */
+export const nftOutline: Collector = {
+  fact: 'nft.outline',
+  scope: 'namespace',
+  how: ({ family, name }) => ({
+    via: 'command',
+    argv: ['nft', '-t', 'list', 'table', nftFamily(String(family)), nftName(String(name))],
+    modules: { names: ['nf_tables'], without: { text: '' } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
 export const ipsets: Collector = {
   fact: 'ipsets',
   scope: 'namespace',

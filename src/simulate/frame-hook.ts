@@ -61,9 +61,15 @@ function makeList({ entries, incomplete }: NftHookEntries, hook: HookName, layer
 
 function isAt(entry: NftHookEntry, layer: HookLayer): boolean {
   if (layer.kind === 'device') {
-    return (entry.family === 'netdev' || entry.family === 'inet') && (entry.devices?.includes(layer.device) ?? false);
+    if (entry.family !== 'netdev' && entry.family !== 'inet') return false;
+    return entry.devices?.some((name) => isNamed(layer.device, name)) ?? false;
   }
   return entry.family === 'bridge' && isWithin(entry.priority, layer);
+}
+
+/** A name may end in a wildcard (Linux 6.16). */
+function isNamed(device: string, name: string): boolean {
+  return name.endsWith('*') ? device.startsWith(name.slice(0, -1)) : device === name;
 }
 
 function isWithin(priority: number, { from, below }: { from?: number; below?: number }): boolean {

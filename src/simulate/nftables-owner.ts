@@ -76,5 +76,8 @@ export function iptablesDormancy(snapshot: Snapshot, place: Place, family: Famil
   const listed = snapshot.fact('nft.tables', place);
   if (listed.state === 'unseen') return 'no';
   const found = listed.value.find((one) => one.family === (family === 4 ? 'ip' : 'ip6') && one.name === table);
-  return found ? dormancyOf(found) : 'no';
+  const dormant = found ? dormancyOf(found) : 'no';
+  if (dormant !== 'unknown' || !found) return dormant;
+  const outline = snapshot.fact('nft.outline', place, { family: found.family, name: table });
+  return outline.state === 'seen' && outline.unparsed.length === 0 ? dormancyOf(outline.value) : dormant;
 }

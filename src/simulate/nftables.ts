@@ -7,6 +7,7 @@ import { isComplete, type Seen, type Snapshot, type Source } from '../snapshot/s
 import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { walkBaseChain } from './nftables-chain.ts';
 import { dormancyOf, iptablesOwner, isIptablesChain } from './nftables-owner.ts';
+import type { Truth } from './trace.ts';
 import { CERTAIN } from './truth.ts';
 
 export type NftEntryFamily = 4 | 6 | 'inet' | 'bridge' | 'netdev' | 'arp';
@@ -56,7 +57,7 @@ export function nftHookEntries(snapshot: Snapshot, place: Place, asker?: NftAske
   if (!isComplete(listed)) all.incomplete.push(`the list of nftables tables of ${formatPlace(place)} is not complete`);
   for (const table of listed.value) {
     if (asker !== undefined && !ASKED[asker].has(table.family)) continue;
-    const found = entriesOfTable(table, snapshot, place);
+    const found = entriesOfTable(table, snapshot, place, asker);
     all.entries.push(...found.entries);
     all.wants.push(...found.wants);
     all.incomplete.push(...found.incomplete);
@@ -66,7 +67,12 @@ export function nftHookEntries(snapshot: Snapshot, place: Place, asker?: NftAske
 
 const NOTHING: NftHookEntries = { entries: [], wants: [], incomplete: [] };
 
-function entriesOfTable(name: NftTableName, snapshot: Snapshot, place: Place): NftHookEntries {
+function entriesOfTable(
+  name: NftTableName,
+  snapshot: Snapshot,
+  place: Place,
+  asker: NftAsker | undefined,
+): NftHookEntries {
   const owner = iptablesOwner(name, snapshot, place);
   if (owner.listed === 'whole') return NOTHING;
   const title = `table ${name.family} ${name.name} of ${formatPlace(place)}`;
@@ -75,7 +81,7 @@ function entriesOfTable(name: NftTableName, snapshot: Snapshot, place: Place): N
     const wants = owner.want ? [observed.want, owner.want] : [observed.want];
     return { entries: [], wants, incomplete: [`${title}: ${observed.detail}`] };
   }
-  const incomplete = isComplete(observed) ? [] : [`${title} was not read whole`];
+  const incomplete: string[] = isComplete(observed) ? [] : [`${title} was not read whole`];
   const table = observed.value.tables.find((known) => known.family === name.family && known.name === name.name);
   if (!table) return { entries: [], wants: [], incomplete: [...incomplete, `${title} is gone or was not read`] };
   if (owner.want && (table.hasXt || hasRules(table))) {
@@ -85,30 +91,70 @@ function entriesOfTable(name: NftTableName, snapshot: Snapshot, place: Place): N
       incomplete: [`${title} may be iptables-nft's, whose rules were not read`],
     };
   }
-  return read(table, observed, title, incomplete, owner.listed === 'partly');
+  const outline = outlineOf(table, snapshot, place, asker);
+  if (outline.missing) incomplete.push(`${title}: ${outline.missing}`);
+  const found = read(table, observed, title, { ...outline, partly: owner.listed === 'partly', asker });
+  return { ...found, wants: outline.wants, incomplete: [...incomplete, ...found.incomplete] };
 }
 
 function hasRules(table: NftTable): boolean {
   return table.chains.some((chain) => chain.base?.policy === 'drop' || chain.rules.length > 0);
 }
 
-/** `partly`: iptables-nft-save shows the chains that are its own. */
+interface Outline {
+  /** Whether the table is dormant. */
+  readonly dormant: Truth;
+  /** Devices of ingress and egress chains that the JSON leaves out. */
+  readonly devices: ReadonlyMap<string, readonly string[]>;
+  readonly wants: readonly Request[];
+  /** Why devices are not known. */
+  readonly missing?: string;
+}
+
+const WITHOUT_DEVICES: Outline['devices'] = new Map();
+
+/** What is asked for besides where nft's JSON does not tell it. */
+function outlineOf(table: NftTable, snapshot: Snapshot, place: Place, asker: NftAsker | undefined): Outline {
+  const dormant = dormancyOf(table);
+  const lacksDevices =
+    isAtDevices(asker) && partsOf(table).bases.some(({ base }) => DEVICE_HOOKS.has(base.hook) && !base.device);
+  if (dormant !== 'unknown' && !lacksDevices) return { dormant, devices: WITHOUT_DEVICES, wants: [] };
+  const outline = snapshot.fact('nft.outline', place, { family: table.family, name: table.name });
+  if (!isComplete(outline)) {
+    const wants = outline.state === 'unseen' && outline.gap === 'not-asked' ? [outline.want] : [];
+    const missing = lacksDevices ? { missing: 'the devices of its chains were not read' } : {};
+    return { dormant, devices: WITHOUT_DEVICES, wants, ...missing };
+  }
+  const devices = new Map(outline.value.chains.map((chain) => [chain.name, chain.devices]));
+  return { dormant: dormant === 'unknown' ? dormancyOf(outline.value) : dormant, devices, wants: [] };
+}
+
+const DEVICE_HOOKS: ReadonlySet<HookName> = new Set(['ingress', 'egress']);
+
+function isAtDevices(asker: NftAsker | undefined): boolean {
+  return asker === undefined || asker === 'frames';
+}
+
+interface Reading extends Outline {
+  /** iptables-nft-save shows those of its chains that are its own. */
+  readonly partly: boolean;
+  readonly asker: NftAsker | undefined;
+}
+
 function read(
   table: NftTable,
   observed: Seen<unknown>,
   title: string,
-  incomplete: readonly string[],
-  partly: boolean,
-): NftHookEntries {
-  if (dormancyOf(table) === 'yes') return { entries: [], wants: [], incomplete };
+  reading: Reading,
+): Pick<NftHookEntries, 'entries' | 'incomplete'> {
+  if (reading.dormant === 'yes') return { entries: [], incomplete: [] };
   const { bases, terse } = partsOf(table);
-  const own = partly ? bases.filter((chain) => !isIptablesChain(table, chain)) : bases;
+  const own = bases.filter((chain) => {
+    if (reading.partly && isIptablesChain(table, chain)) return false;
+    return isAtDevices(reading.asker) || !DEVICE_HOOKS.has(chain.base.hook);
+  });
   const missing = terse.length === 0 ? [] : [`${title}: elements not listed of ${terse.join(', ')}`];
-  return {
-    entries: own.map((chain) => entryOf(table, chain, observed.source)),
-    wants: [],
-    incomplete: [...incomplete, ...missing],
-  };
+  return { entries: own.map((chain) => entryOf(table, chain, observed.source, reading)), incomplete: missing };
 }
 
 interface TableParts {
@@ -132,22 +178,26 @@ function partsOf(table: NftTable): TableParts {
 
 const FAMILIES = { ip: 4, ip6: 6, inet: 'inet', bridge: 'bridge', netdev: 'netdev', arp: 'arp' } as const;
 
-function entryOf(table: NftTable, chain: TableParts['bases'][number], source: Source): NftHookEntry {
+function entryOf(table: NftTable, chain: TableParts['bases'][number], source: Source, reading: Reading): NftHookEntry {
   const { base } = chain;
   const family = FAMILIES[table.family];
+  const devices = base.device ?? reading.devices.get(chain.name);
   return {
     name: `nft ${table.family} ${table.name} ${chain.name}`,
     priority: base.priority,
     nat: base.type === 'nat',
     hook: base.hook,
     family,
-    ...(base.device ? { devices: base.device } : {}),
+    ...(devices ? { devices } : {}),
     ...(family === 'bridge' ? { tracks: () => tracksConnections(table) } : {}),
     ...(base.type === 'route' ? { reroutes: true } : {}),
     ...(chain.handle === undefined
       ? {}
       : { registered: { group: `${table.family} ${table.name}`, order: chain.handle } }),
-    evaluate: (input) => evaluate(table, chain, source, family, input),
+    evaluate: (input) => {
+      const ends = evaluate(table, chain, source, family, input);
+      return reading.dormant === 'unknown' ? perhapsDormant(input, ends) : ends;
+    },
   };
 }
 
@@ -165,8 +215,7 @@ function evaluate(
   const { packet, meta } = input;
   if ((family === 4 || family === 6) && family !== input.family) return [passedBy(input)];
   const place = { scope: { input, table }, base, source };
-  const ends = walkBaseChain(place, { packet, meta, doubtfulMarks: [], touched: [] });
-  return dormancyOf(table) === 'no' ? ends : perhapsDormant(input, ends);
+  return walkBaseChain(place, { packet, meta, doubtfulMarks: [], touched: [] });
 }
 
 function passedBy({ packet, meta }: HookInput): HookOutcome {

@@ -17,6 +17,7 @@ import { parseIptablesSave, parseIptablesSaveBytes } from '../parse/iptables-sav
 import { parseIpvsadm } from '../parse/ipvsadm.ts';
 import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
 import { parseNftJson, parseNftTables } from '../parse/nft-json.ts';
+import { parseNftOutline } from '../parse/nft-outline.ts';
 import type { Parsed } from '../parse/parsed.ts';
 import { parseQdisc } from '../parse/qdisc.ts';
 import { parseResolvConf } from '../parse/resolv-conf.ts';
@@ -73,6 +74,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'iptables.legacy': parseIptablesSave,
   'iptables.nft': parseIptablesSave,
   'nft.tables': parseNftTables,
+  'nft.outline': parseNftOutline,
   'nft.table': (text, args) => parseNftJson(text, { terse: args.terse === true }),
   ipsets: parseIpset,
   sockets: parseSs,

@@ -16,6 +16,7 @@ import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { IpvsService } from '../parse/ipvsadm.ts';
 import type { KernelInfo, KernelLogLine } from '../parse/kernel.ts';
 import type { NftRuleset, NftTableName } from '../parse/nft-json.ts';
+import type { NftOutline } from '../parse/nft-outline.ts';
 import type { Qdisc } from '../parse/qdisc.ts';
 import type { ResolvConf } from '../parse/resolv-conf.ts';
 import type { Sandboxes } from '../parse/sandboxes.ts';
@@ -81,6 +82,7 @@ export interface Facts extends ProbeFacts {
   'iptables.legacy': IptablesRuleset; // args family; only the tables whose modules are there
   'iptables.nft': IptablesRuleset; // args family, table ('' = all); tables that iptables-nft keeps
   'nft.tables': readonly NftTableName[]; // names and flags only, cheap
+  'nft.outline': NftOutline; // args family, name; wanted where the JSON lacks a chain's devices or a table's flags
   'nft.table': NftRuleset; // args family, name: one table with its sets and rules
   ipsets: readonly Ipset[];
   sockets: readonly Socket[];

@@ -17,6 +17,7 @@ const TABLES: ReadonlySet<string> = new Set([
   'iptables.legacy',
   'iptables.nft',
   'nft.tables',
+  'nft.outline',
   'nft.table',
   'ipsets',
   'sockets',

@@ -58,6 +58,9 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
       ask('iptables.nft', { family, table: '' }, unless(hasXtNft, '')),
     ]),
     ...nftTablesOf(one, namespace.name).map(({ family, name }) => ask('nft.table', { family, name })),
+    ...nftTablesOf(one, namespace.name)
+      .filter(({ hasDevices }) => hasDevices)
+      .map(({ family, name }) => ask('nft.outline', { family, name })),
     ...(has((item) => 'line' in item && /\b(nhid|nexthop (add|replace))\b/.test(item.line))
       ? [ask('nexthops' as FactName, {})]
       : []),
@@ -67,10 +70,22 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
   ];
 }
 
-function nftTablesOf(one: KernelCase, ns: string): readonly { readonly family: string; readonly name: string }[] {
-  return one.items.flatMap((item) => {
-    const found = item.kind === 'nft' && item.ns === ns ? /^add table (\S+) (\S+)/.exec(item.line) : undefined;
-    return found ? [{ family: found[1]!, name: found[2]! }] : [];
+interface NamedTable {
+  readonly family: string;
+  readonly name: string;
+  /** It has chains at devices. */
+  readonly hasDevices: boolean;
+}
+
+function nftTablesOf(one: KernelCase, ns: string): readonly NamedTable[] {
+  const lines = one.items.flatMap((item) => (item.kind === 'nft' && item.ns === ns ? [item.line] : []));
+  return lines.flatMap((line) => {
+    const [, family, name] = /^add table (\S+) (\S+)/.exec(line) ?? [];
+    if (family === undefined || name === undefined) return [];
+    const hasDevices = lines.some(
+      (other) => other.startsWith(`add chain ${family} ${name} `) && / device /.test(other),
+    );
+    return [{ family, name, hasDevices }];
   });
 }
 
