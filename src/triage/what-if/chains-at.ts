@@ -62,8 +62,10 @@ function iptablesChains(
   if (observed.state === 'unseen') return [];
   const isLegacy = backend === 'iptables.legacy';
   const names = isLegacy ? ['iptables', 'iptables-legacy', 'legacy'] : ['iptables', 'iptables-nft', 'nft'];
-  return observed.value.tables.flatMap((table) =>
-    table.chains.map(
+  return observed.value.tables.flatMap((table) => {
+    // One for all chains of the table: a big rule set has tens of thousands.
+    const words = new Set([...ANYWHERE, ...names, table.name, `ipv${family}`]);
+    return table.chains.map(
       (chain): ChainAt => ({
         place,
         backend,
@@ -71,13 +73,13 @@ function iptablesChains(
         table: table.name,
         chain: chain.name,
         ...(chain.policy !== undefined && { policy: chain.policy }),
-        words: new Set([...ANYWHERE, ...names, table.name, `ipv${family}`]),
+        words,
         name: `${isLegacy ? 'legacy ' : ''}${table.name} ${chain.name}`,
         fullName: `iptables-${isLegacy ? 'legacy' : 'nft'} ${table.name} ${chain.name}`,
         rules: () => chain.rules,
       }),
-    ),
-  );
+    );
+  });
 }
 
 function nftChains(snapshot: Snapshot, place: Place, family: Family): readonly ChainAt[] {
@@ -94,6 +96,7 @@ function nftChains(snapshot: Snapshot, place: Place, family: Family): readonly C
 }
 
 function chainsOfTable(table: NftTable, place: Place, family: Family): readonly ChainAt[] {
+  const words = new Set([...ANYWHERE, 'nft', table.family, table.name]);
   return table.chains.map((chain) => ({
     place,
     backend: 'nft',
@@ -101,7 +104,7 @@ function chainsOfTable(table: NftTable, place: Place, family: Family): readonly 
     table: `${table.family} ${table.name}`,
     chain: chain.name,
     ...(chain.base && { policy: chain.base.policy.toUpperCase() }),
-    words: new Set([...ANYWHERE, 'nft', table.family, table.name]),
+    words,
     name: `nft ${table.family} ${table.name} ${chain.name}`,
     fullName: `nft ${table.family} ${table.name} ${chain.name}`,
     rules: () => chain.rules,
