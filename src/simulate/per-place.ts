@@ -27,3 +27,19 @@ export function perPlace<T extends object>(
     return value;
   };
 }
+
+const ANSWERS_MAX = 4096;
+
+/** The same for what depends on a question as well. So many answers are kept that a walk's own are among them. */
+export function answersPerPlace<T>(): (snapshot: Snapshot, place: Place, question: string, answer: () => T) => T {
+  const answersAt = perPlace(() => new Map<string, { readonly answer: T }>());
+  return (snapshot, place, question, answer) => {
+    const known = answersAt(snapshot, place);
+    const former = known.get(question);
+    if (former) return former.answer;
+    if (known.size >= ANSWERS_MAX) known.clear();
+    const fresh = { answer: answer() };
+    known.set(question, fresh);
+    return fresh.answer;
+  };
+}

@@ -4,7 +4,7 @@ import type { Place } from '../net/place.ts';
 import type { RoutingRule } from '../parse/ip-rule.ts';
 import { isComplete, type Observed, type Snapshot, type Unseen } from '../snapshot/snapshot.ts';
 import { mergeWays } from './chances.ts';
-import { perPlace } from './per-place.ts';
+import { answersPerPlace, perPlace } from './per-place.ts';
 import type { LookupContext, RouteFound, RouteWay, TableHit } from './route-lookup.ts';
 import { type RouteKey, ruleMatches, vrfOf } from './route-rule.ts';
 import { LOCAL_AND_MAIN } from './route-table.ts';
@@ -242,12 +242,15 @@ export function keyOfPacket(packet: Packet, mark: number, devices: { input?: str
 /**
  * What kind of address this is by the local table alone (inet_addr_type, fib_frontend.c), perhaps as seen by one device.
  */
-export function addressTypeOf(
-  snapshot: Snapshot,
-  place: Place,
-  address: Address,
-  device?: string,
-): 'unicast' | 'local' | 'broadcast' | 'multicast' | 'anycast' | 'unknown' {
+export function addressTypeOf(snapshot: Snapshot, place: Place, address: Address, device?: string): AddressType {
+  return typeAt(snapshot, place, `${address} ${device ?? ''}`, () => findType(snapshot, place, address, device));
+}
+
+type AddressType = 'unicast' | 'local' | 'broadcast' | 'multicast' | 'anycast' | 'unknown';
+
+const typeAt = answersPerPlace<AddressType>();
+
+function findType(snapshot: Snapshot, place: Place, address: Address, device: string | undefined): AddressType {
   const family = familyOf(address);
   if (isMulticast(address)) return 'multicast';
   if (address === '255.255.255.255' || address === '0.0.0.0') return 'broadcast';
