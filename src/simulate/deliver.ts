@@ -1,3 +1,4 @@
+import type { Packet } from '../net/packet.ts';
 import { placeKey } from '../net/place.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { release } from './conntrack.ts';
@@ -9,8 +10,8 @@ import { findListener, type SocketMatch, type SocketVrf } from './sockets.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
-import { decapsulate, tunnelAt } from './tunnel.ts';
-import { formatEnd, reversed, sameTuple, tupleOf } from './tuple.ts';
+import { decapsulate, tunnelAt } from './tunnel-end.ts';
+import { formatEnd, reversed, sameTuple, type Tuple, tupleOf } from './tuple.ts';
 import { errorAbout } from './with-error.ts';
 
 /** The packet is for this namespace and has passed the input hook: a tunnel, the client's own socket, a listener, the kernel. */
@@ -35,7 +36,7 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
   const isMine =
     place !== undefined &&
     placeKey(place) === placeKey(cursor.place) &&
-    (about ? sameTuple(tupleOf(about), reversed(tuple)) : sameTuple(tupleOf(packet), tuple));
+    (about ? sameTuple(tupleOf(about), reversed(tuple)) : isAnswer(packet, tuple));
   const ends = 'sourcePort' in packet.l4 ? packet.l4 : undefined;
   const step = makeStep({
     kind: 'socket',
@@ -56,7 +57,27 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
       : `no socket waits for an answer from ${formatEnd(packet.ip.source, ends?.sourcePort)}; the client asked ${formatEnd(tuple.source, ends ? tuple.sourcePort : undefined)}`,
   });
   if (isMine) return stop({ end: 'delivered', cursor, senderSees: 'reply' }, [step]);
-  return stop({ end: 'reply-not-matched', cursor, senderSees: 'nothing' }, [step]);
+  const errorPacket = answerOfNobody(cursor);
+  return stop({ end: 'reply-not-matched', cursor, senderSees: 'nothing', ...(errorPacket ? { errorPacket } : {}) }, [
+    step,
+  ]);
+}
+
+/** A socket that pings takes answers by their id, whoever sends them (ping_lookup in net/ipv4/ping.c). */
+function isAnswer(packet: Packet, tuple: Tuple): boolean {
+  const answer = tupleOf(packet);
+  const { type } = answer;
+  if (type === undefined) return sameTuple(answer, tuple);
+  return type === tuple.type && answer.sourcePort === tuple.sourcePort;
+}
+
+/** What no socket waits for is told to whoever sent it, as anywhere. */
+function answerOfNobody(cursor: Cursor): Packet | undefined {
+  const { packet } = cursor;
+  if (packet.l4.protocol === 'tcp') return tcpReset(packet);
+  if (packet.l4.protocol !== 'udp') return undefined;
+  const [type, code] = unreachableCode(packet, 'port');
+  return errorAbout(cursor, type, code);
 }
 
 function toListener(walk: Walk, cursor: Cursor): Move {
