@@ -40,7 +40,6 @@ const ROUTE_FLAGS = new Set(['onlink', 'linkdown', 'dead', 'pervasive', 'offload
 /** Words with one value that no decision of ours depends on. */
 const IGNORED_WITH_VALUE = new Set([
   'error',
-  'advmss',
   'window',
   'rtt',
   'rttvar',
@@ -73,6 +72,7 @@ interface RouteDraft {
   scope?: string;
   preferredSource?: Address;
   nextHopId?: number;
+  advertisedMss?: number;
   preference?: 'low' | 'medium' | 'high';
   expiresS?: number;
   metric: number;
@@ -116,7 +116,7 @@ function takeWord(
     (hop ?? draft).flags.push(word);
     return true;
   }
-  if (word === 'mtu' && queue[0] === 'lock') queue.shift();
+  if ((word === 'mtu' || word === 'advmss') && queue[0] === 'lock') queue.shift();
   if (word === 'via' && (queue[0] === 'inet' || queue[0] === 'inet6')) queue.shift();
   const value = queue.shift();
   if (value === undefined) return false;
@@ -158,6 +158,8 @@ function takeWord(
     case 'priority':
     case 'preference':
       return setNumber(value, (metric) => (draft.metric = metric));
+    case 'advmss':
+      return setNumber(value, (mss) => (draft.advertisedMss = mss));
     case 'nhid':
       return setNumber(value, (id) => (draft.nextHopId = id));
     case 'expires':
@@ -186,7 +188,7 @@ function finish(draft: RouteDraft): Route {
   const [only] = draft.hops;
   const flags = [...draft.flags, ...(draft.hops.length === 1 && only ? only.flags : [])];
   const { type, destination, source, tos, table, protocol, scope, preferredSource, metric, mtu } = draft;
-  const { nextHopId, preference, expiresS } = draft;
+  const { nextHopId, advertisedMss, preference, expiresS } = draft;
   const route = {
     table,
     type,
@@ -200,6 +202,7 @@ function finish(draft: RouteDraft): Route {
     ...(protocol !== undefined && { protocol }),
     flags,
     ...(mtu !== undefined && { mtu }),
+    ...(advertisedMss !== undefined && { advertisedMss }),
     ...(nextHopId !== undefined && { nextHopId }),
     ...(preference !== undefined && preference !== 'medium' && { preference }),
     ...(expiresS !== undefined && { expiresS }),

@@ -40,6 +40,8 @@ export interface Route {
   /** onlink, linkdown, dead, pervasive … */
   readonly flags: readonly string[];
   readonly mtu?: number;
+  /** The MSS that TCP offers by this route, where it says one (`advmss`). */
+  readonly advertisedMss?: number;
   /** The nexthop object that the route goes through (`nhid`, ip-nexthop(8)). */
   readonly nextHopId?: number;
   /** The object is a resilient group: a flow stays with the member that its bucket has had. */
@@ -78,7 +80,8 @@ function routeOfJson(item: JsonObject, family: Family): Route | undefined {
   const preferredSource = addressOf(item.prefsrc);
   const protocol = item.protocol === undefined ? undefined : protocolName(String(item.protocol));
   const scope = item.scope === undefined ? undefined : scopeName(String(item.scope));
-  const mtu = mtuOf(item.metrics);
+  const mtu = metricOf(item.metrics, 'mtu');
+  const advertisedMss = metricOf(item.metrics, 'advmss');
   const nextHopId = numberOf(item.nhid);
   const preference = stringOf(item.pref);
   const expiresS = numberOf(item.expires);
@@ -95,6 +98,7 @@ function routeOfJson(item: JsonObject, family: Family): Route | undefined {
     ...(protocol !== undefined && { protocol }),
     flags: stringsOf(item.flags),
     ...(mtu !== undefined && { mtu }),
+    ...(advertisedMss !== undefined && { advertisedMss }),
     ...(nextHopId !== undefined && { nextHopId }),
     ...(isObject(item.nh_info) && item.nh_info.type === 'resilient' && { isResilient: true as const }),
     ...(preference !== undefined && isPreference(preference) && preference !== 'medium' && { preference }),
@@ -134,11 +138,11 @@ function nextHopOfJson(hop: JsonObject): NextHop | undefined {
   };
 }
 
-function mtuOf(metrics: unknown): number | undefined {
+function metricOf(metrics: unknown, name: 'mtu' | 'advmss'): number | undefined {
   if (!Array.isArray(metrics)) return undefined;
   for (const entry of metrics) {
-    const mtu = isObject(entry) ? numberOf(entry.mtu) : undefined;
-    if (mtu !== undefined) return mtu;
+    const value = isObject(entry) ? numberOf(entry[name]) : undefined;
+    if (value !== undefined) return value;
   }
   return undefined;
 }

@@ -32,6 +32,24 @@ function mtuOf(walk: Walk, cursor: Cursor, isForwarded: boolean): Limit | undefi
   return mtu === undefined ? undefined : { mtu, device };
 }
 
+/**
+ * The MSS that a SYN of this host's offers (tcp_advertise_mss): the route's own, else what its MTU carries beside the two
+ * headers (ipv4_default_advmss, ip6_default_advmss). Undefined where the MTU is not known.
+ */
+export function advertisedMss(walk: Walk, cursor: Cursor): number | undefined {
+  const own = cursor.path.route?.route?.advertisedMss;
+  if (own !== undefined) return own;
+  const limit = mtuOf(walk, cursor, false);
+  if (!limit) return undefined;
+  const isIpv6 = familyAt(cursor) === 6;
+  const mss = isIpv6 ? limit.mtu - 60 : Math.min(limit.mtu, 65_535) - 40;
+  return Math.max(mss, isIpv6 ? MIN_ADVMSS_6 : MIN_ADVMSS_4);
+}
+
+/** net.ipv4.route.min_adv_mss and net.ipv6.route.min_adv_mss by default. */
+const MIN_ADVMSS_4 = 256;
+const MIN_ADVMSS_6 = 1220;
+
 /** Before the forward hook: a packet that may not be fragmented is refused with its ICMP error. IPv6 never fragments here. */
 export function exceedsForwarding(walk: Walk, cursor: Cursor): Move | undefined {
   const limit = mtuOf(walk, cursor, true);

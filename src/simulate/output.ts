@@ -15,7 +15,8 @@ import {
 import { refusedEntry } from './enter-namespace.ts';
 import { unreachableCode } from './error-packet.ts';
 import { linkNamed } from './hook-input.ts';
-import { refusedBySocket } from './mtu.ts';
+import { linkDown } from './link-state.ts';
+import { advertisedMss, refusedBySocket } from './mtu.ts';
 import { type OutputKey, type OutputLookup, type OutputWay, routeOutput } from './output-route.ts';
 import { routeStep } from './route-step.ts';
 import { keyOfPacket, type RouteFound } from './routes.ts';
@@ -27,10 +28,20 @@ const UNSPECIFIED = new Set<Address>(['0.0.0.0', '::']);
 export function output(walk: Walk, cursor: Cursor): Move {
   const refused = refusedEntry(walk, cursor);
   if (refused) return stop(refused);
+  const down = downDevice(walk, cursor);
+  if (down) return down;
   const key = outputKey(cursor);
   const lookup = routeFromSocket(walk.world.snapshot, cursor.place, key);
   const kept = { ...lookup, ...(lookup.state === 'found' ? { ways: ofOneSource(cursor, lookup.ways) } : {}) };
   return routed(walk, cursor, key, kept as OutputLookup, (way) => sent(walk, cursor, way));
+}
+
+/** By a device that is set down nothing is sent (ip_route_output_key_hash). */
+function downDevice({ world }: Walk, cursor: Cursor): Move | undefined {
+  const { stage, place } = cursor;
+  const device = stage.name === 'output' ? stage.device : undefined;
+  const link = device === undefined ? undefined : linkNamed(world.snapshot, place, device);
+  return link && !link.flags.includes('UP') ? linkDown(world.snapshot, cursor, link) : undefined;
 }
 
 function outputKey({ packet, meta, path, stage }: Cursor): OutputKey {
@@ -61,12 +72,20 @@ function ofOneSource({ packet }: Cursor, ways: readonly OutputWay[]): readonly O
 function sent(walk: Walk, cursor: Cursor, way: OutputWay): Cursor {
   const packet = fitted(walk, cursor, way, withSource(cursor.packet, way));
   const { owner } = cursor.path;
-  return {
+  return withMss(walk, {
     ...cursor,
     packet,
     path: { local: true, route: way.found, output: way.device, ...(owner ? { owner } : {}) },
     stage: { name: 'hook', hook: 'output', next: 0, after: { name: 'reroute' } },
-  };
+  });
+}
+
+/** A SYN without one said offers the MSS of its route. */
+function withMss(walk: Walk, cursor: Cursor): Cursor {
+  const { l4 } = cursor.packet;
+  if (l4.protocol !== 'tcp' || !('flags' in l4) || !l4.flags?.includes('syn') || l4.mss !== undefined) return cursor;
+  const mss = advertisedMss(walk, cursor);
+  return mss === undefined ? cursor : { ...cursor, packet: { ...cursor.packet, l4: { ...l4, mss } } };
 }
 
 function withSource(packet: Packet, { source }: OutputWay): Packet {

@@ -95,7 +95,7 @@ function answerL4(l4: L4): L4 {
   if (!('sourcePort' in l4)) return l4;
   const turned = { protocol: l4.protocol, sourcePort: l4.destinationPort, destinationPort: l4.sourcePort };
   if (l4.protocol !== 'tcp') return turned;
-  return { ...turned, flags: ['syn', 'ack'], ...(l4.mss === undefined ? {} : { mss: l4.mss }) };
+  return { ...turned, flags: ['syn', 'ack'] };
 }
 
 /**

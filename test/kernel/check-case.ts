@@ -121,7 +121,7 @@ function l4Of(one: CasePacket): L4 {
       : { protocol: 'icmp', type: 8, code: 0, id: sourcePort };
   }
   if (protocol === 'udp') return { protocol, sourcePort, destinationPort };
-  return { protocol, sourcePort, destinationPort, flags: ['syn'], mss: one.family === 6 ? 1440 : 1460 };
+  return { protocol, sourcePort, destinationPort, flags: ['syn'] };
 }
 
 /** `NS FAMILY TABLE` */
