@@ -272,7 +272,7 @@ function without(connections: readonly Connection[], connection: Connection): re
   return connections.filter((one) => !isSameEntry(one, connection));
 }
 
-function isSameEntry(a: Connection, b: Connection): boolean {
+export function isSameEntry(a: Connection, b: Connection): boolean {
   return a.table === b.table && a.zones.original === b.zones.original && sameTuple(a.original, b.original);
 }
 
@@ -295,16 +295,6 @@ export function touchedAt({ touched }: Tracking, place: Place): readonly string[
 
 export function withCurrent(tracking: Tracking, connection: Connection): Tracking {
   return { ...tracking, current: { connection, reply: tracking.current?.reply ?? false } };
-}
-
-/** Whether another entry of the same namespace and zone has this tuple (nf_conntrack_tuple_taken). An unknown port is another's each time. */
-export function isTaken(tuple: Tuple, by: Connection, connections: readonly Connection[]): boolean {
-  if (tuple.sourcePort === 'ephemeral' || tuple.destinationPort === 'ephemeral') return false;
-  return connections.some((one) => {
-    if (one.table !== by.table || isSameEntry(one, by)) return false;
-    const original = one.zones.original === by.zones.original && sameTuple(one.original, tuple);
-    return original || (one.zones.answer === by.zones.answer && sameTuple(one.answer, tuple));
-  });
 }
 
 export function translationsOf(connection: Connection): ('source' | 'destination')[] {

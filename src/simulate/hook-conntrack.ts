@@ -1,6 +1,7 @@
-import { type Connection, type Tracked, type TrackOptions, track } from './conntrack.ts';
+import { type Connection, confirm, type Tracked, type TrackOptions, track } from './conntrack.ts';
+import { isRefused } from './conntrack-clash.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
-import { familyAt, go, prefixed } from './cursor.ts';
+import { familyAt, go, prefixed, stop } from './cursor.ts';
 import { existingConnection, missingConnections } from './existing-connections.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
@@ -19,6 +20,22 @@ export function trackAtHook(walk: Walk, cursor: AtHook): Move {
   const moves = results.map((result) => onward(walk, asking, result));
   const ways = moves.flatMap((move) => move.ways.map((way): Way => ({ ...way, chance: UNDECIDED })));
   return { fork: 'undecided', ways };
+}
+
+/** The last of a packet's hooks: its entry is put into the table, unless another entry forbids it. */
+export function confirmAtHook(cursor: AtHook): Move {
+  const { tracking, meta } = cursor;
+  if (!isRefused(tracking)) return go({ ...cursor, tracking: confirm(tracking, meta) });
+  const step = makeStep({
+    kind: 'conntrack',
+    at: `${cursor.stage.hook} conntrack`,
+    matched: 'no',
+    source: sourceAt(cursor.place, 'conntrack.statistics'),
+    values: { state: 'clash', zone: meta.zone },
+    text: 'another connection already has these addresses and ports: the packet is dropped',
+    features: ['conntrack clash'],
+  });
+  return stop({ end: 'conntrack-refused', cursor, senderSees: 'nothing' }, [step]);
 }
 
 /** Two where it depends on a setting that was not seen. */

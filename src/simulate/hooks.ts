@@ -1,9 +1,8 @@
-import { confirm } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk } from './cursor.ts';
 import { familyAt, go, prefixed, stop, unknownEnd } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { frameHookList } from './frame-hook.ts';
-import { trackAtHook } from './hook-conntrack.ts';
+import { confirmAtHook, trackAtHook } from './hook-conntrack.ts';
 import { type HookItem, hookList } from './hook-list.ts';
 import { runNat } from './hook-nat.ts';
 import { runRules } from './hook-rules.ts';
@@ -45,7 +44,7 @@ function runItem(walk: Walk, cursor: AtHook, item: HookItem, translates: boolean
     case 'conntrack':
       return trackAtHook(walk, cursor);
     case 'confirm':
-      return go({ ...cursor, tracking: confirm(cursor.tracking, cursor.meta) });
+      return confirmAtHook(cursor);
     case 'rules':
       return runRules(walk, cursor, item.entries);
     case 'ipvs':

@@ -1,6 +1,7 @@
 import { type Address, addressToBits, bitsToAddress, familyOf } from '../net/address.ts';
 import type { Port } from '../net/packet.ts';
-import { type Connection, isTaken } from './conntrack.ts';
+import type { Connection } from './conntrack.ts';
+import { isTaken } from './conntrack-clash.ts';
 import type { HookOutcome, NatRange } from './hook.ts';
 import { jenkinsHash } from './jenkins-hash.ts';
 import { reversed, type Tuple } from './tuple.ts';

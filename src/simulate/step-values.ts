@@ -13,7 +13,7 @@ import type { Scalar } from '../host/host.ts';
  * | neighbour | device · address · mac · state (PERMANENT … or '' when there is no entry) · by (entry, owner, proxy, assumed) · ownerMac · reason (no-owner, failed, wrong-mac) |
  * | bridge    | bridge · port · inputPort · mac · by (local, fdb, flood, bridged-dnat) · state · hairpin · isolated · reason (hairpin-off, isolated, port-state, no-port) |
  * | tunnel    | tunnel (vxlan) · device · act (encapsulate, decapsulate, drop) · vni · port · local · remote · mac · ownMac · reason (no-fdb-entry, vni-unknown, own-source-mac, circular) |
- * | conntrack | state (invalid; existing: the line of the table is the source; full: count, max; device-changed) · zone |
+ * | conntrack | state (invalid; existing: the line of the table is the source; full: count, max; device-changed; clash) · zone |
  * | nat       | nat (source, destination) · from · to · by (rule, reversal, connection, clash: another connection has the source port, ipvs) · scheduler, forwarding, service (ipvs) · reason (no-server) · masquerade · redirect |
  * | mtu       | device · mtu · lengthBytes · df · act (too-big, fragmented, dropped-silently, exceeds: over the receiving NIC's MTU, not known whether it is taken) |
  * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only) · from, expected (of an answer: where it comes from, and where the client sent to) |

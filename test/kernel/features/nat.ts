@@ -149,7 +149,9 @@ const KINDS: readonly NatKind[] = [
       const plain = aim.draw.pick(['80-81', '8080-8090', '50-100']);
       const based = aim.draw.chance(0.3) ? `/${Math.max(1, destinationPort - aim.draw.pick([0, 1]))}` : '';
       const flag =
-        based === '' && aim.draw.chance(0.2) ? { iptables: ' --random', nft: ' random' } : { iptables: '', nft: '' };
+        based === '' && plain === '80-81' && aim.draw.chance(0.4)
+          ? { iptables: ' --random', nft: ' random' }
+          : { iptables: '', nft: '' };
       return {
         iptables: `-j DNAT --to-destination ${end(address, `${plain}${based}`)}${flag.iptables}`,
         ...(based === '' ? { nft: `dnat to ${end(address, plain)}${flag.nft}` } : {}),
