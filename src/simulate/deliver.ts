@@ -80,14 +80,6 @@ function answerOfNobody(cursor: Cursor): Packet | undefined {
   return errorAbout(cursor, type, code);
 }
 
-/** A socket that pings takes answers by their id, whoever sends them (ping_lookup in net/ipv4/ping.c). */
-function isAnswer(packet: Packet, tuple: Tuple): boolean {
-  const answer = tupleOf(packet);
-  const { type } = answer;
-  if (type === undefined) return sameTuple(answer, tuple);
-  return type === tuple.type && answer.sourcePort === tuple.sourcePort;
-}
-
 function toListener(walk: Walk, cursor: Cursor): Move {
   const { snapshot } = walk.world;
   const sockets = snapshot.fact('sockets', cursor.place);
