@@ -67,7 +67,10 @@ export class Coverage {
       const rule = ruleOfItem(one, run.after, item);
       // A rule counts only where the kernel counted it; what has no counter is taken as met.
       if (rule && rule.packets === 0) continue;
-      for (const mutant of mutantsOf(one, run, item)) {
+      const mutants = mutantsOf(one, run, item);
+      // Without the rule, not with a wider one, is what its effect is measured by.
+      const measure = mutants.some(({ how }) => how === 'removed') ? 'removed' : 'ignored';
+      for (const mutant of mutants) {
         if (mutant.how === 'negated') covered.negatedFound ??= false;
         const state = await stateOf(driver, one, item, mutant, budget);
         if (!state) continue;
@@ -75,9 +78,9 @@ export class Coverage {
         const { walked, agrees } = simulateCase(one, { ...run, before: state });
         if (!agrees) {
           if (mutant.how === 'negated') covered.negatedFound = true;
-          else covered.ignoredFound = true;
+          else if (mutant.how === 'ignored') covered.ignoredFound = true;
         }
-        if (mutant.how === 'ignored' && gistOf(walked, rule?.key) !== gistOf(checked.walked, rule?.key))
+        if (mutant.how === measure && gistOf(walked, rule?.key) !== gistOf(checked.walked, rule?.key))
           covered.decisive++;
       }
       return;

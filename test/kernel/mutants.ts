@@ -10,15 +10,23 @@ import type { RealRun } from './run-case.ts';
  * kernel itself can tell what the state without the item is.
  */
 export interface Mutant {
-  readonly how: 'ignored' | 'negated';
+  /** `removed`: the whole rule is taken out, where to ignore the feature leaves its rest. */
+  readonly how: 'removed' | 'ignored' | 'negated';
   readonly state: Snapshot | 'needs-kernel';
 }
 
 export function mutantsOf(one: KernelCase, run: RealRun, item: CaseItem): readonly Mutant[] {
+  const removed = withoutRule(one, run, item);
   return [
+    ...(removed ? [{ how: 'removed', state: removed } as const] : []),
     { how: 'ignored', state: ignored(one, run, item) ?? 'needs-kernel' },
     ...(negated(one, run, item) ?? []).map((state): Mutant => ({ how: 'negated', state })),
   ];
+}
+
+function withoutRule(one: KernelCase, run: RealRun, item: CaseItem): Snapshot | undefined {
+  const changes = item.kind === 'iptables' && item.ignoredRule !== undefined && replaced(one, item, undefined);
+  return changes ? changed(run.before, changes) : undefined;
 }
 
 function ignored(one: KernelCase, run: RealRun, item: CaseItem): Snapshot | undefined {
