@@ -6,7 +6,7 @@ import { sourceOf, tableValues } from './iptables-steps.ts';
 import type { TableContext } from './iptables-traverse.ts';
 import type { Step } from './trace.ts';
 
-/** A rule that certainly does not match this packet, with the first of its tests that failed (World.record). */
+/** A rule that does not match on this way, with the first of its tests that failed, or by which lots were drawn (World.record). */
 export function passedOverStep(
   context: TableContext,
   chain: CompiledChain,
@@ -36,7 +36,7 @@ export function passedOverStep(
 
 /** The first match that says no, as iptables-save prints it; of one with several options the option that says no by itself. */
 function failedTest(matches: readonly IptablesMatch[], input: HookInput): string | undefined {
-  const match = matches.find((one) => isNo(one, input));
+  const match = matches.find((one) => isNo(one, input)) ?? matches.find((one) => isDrawn(one, input));
   if (!match) return undefined;
   const option = match.options.find((one) => isNo({ ...match, options: [one] }, input));
   const shown = option ? [option] : match.options;
@@ -46,6 +46,10 @@ function failedTest(matches: readonly IptablesMatch[], input: HookInput): string
 
 function isNo(match: IptablesMatch, input: HookInput): boolean {
   return match.options.length > 0 && compileOne(match)?.(input) === 'no';
+}
+
+function isDrawn(match: IptablesMatch, input: HookInput): boolean {
+  return typeof compileOne(match)?.(input) === 'object';
 }
 
 function optionText({ name, negated, values }: IptablesOption): string {

@@ -154,7 +154,7 @@ function applyRule({ context, chain, rule, depth }: AtRule, match: MatchOutcome,
   const hits = applyEffect(context, effect, hit, depth);
   // The ways through a chain have been put together there.
   if (certain) return effect.kind === 'chain' ? hits : merged(hits, way.chance);
-  const kept = match.undecided.length > 0 ? steps : way.steps;
+  const kept = match.undecided.length > 0 ? steps : passedOver(context, chain, rule, way).steps;
   const missed: Way = { ...way, fork, chance: both(way.chance, opposite(match.chance)), steps: kept };
   // Where lots are drawn, both ways are sure of their chances, and one that ends is not the one that goes on.
   const isDrawn = isPoint(missed.chance) && hits.every((one) => one.end.kind !== 'next' && isPoint(one.chance));

@@ -5,7 +5,7 @@ import type { NftState } from './nftables-state.ts';
 import { runStatement } from './nftables-statement.ts';
 import type { Step } from './trace.ts';
 
-/** A rule that certainly does not match this packet, with the first of its statements that left it (World.record). */
+/** A rule that does not match on this way, with the first of its statements that left it, or by which lots were drawn (World.record). */
 export function passedOverStep(rule: NftRule, chain: NftChain, before: NftState, place: NftWalkPlace): Step {
   const { input, table } = place.scope;
   const failed = failedStatement(rule, before, place) ?? 'its matches';
@@ -31,10 +31,12 @@ export function passedOverStep(rule: NftRule, chain: NftChain, before: NftState,
 
 function failedStatement(rule: NftRule, before: NftState, place: NftWalkPlace): string | undefined {
   let state = before;
+  let drawn: string | undefined;
   for (const statement of rule.statements) {
     const branches = runStatement(statement, { ...place.scope, state });
     if (branches.every((branch) => branch.turn.kind === 'break')) return renderNftStatement(statement);
+    if (branches.some((branch) => branch.turn.kind === 'break')) drawn ??= renderNftStatement(statement);
     state = branches.find((branch) => branch.turn.kind !== 'break')!.state;
   }
-  return undefined;
+  return drawn;
 }

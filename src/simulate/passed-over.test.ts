@@ -60,6 +60,17 @@ describe('iptables', () => {
     expect(outcome!.steps[1]!.values).toMatchObject({ packets: 7, bytes: 420 });
   });
 
+  test('a lot that was drawn otherwise is told on the way past the rule', () => {
+    const lines = ['-A FORWARD -m statistic --mode random --probability 0.25 -j DROP', '-A FORWARD -j ACCEPT'];
+    expect(told(iptablesForward(lines, 'all')).toSorted()).toEqual([
+      [
+        ['filter FORWARD#1', 'no', '-m statistic --mode random --probability 0.25'],
+        ['filter FORWARD#2', 'yes', ''],
+      ],
+      [['filter FORWARD#1', 'yes', '']],
+    ]);
+  });
+
   test('nothing else changes by it', () => {
     const lines = [':A - [0:0]', '-A FORWARD -m recent --rcheck -j DROP', ...LINES.slice(1)];
     const quiet = iptablesForward(lines);

@@ -30,6 +30,11 @@ export interface WalkedWay {
 }
 
 export function walkProbe(fixture: Fixture, probe: Probe & Partial<Probed>): readonly WalkedWay[] {
+  return waysOf(traceProbe(fixture, probe));
+}
+
+/** `record`: with every rule that was passed over. */
+export function traceProbe(fixture: Fixture, probe: Probe & Partial<Probed>, record?: 'all'): Trace {
   const source = probe.source ?? ADDRESSES[probe.from]![probe.to.includes(':') ? 1 : 0];
   const packet = buildPacket({
     source,
@@ -45,7 +50,7 @@ export function walkProbe(fixture: Fixture, probe: Probe & Partial<Probed>): rea
     packet,
     ...(probe.from === 'node' ? { owner } : { arrivesBy: deviceOf(fixture, probe) }),
   };
-  return waysOf(simulateTrace({ snapshot: fixture.snapshot, gate: GATE }, start));
+  return simulateTrace({ snapshot: fixture.snapshot, gate: GATE, ...(record && { record }) }, start);
 }
 
 /** The device by which what that namespace sends comes in: any of the real packets tells. */
