@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bitsToAddress } from './address.ts';
-import { formatPrefix, networkOf, parsePrefix, prefixContains, prefixesOverlap, prefixFamily } from './prefix.ts';
+import {
+  formatPrefix,
+  networkOf,
+  parsePrefix,
+  prefixContains,
+  prefixesOverlap,
+  prefixFamily,
+  prefixMatcher,
+} from './prefix.ts';
 
 const prefix = (text: string) => parsePrefix(text)!;
 
@@ -47,6 +55,7 @@ describe('prefixContains', () => {
     ['::ffff:0:0/96', '::ffff:10.0.0.1', true],
   ])('%s and %s', (text, address, inside) => {
     expect(prefixContains(prefix(text), address)).toBe(inside);
+    expect(prefixMatcher(prefix(text))(address)).toBe(inside);
   });
 });
 

@@ -45,6 +45,19 @@ export function prefixContains(prefix: Prefix, address: Address): boolean {
   return addressToBits(prefix.address) >> shift === addressToBits(address) >> shift;
 }
 
+/** The same as a test that is made ready once, for rules that thousands of packets are held against. */
+export function prefixMatcher(prefix: Prefix): (address: Address) => boolean {
+  const family = familyOf(prefix.address);
+  if (prefix.length === (family === 4 ? 32 : 128)) return (address) => address === prefix.address;
+  if (family === 6) return (address) => prefixContains(prefix, address);
+  const step = 2 ** (32 - prefix.length);
+  const network = Math.floor(ipv4Of(prefix.address) / step);
+  return (address) => {
+    const value = parseIpv4(address);
+    return value !== undefined && Math.floor(value / step) === network;
+  };
+}
+
 function ipv4Of(address: Address): number {
   const value = parseIpv4(address);
   if (value === undefined) throw new RangeError(`not an address: ${address}`);

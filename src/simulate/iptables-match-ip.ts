@@ -1,6 +1,6 @@
 import { type Address, addressToBits, familyOf, parseAddress } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
-import { parsePrefix, prefixContains } from '../net/prefix.ts';
+import { parsePrefix, prefixMatcher } from '../net/prefix.ts';
 import { compileAddrtype } from './iptables-match-addrtype.ts';
 import { firstValue, type ModuleTable, perOption, type TruthEvaluator } from './iptables-match-types.ts';
 import { protocolNumber } from './iptables-protocols.ts';
@@ -27,7 +27,7 @@ export const IP_MODULES: ModuleTable = {
 /** `ADDRESS`, `ADDRESS/LENGTH`, or a mask that is no prefix (`10.0.0.1/255.0.0.255`); undefined where it is none. */
 export function addressMatcher(text: string | undefined): ((address: Address) => boolean) | undefined {
   const prefix = parsePrefix(text ?? '');
-  if (prefix) return (address) => prefixContains(prefix, address);
+  if (prefix) return prefixMatcher(prefix);
   const [address, mask] = (text ?? '').split('/');
   const wanted = parseAddress(address ?? '');
   const bits = parseAddress(mask ?? '');

@@ -40,31 +40,34 @@ const MODULES: ModuleTable = {
 };
 
 const NO_MATCH: MatchOutcome = { chance: { min: 0, max: 0 }, undecided: [] };
+const SURE_MATCH: MatchOutcome = { chance: CERTAIN, undecided: [] };
 
 /** The conjunction of a rule's matches. A match that is not modelled is unknown for this rule alone. */
 export function compileMatches(matches: readonly IptablesMatch[]): CompiledMatches {
   const parts = matches
     .filter((match) => match.module !== 'comment')
     .map((match) => ({ name: match.module, evaluate: compileOne(match) }));
-  return {
-    evaluate: (input) => {
-      let chance: Chance = CERTAIN;
-      let probability: number | undefined;
-      const undecided: string[] = [];
-      for (const part of parts) {
-        const result = part.evaluate ? part.evaluate(input) : 'unknown';
-        if (result === 'no') return NO_MATCH;
-        if (result === 'unknown') {
-          undecided.push(part.name);
-          chance = { min: 0, max: chance.max };
-        } else if (result !== 'yes') {
-          probability = (probability ?? 1) * result.probability;
-          chance = { min: chance.min * result.probability, max: chance.max * result.probability };
-        }
-      }
-      return { chance, undecided, ...(probability === undefined ? {} : { probability }) };
-    },
-  };
+  return { evaluate: (input) => conjunction(parts, input) };
+}
+
+interface Part {
+  readonly name: string;
+  readonly evaluate: Evaluator | undefined;
+}
+
+function conjunction(parts: readonly Part[], input: HookInput): MatchOutcome {
+  let probability: number | undefined;
+  let undecided: string[] | undefined;
+  for (const part of parts) {
+    const result = part.evaluate ? part.evaluate(input) : 'unknown';
+    if (result === 'no') return NO_MATCH;
+    if (result === 'unknown') undecided = [...(undecided ?? []), part.name];
+    else if (result !== 'yes') probability = (probability ?? 1) * result.probability;
+  }
+  if (undecided === undefined && probability === undefined) return SURE_MATCH;
+  const max = probability ?? 1;
+  const chance: Chance = { min: undecided === undefined ? max : 0, max };
+  return { chance, undecided: undecided ?? [], ...(probability === undefined ? {} : { probability }) };
 }
 
 /** Undefined where the module, or an option of it, is not modelled. */

@@ -85,33 +85,35 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
   const count = candidates?.length ?? chain.ruleCount;
   for (let at = 0; at < count && live.length > 0; at++) {
     const rule = chain.rule(candidates === undefined ? at : candidates[at]!);
-    live = passRule({ context, chain, rule, depth }, live, done);
+    live = passRule(context, chain, rule, depth, live, done);
   }
   for (const way of live) done.push(...leaveChain(context, chain, way));
   return merged(done, entry.chance);
 }
 
-interface AtRule {
-  readonly context: TableContext;
-  readonly chain: CompiledChain;
-  readonly rule: CompiledRule;
-  readonly depth: number;
-}
-
 /** The ways that go on behind a rule; those that it ends are put to `done`. Mostly it is one, which the rule is not about. */
-function passRule(at: AtRule, live: readonly Way[], done: Way[]): readonly Way[] {
+function passRule(
+  context: TableContext,
+  chain: CompiledChain,
+  rule: CompiledRule,
+  depth: number,
+  live: readonly Way[],
+  done: Way[],
+): readonly Way[] {
   let next: Way[] | undefined;
   for (let index = 0; index < live.length; index++) {
     const way = live[index]!;
-    const match = at.rule.matches.evaluate(way.input);
+    const match = rule.matches.evaluate(way.input);
     const isPassedOver = isImpossible(match.chance);
     if (isPassedOver && next === undefined && way.input.record === undefined) continue;
     next ??= live.slice(0, index);
     if (isPassedOver) {
-      next.push(passedOver(at.context, at.chain, at.rule, way));
+      next.push(passedOver(context, chain, rule, way));
       continue;
     }
-    for (const result of applyRule(at, match, way)) (result.end.kind === 'next' ? next : done).push(result);
+    for (const result of applyRule(context, chain, rule, match, way, depth)) {
+      (result.end.kind === 'next' ? next : done).push(result);
+    }
   }
   if (next === undefined) return live;
   return next.length > 1 ? mergeLive(next) : next;
@@ -140,7 +142,14 @@ function unknownEnd(way: Way, because: string): Way {
 }
 
 /** What becomes of one way at a rule that may match it: the target's doing, and the way past it. */
-function applyRule({ context, chain, rule, depth }: AtRule, match: MatchOutcome, way: Way): readonly Way[] {
+function applyRule(
+  context: TableContext,
+  chain: CompiledChain,
+  rule: CompiledRule,
+  match: MatchOutcome,
+  way: Way,
+  depth: number,
+): readonly Way[] {
   const effect = rule.target(way.input);
   const undecided = effect.kind === 'unmodelled' ? [...match.undecided, rule.rule.target!.name] : match.undecided;
   const step =
