@@ -39,6 +39,14 @@ export interface XtTarget {
   readonly protocols?: readonly CasePacket['protocol'][];
   readonly isUndecidable?: boolean;
   readonly words: (aim: Aim) => string | undefined;
+  /** A rule behind it whose counter shows the effect that no cable shows: a mark, a verdict that ends the chain. */
+  readonly witness?: (words: string) => string;
+}
+
+/** What has the mark that `words` set. */
+export function markWitness(words: string): string {
+  const mark = / --set-xmark (\S+)/.exec(words)?.[1] ?? '0x0';
+  return `-m mark --mark ${mark}`;
 }
 
 /** Tables and their hooks. */
@@ -114,6 +122,7 @@ const EFFECTS: readonly XtTarget[] = [
     hooks: HOOKS_OF.mangle!,
     weight: 2,
     words: ({ draw }) => `-j MARK --set-xmark 0x${draw.pick(['1', '2', '40'])}/0x${draw.pick(['ff', 'ffffffff'])}`,
+    witness: markWitness,
   },
   {
     name: 'TTL',
@@ -137,8 +146,8 @@ const EFFECTS: readonly XtTarget[] = [
     weight: 2,
     words: ({ draw }) => `-j DSCP --set-dscp 0x${draw.pick(['0a', '2e'])}`,
   },
-  { name: 'ACCEPT', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j ACCEPT' },
-  { name: 'RETURN', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j RETURN' },
+  { name: 'ACCEPT', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j ACCEPT', witness: () => '' },
+  { name: 'RETURN', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j RETURN', witness: () => '' },
   { name: 'DROP', table: 'filter', hooks: HOOKS_OF.filter!, weight: 1, words: () => '-j DROP' },
   {
     name: 'REJECT',
@@ -189,6 +198,7 @@ export function matchFeature(match: XtMatch): Feature {
         feature: `iptables match ${match.name}`,
         ignoredRule: line(''),
         ...(other === undefined ? {} : { negatedRule: line(other) }),
+        ...(effect.witness ? { witness: effect.witness(target) } : {}),
       });
       return true;
     },
@@ -205,7 +215,12 @@ export function targetFeature(target: XtTarget): Feature {
       const words = aim && target.words(aim);
       if (!aim || words === undefined) return false;
       const rule = [aimedWords(aim, target.protocols !== undefined), words].filter((part) => part !== '').join(' ');
-      addRule(network, aim, { table: target.table, rule, feature: `iptables target ${target.name}` });
+      addRule(network, aim, {
+        table: target.table,
+        rule,
+        feature: `iptables target ${target.name}`,
+        ...(target.witness ? { witness: target.witness(words) } : {}),
+      });
       return true;
     },
   };
@@ -215,20 +230,28 @@ export function targetFeature(target: XtTarget): Feature {
 export function addRule(
   network: Network,
   { stop, packet, draw }: Aim,
-  rule: {
+  {
+    witness,
+    ...rule
+  }: {
     readonly table: string;
     readonly rule: string;
     readonly feature: string;
     readonly ignoredRule?: string;
     readonly negatedRule?: string;
+    readonly witness?: string;
   },
 ): void {
   const backend: CaseBackend = draw.pick(['legacy', 'nft']);
   const family: Family = packet.family;
   const at = { ns: stop.ns, backend, family, table: rule.table };
   network.chain(at.ns, backend, family, rule.table, stop.hook);
+  const addTo = (chain: string): void => {
+    network.rule({ ...at, ...rule, chain });
+    if (witness !== undefined) network.rule({ ...at, table: rule.table, chain, rule: witness, feature: '' });
+  };
   if (!draw.chance(0.3)) {
-    network.rule({ ...at, ...rule, chain: stop.hook });
+    addTo(stop.hook);
     return;
   }
   const chain = network.unique('C');
@@ -240,7 +263,7 @@ export function addRule(
     rule: `${word} ${chain}`,
     feature: word === '-j' ? 'iptables target jump' : 'iptables target goto',
   });
-  network.rule({ ...at, ...rule, chain });
+  addTo(chain);
 }
 
 const off = (value: number, draw: Draw): number => (draw.chance(0.8) ? value : value + 1);

@@ -22,6 +22,7 @@ const MARKS: readonly XtTarget[] = [
     MANGLE,
     ({ draw }) =>
       `-j MARK --${draw.pick(['and-mark 0xf0', 'or-mark 0x11', 'xor-mark 0x41', 'set-mark 0x5/0x7', 'set-xmark 0x3/0xf'])}`,
+    { witness: () => '-m mark --mark 0x1/0x1' },
   ),
   target(
     'CONNMARK',
@@ -39,6 +40,7 @@ const MARKS: readonly XtTarget[] = [
         'set-mark 0x1 --left-shift-mark 3',
         'save-mark --nfmask 0xff --ctmask 0xff --right-shift-mark 1',
       ])}`,
+    { witness: () => '-m connmark ! --mark 0x0' },
   ),
   target('CT first', 'raw', BEFORE_ROUTING, () => '-j CT --ctevents new,destroy'),
   target('CT zone of the mark', 'raw', BEFORE_ROUTING, () => '-j CT --zone mark'),
@@ -67,8 +69,11 @@ const HEADERS: readonly XtTarget[] = [
     'TCPMSS',
     'mangle',
     MANGLE,
-    ({ draw }) => `-m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss ${draw.pick([500, 1200, 1460, 9000])}`,
-    { protocols: ['tcp'] },
+    ({ draw }) => `-m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss ${draw.pick([500, 1200, 1400, 9000])}`,
+    {
+      protocols: ['tcp'],
+      witness: (words) => `-p tcp -m tcpmss --mss ${/--set-mss (\d+)/.exec(words)![1]}`,
+    },
   ),
   target(
     'TCPMSS clamp',
@@ -87,14 +92,14 @@ const HEADERS: readonly XtTarget[] = [
       }
       return '-m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu';
     },
-    { protocols: ['tcp'] },
+    { protocols: ['tcp'], witness: () => '-p tcp -m tcpmss --mss 1:1400' },
   ),
   target(
     'TCPOPTSTRIP',
     'mangle',
     MANGLE,
     ({ draw }) => `-j TCPOPTSTRIP --strip-options ${draw.pick(['mss', 'mss,md5'])}`,
-    { protocols: ['tcp'] },
+    { protocols: ['tcp'], isUndecidable: true, witness: () => '-p tcp -m tcpmss --mss 1:65535' },
   ),
 ];
 
