@@ -92,8 +92,9 @@ export function aimedWords(aim: Aim, namesProtocol = false): string {
   const { packet, draw } = aim;
   const ends = endsAt(aim);
   const protocol = packet.protocol === 'icmp' ? (packet.family === 6 ? 'ipv6-icmp' : 'icmp') : packet.protocol;
+  // iptables-nft-save prints one of two matches of the same kind: a rule that has such a match bears no other.
   const ports =
-    packet.protocol === 'icmp'
+    packet.protocol === 'icmp' || namesProtocol
       ? ''
       : draw.pick([
           ` --dport ${ends.destinationPort}`,
