@@ -15,8 +15,11 @@ export function isTaken(tuple: Tuple, by: Connection, connections: readonly Conn
 export function isRefused({ current, connections }: Tracking): boolean {
   if (!current || current.connection.confirmed || current.reply) return false;
   const { connection } = current;
-  const answered = connections.filter((one) => one.table === connection.table && hasKey(one, connection, 'answer'));
-  const begun = connections.filter((one) => one.table === connection.table && hasKey(one, connection, 'original'));
+  const here = connections.filter((one) => one.table === connection.table);
+  // Of ports that are not known only those of the latest entry can be the same.
+  const known = isOpen(connection.original) || isOpen(connection.answer) ? here.slice(-1) : here;
+  const answered = known.filter((one) => hasKey(one, connection, 'answer'));
+  const begun = known.filter((one) => hasKey(one, connection, 'original'));
   const clashing = [...begun, ...answered][0];
   if (!clashing) return false;
   if (!MAY_CLASH.has(connection.original.protocol)) return true;
@@ -31,7 +34,6 @@ const MAY_CLASH = new Set(['udp', '136', '47']);
 /** Whether an entry has, in either direction, the tuple that another has in this one (nf_ct_key_equal, in its bucket). */
 function hasKey(one: Connection, other: Connection, direction: 'original' | 'answer'): boolean {
   const tuple = other[direction];
-  if (isOpen(tuple)) return false;
   return (['original', 'answer'] as const).some(
     (way) =>
       sameTuple(one[way], tuple) && one.zones[way] === other.zones[direction] && one.zones[way] === other.zones[way],

@@ -97,7 +97,11 @@ const TEMPLATE = { kind: 'continue', template: true } as const;
 
 /** Only the first of CT and NOTRACK counts, and none on a packet that has its connection already (xt_ct_target in xt_CT.c). */
 function onFirst(effect: TargetEvaluator): TargetEvaluator {
-  return (input) => (input.meta.conntrack === 'none' && !input.hasTemplate ? effect(input) : CONTINUE);
+  return (input) => {
+    const { conntrack, zone } = input.meta;
+    // A zone is of a template that an earlier rule set has given it.
+    return conntrack === 'none' && zone === 0 && !input.hasTemplate ? effect(input) : CONTINUE;
+  };
 }
 
 const NOTRACK_FIRST = onFirst(constant(NOTRACK));

@@ -91,14 +91,23 @@ const KINDS: readonly NatKind[] = [
   },
   {
     name: 'SNAT range',
-    hooks: SOURCE_HOOKS,
+    hooks: ['POSTROUTING'],
     words: (aim) => {
-      const address = sourceAddress(aim);
-      const persistent = aim.draw.chance(0.3);
-      const range = `${address}-${after(address, aim.draw.pick([1, 3, 8]))}`;
+      const { network, stop, packet, draw } = aim;
+      if (stop.output === undefined) return undefined;
+      const first = network.host(stop.ns).address[packet.family];
+      const more = draw.pick([1, 3, 8]);
+      // The addresses are the translator's own, where its neighbours look for them.
+      const length = packet.family === 4 ? 32 : 128;
+      for (let by = 1; by <= more; by++) {
+        const line = `addr add ${after(first, 100 + by)}/${length} dev ${stop.output}${packet.family === 6 ? ' nodad' : ''}`;
+        network.add({ kind: 'ip', ns: stop.ns, line });
+      }
+      const range = `${after(first, 101)}-${after(first, 100 + more)}`;
+      const flag = draw.chance(0.3) ? 'persistent' : '';
       return {
-        iptables: `-j SNAT --to-source ${range}${persistent ? ' --persistent' : ''}`,
-        nft: `snat to ${range}${persistent ? ' persistent' : ''}`,
+        iptables: `-j SNAT --to-source ${range}${flag === '' ? '' : ` --${flag}`}`,
+        nft: `snat to ${range}${flag === '' ? '' : ` ${flag}`}`,
       };
     },
   },
@@ -130,12 +139,16 @@ const KINDS: readonly NatKind[] = [
     name: 'DNAT range',
     hooks: DESTINATION_HOOKS,
     words: (aim) => {
-      const address = otherHost(aim).address[aim.packet.family];
-      const persistent = aim.draw.chance(0.3);
-      const range = `${address}-${after(address, aim.draw.pick([1, 2]))}`;
+      const { network, packet, draw } = aim;
+      const all = network.hosts.map((one) => one.address[packet.family]);
+      const pairs = all.filter((one) => all.includes(after(one, 1)));
+      if (pairs.length === 0) return undefined;
+      const first = draw.pick(pairs);
+      const flag = draw.chance(0.3) ? 'persistent' : '';
+      const range = `${first}-${after(first, 1)}`;
       return {
-        iptables: `-j DNAT --to-destination ${range}${persistent ? ' --persistent' : ''}`,
-        nft: `dnat to ${range}${persistent ? ' persistent' : ''}`,
+        iptables: `-j DNAT --to-destination ${range}${flag === '' ? '' : ` --${flag}`}`,
+        nft: `dnat to ${range}${flag === '' ? '' : ` ${flag}`}`,
       };
     },
   },
@@ -223,7 +236,7 @@ function nftFeature(kind: NatKind): Feature {
       const family: Family = packet.family;
       const of = draw.chance(0.3) ? 'inet' : family === 4 ? 'ip' : 'ip6';
       const table = network.unique('n');
-      const line = (text: string): void => network.add({ kind: 'nft', ns: stop.ns, line: text, feature: name });
+      const line = (text: string, feature = ''): void => network.add({ kind: 'nft', ns: stop.ns, line: text, feature });
       line(`add table ${of} ${table}`);
       const priority = draw.chance(0.8) ? hook[1] : draw.pick(['-110', '-90', '90', '110']);
       line(`add chain ${of} ${table} c { type nat hook ${hook[0]} priority ${priority}; }`);
@@ -234,7 +247,7 @@ function nftFeature(kind: NatKind): Feature {
       const to =
         of === 'inet' ? words.nft.replace(/^(snat|dnat) to/, `$1 ${family === 4 ? 'ip' : 'ip6'} to`) : words.nft;
       const only = of === 'inet' ? `meta nfproto ipv${family} ` : '';
-      line(`add rule ${of} ${table} c ${only}${matches} counter ${to}`);
+      line(`add rule ${of} ${table} c ${only}${matches} counter ${to}`, name);
       return true;
     },
   };
