@@ -22,9 +22,23 @@ export function evaluateFib(body: unknown, scope: NftScope, what: string): NftDa
     const type = ADDRESS_TYPES[input.addressType(address, device)];
     return type === undefined ? notKnown(what) : numberOf('fib_addrtype', type);
   }
-  const found = input.hook === 'prerouting' && input.input === 'lo' ? 'lo' : routedTo(address, device, flags, scope);
-  if (found === 'unknown') return notKnown(what);
+  const found = isOwnWay(scope) ? 'lo' : routedTo(address, device, flags, scope);
+  if (found === 'unknown' || mayBeSkipped(scope, found)) return notKnown(what);
   return nameOf(found ?? (fib.result === 'oifname' ? '' : NO_INDEX));
+}
+
+/** What comes by loopback is not looked up. */
+function isOwnWay({ input }: NftScope): boolean {
+  return input.input === 'lo' && (input.hook === 'prerouting' || input.hook === 'ingress');
+}
+
+/**
+ * Since Linux 6.16 the input hook does not look up what comes by loopback, or what belongs to a socket that has received by
+ * that device (nft_fib_can_skip): the device stands as it is.
+ */
+function mayBeSkipped({ input, state }: NftScope, found: string | undefined): boolean {
+  if (input.hook !== 'input' || found === input.input) return false;
+  return input.input === 'lo' || state.meta.conntrack === 'established';
 }
 
 /** Does the lookup lead to a device at all? */
@@ -51,11 +65,17 @@ function routedTo(
     mark: marked ? state.meta.mark : 0,
     l4: { protocol: protocolOf(l4) },
     ...(reverse && input.hook === 'forward' && flags.includes('iif') && input.output ? { input: input.output } : {}),
+    ...(address.startsWith('fe80') ? linkLocalDevice(device ?? input.input ?? input.output) : {}),
   });
   if (lookup.state === 'unseen') return 'unknown';
   const results = new Set(lookup.ways.map((way) => deviceOf(way, device)));
   const doubtful = lookup.ways.some((way) => way.doubt !== undefined);
   return results.size === 1 && !doubtful ? [...results][0] : 'unknown';
+}
+
+/** A link-local address is looked up on one link (nft_fib6_flowi_init). */
+function linkLocalDevice(device: string | undefined): { output?: string } {
+  return device === undefined ? {} : { output: device };
 }
 
 /** A route to this host itself counts as none, as does one that refuses. */

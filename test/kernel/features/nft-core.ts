@@ -85,9 +85,10 @@ export function nftAimed({ packet, draw, ends, ip, network }: NftAim, namesProto
   const parts = [
     draw.chance(0.5) ? `${ip} saddr ${ends.source}` : '',
     draw.chance(0.5) ? `${ip} daddr ${ends.destination}` : '',
-    packet.protocol === 'icmp' ? `meta l4proto ${icmp}` : named || draw.chance(0.7) ? ports : '',
+    packet.protocol === 'icmp' ? `${icmp} type { echo-request, echo-reply }` : named || draw.chance(0.7) ? ports : '',
   ];
-  return parts.filter((part) => part !== '').join(' ');
+  const said = parts.filter((part) => part !== '');
+  return said.length === 0 ? `${ip} saddr ${ends.source}` : said.join(' ');
 }
 
 export function addNftRule(network: Network, aim: NftAim, chain: string, rule: string, feature: string): void {

@@ -36,9 +36,12 @@ function aimed(network: Network, { packet }: FrameAim): string {
   const { draw } = network;
   const ip = packet.family === 4 ? 'ip' : 'ip6';
   const from = packet.source ?? network.host(packet.ns).address[packet.family];
+  // Neighbours ask each other by ICMPv6 as well.
   const icmp = packet.family === 4 ? 'icmp' : 'icmpv6';
   const protocol =
-    packet.protocol === 'icmp' ? `meta l4proto ${icmp}` : `${packet.protocol} dport ${packet.destinationPort}`;
+    packet.protocol === 'icmp'
+      ? `${icmp} type { echo-request, echo-reply }`
+      : `${packet.protocol} dport ${packet.destinationPort}`;
   return `${ip} saddr ${from}${draw.chance(0.5) ? ` ${ip} daddr ${packet.destination}` : ''} ${protocol}`;
 }
 
@@ -66,8 +69,7 @@ function conditions(network: Network, aim: FrameAim, family: 'bridge' | 'netdev'
     'meta length < 2000',
     'ether saddr != 02:99:99:99:99:99',
   ];
-  const own =
-    family === 'bridge' ? [`ether type { ${ip}, arp }`, 'meta mark 0'] : ['meta mark 0', '@ll,96,16 != 0x0806'];
+  const own = family === 'bridge' ? ['ether type != arp', 'meta mark 0'] : ['meta mark 0', '@ll,96,16 != 0x0806'];
   return draw.pick([...both, ...own]);
 }
 

@@ -99,7 +99,6 @@ const MATCHES: readonly NftWords[] = [
         'meta mark & 0x40 == 0',
         'meta mark < 0x100',
         `meta length ${draw.pick(['< 1000', '20-200', '> 60'])}`,
-        `meta nfproto ${ip === 'ip' ? 'ipv4' : 'ipv6'}`,
         `meta protocol ${ip}`,
         'meta pkttype host',
         'meta pkttype != { broadcast, multicast }',
