@@ -58,12 +58,20 @@ function continued(talk: Talk, path: Path, story: Story, wires: ReadonlySet<stri
     const ends = talk.walked.errors?.get(path.segment)?.ends;
     return errors
       ?.filter((error) => error.isPossible)
-      .map((error) => together(story, { ...ofPath(error, wires), ...leftBy(ends?.get(error.segment)) }));
+      .map((error) => {
+        const whole = together(story, { ...ofPath(error, wires), ...leftBy(ends?.get(error.segment)) });
+        return { ...whole, ends: toldEnds(story, error.leaf.end === 'delivered') };
+      });
   }
   const next = talk.next.get(path.segment);
   if (!next) return [story];
   const answers = storiesOf(next, wires);
   return answers?.map((answer) => together(story, answer));
+}
+
+/** An error that does not arrive is told to nobody. */
+function toldEnds({ ends }: Story, arrives: boolean): Story['ends'] {
+  return arrives ? ends : [...ends.slice(0, -1), { ...ends.at(-1)!, senderSees: 'nothing' }];
 }
 
 function storyOf(talk: Talk, path: Path, wires: ReadonlySet<string>): Story {

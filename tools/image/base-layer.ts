@@ -21,6 +21,7 @@ const PACKAGES = [
   'nftables',
   'tcpdump',
   'util-linux',
+  'wireguard-tools',
 ];
 
 /** Of these packages, only what the helper's scripts and a person looking around need. */
