@@ -61,6 +61,7 @@ export function senderText({ senderSees, packet }: LeafEnd): string {
   if (senderSees === 'reply') return 'a reply';
   if (senderSees === 'nothing') return 'nothing: a time-out';
   if (senderSees === 'reset') return 'a reset: connection refused';
+  if (senderSees === 'error EINVAL') return 'an error of its own host at once: EINVAL, invalid argument';
   const meanings = familyOf(packet.ip.source) === 6 ? ICMPV6_MEANING : ICMP_MEANING;
   return `${senderSees}: ${meanings[senderSees] ?? 'an ICMP error'}`;
 }

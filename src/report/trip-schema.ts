@@ -33,7 +33,7 @@ import {
 /** The schema of a walk there and back, as a report and a trace carry it. */
 
 const PORT: JsonSchema = { anyOf: [{ type: 'integer', minimum: 0, maximum: 65535 }, { const: 'ephemeral' }] };
-const SENDER_SEES: JsonSchema = { type: 'string', pattern: '^(reply|nothing|reset|icmp [0-9]+/[0-9]+)$' };
+const SENDER_SEES: JsonSchema = { type: 'string', pattern: '^(reply|nothing|reset|error EINVAL|icmp [0-9]+/[0-9]+)$' };
 
 export const TRUTH = oneOf<Truth>({ yes: true, no: true, unknown: true });
 

@@ -180,7 +180,8 @@ function refusedRoute(cursor: Cursor, way: OutputWay): Way['to'] | undefined {
   const end = found.type === 'none' ? 'no-route' : 'route-unreachable';
   // What happens behind the output hook no longer reaches connect(2), which goes on trying (tcp_connect).
   const isTold = cursor.stage.name === 'output' || cursor.packet.l4.protocol !== 'tcp';
-  if (refusal === 'invalid' || !isTold) return { end, cursor, senderSees: 'nothing' };
+  if (!isTold) return { end, cursor, senderSees: 'nothing' };
+  if (refusal === 'invalid') return { end, cursor, senderSees: 'error EINVAL' };
   const [type, code] = unreachableCode(cursor.packet, refusal);
   return { end, cursor, senderSees: `icmp ${type}/${code}` };
 }

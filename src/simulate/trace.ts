@@ -30,7 +30,8 @@ export type Disposition =
   | 'loop'
   | 'insufficient-information';
 
-export type SenderSees = 'reply' | 'nothing' | 'reset' | `icmp ${number}/${number}`;
+/** 'error EINVAL': connect(2) or send(2) fails at once by a black hole of the sender's own. */
+export type SenderSees = 'reply' | 'nothing' | 'reset' | 'error EINVAL' | `icmp ${number}/${number}`;
 
 /** Probability as an interval: a random choice is a point, an undecided rule is 0 to 1. */
 export interface Chance {

@@ -154,7 +154,7 @@ function toldOf(story: Story): string {
 }
 
 function isError(senderSees: string): boolean {
-  return senderSees.startsWith('icmp') || senderSees === 'reset';
+  return senderSees.startsWith('icmp') || senderSees.startsWith('error') || senderSees === 'reset';
 }
 
 function toldObjection(seen: Observation, senderSees: string, first: Story['ends'][number]): string | undefined {

@@ -1,0 +1,71 @@
+import type { Family } from '../../../src/net/address.ts';
+import type { CasePacket } from '../case.ts';
+import type { Host, Network } from '../network.ts';
+import { gatewayOf } from '../topology.ts';
+
+/** A namespace on a packet's way, or on its answer's, and how it gets on from there. */
+export interface Aim {
+  readonly packet: CasePacket;
+  readonly family: Family;
+  readonly ns: string;
+  /** By which it comes in; absent where it begins here. */
+  readonly input?: string;
+  readonly output: string;
+  /** What is looked up here, and where it comes from. */
+  readonly destination: string;
+  readonly source: string;
+  readonly isReply: boolean;
+  /** `via A dev D`, as the way leads on anyway. */
+  readonly onward: string;
+  /** The MAC at the other end. */
+  readonly mac: string;
+}
+
+/** Some place where a packet is routed onward. `forwarded`: where it came in before. */
+export function aimAt(network: Network, options: { readonly forwarded?: boolean } = {}): Aim | undefined {
+  const { draw } = network;
+  const packet = draw.pick(network.packets);
+  const to = network.hostAt(packet.destination);
+  const from = network.host(packet.ns);
+  if (!to || to === from) return undefined;
+  const isReply = draw.chance(0.25);
+  const forward = network.way(from, to);
+  const way = isReply ? forward.toReversed() : forward;
+  const first = options.forwarded ? 1 : 0;
+  if (way.length - 2 < first) return undefined;
+  const at = draw.int(first, way.length - 2);
+  const [before, here, next] = [way[at - 1], way[at]!, way[at + 1]!];
+  const device = network.deviceBetween(here, next);
+  if (!device) return undefined;
+  const { family } = packet;
+  const input = before && network.deviceBetween(here, before);
+  const output = device.bridge ?? device.name;
+  const gateway = gatewayTo(here, next, family);
+  return {
+    packet,
+    family,
+    ns: here.ns,
+    ...(input ? { input: input.bridge ?? input.name } : {}),
+    output,
+    destination: (isReply ? from : to).address[family],
+    source: (isReply ? to : from).address[family],
+    isReply,
+    onward: `${gateway === undefined ? '' : `via ${gateway} `}dev ${output}`,
+    mac: macOf(network, device.peer),
+  };
+}
+
+function gatewayTo(here: Host, next: Host, family: Family): string | undefined {
+  if (here.pod) return gatewayOf(here.node === 'a' ? 1 : 2, family);
+  return next.pod ? undefined : next.address[family];
+}
+
+function macOf(network: Network, end: { readonly ns: string; readonly name: string }): string {
+  const device = network.devices.find((one) => one.ns === end.ns && one.name === end.name);
+  if (device && device.bridge === undefined) return device.mac;
+  return end.ns === 'a' ? '02:00:00:01:00:01' : '02:00:00:02:00:01';
+}
+
+export function hostLength(family: Family): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
