@@ -1,4 +1,4 @@
-import { type Connection, isSameEntry, type Tracking } from './conntrack.ts';
+import { type Connection, isSameEntry, type Tracking, translationsOf } from './conntrack.ts';
 import { sameTuple, type Tuple } from './tuple.ts';
 
 /** Whether another entry of the same namespace and zone has this tuple of answers (nf_conntrack_tuple_taken). */
@@ -6,6 +6,21 @@ export function isTaken(tuple: Tuple, by: Connection, connections: readonly Conn
   if (isOpen(tuple)) return false;
   const wanted = { ...by, answer: tuple };
   return connections.some((one) => one.table === by.table && !isSameEntry(one, by) && hasKey(one, wanted, 'answer'));
+}
+
+/**
+ * Whether what stands in the way is the same flow turned round, of datagrams that nothing translates: NAT leaves the clash
+ * to the confirmation (nf_nat_used_tuple_new in nf_nat_core.c, tried on Linux 6.18).
+ */
+export function hasTwin(connection: Connection, connections: readonly Connection[]): boolean {
+  if (!MAY_CLASH.has(connection.original.protocol) || translationsOf(connection).length > 0) return false;
+  return connections.some(
+    (one) =>
+      one.table === connection.table &&
+      translationsOf(one).length === 0 &&
+      sameTuple(one.original, connection.answer) &&
+      sameTuple(one.answer, connection.original),
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type Address, addressToBits, bitsToAddress, familyOf } from '../net/address.ts';
 import type { Port } from '../net/packet.ts';
 import type { Connection } from './conntrack.ts';
-import { isTaken } from './conntrack-clash.ts';
+import { hasTwin, isTaken } from './conntrack-clash.ts';
 import type { HookOutcome, NatRange } from './hook.ts';
 import { jenkinsHash } from './jenkins-hash.ts';
 import { reversed, type Tuple } from './tuple.ts';
@@ -33,7 +33,7 @@ export function natChoices(
   const isFree = (tuple: Tuple): boolean => !isTaken(reversed(tuple), connection, connections);
   if (kind === 'source' && !isDrawn) {
     const kept = keptSource(now, to, connection, connections);
-    if (kept && isFree(kept)) return [{ tuple: kept }];
+    if (kept && (isFree(kept) || (kept === now && hasTwin(connection, connections)))) return [{ tuple: kept }];
   }
   const tuple = withAddress(now, kind, chosenAddress(now, nat, connection));
   const port = kind === 'source' ? tuple.sourcePort : tuple.destinationPort;
