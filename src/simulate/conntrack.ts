@@ -1,4 +1,4 @@
-import type { Meta, Packet, Port } from '../net/packet.ts';
+import type { Meta, Packet } from '../net/packet.ts';
 import { type Place, placeKey } from '../net/place.ts';
 import type { IpvsConnection } from './ipvs-connection.ts';
 import { type TcpTracking, tcpBegin, tcpContinue, tcpSegment } from './tcp-tracking.ts';
@@ -297,16 +297,23 @@ export function withCurrent(tracking: Tracking, connection: Connection): Trackin
   return { ...tracking, current: { connection, reply: tracking.current?.reply ?? false } };
 }
 
-export function translationsOf(connection: Connection): ('source' | 'destination')[] {
-  const plain = reversed(connection.original);
-  const { answer } = connection;
-  const differs = (a: string, aPort: Port | undefined, b: string, bPort: Port | undefined): boolean =>
-    a !== b || aPort !== bPort;
+type Translations = readonly ('source' | 'destination')[];
+
+const NEITHER: Translations = [];
+const SOURCE: Translations = ['source'];
+const DESTINATION: Translations = ['destination'];
+const BOTH: Translations = ['source', 'destination'];
+
+/** What the answers' tuple differs in from the turned original. */
+export function translationsOf({ original, answer, chosenFrom, byIpvs }: Connection): Translations {
   const source =
-    differs(plain.destination, plain.destinationPort, answer.destination, answer.destinationPort) ||
-    connection.chosenFrom !== undefined;
+    original.source !== answer.destination ||
+    original.sourcePort !== answer.destinationPort ||
+    chosenFrom !== undefined;
   const destination =
-    !connection.byIpvs &&
-    (plain.source !== answer.source || (plain.type === undefined && plain.sourcePort !== answer.sourcePort));
-  return [...(source ? (['source'] as const) : []), ...(destination ? (['destination'] as const) : [])];
+    !byIpvs &&
+    (original.destination !== answer.source ||
+      (original.type === undefined && original.destinationPort !== answer.sourcePort));
+  if (source) return destination ? BOTH : SOURCE;
+  return destination ? DESTINATION : NEITHER;
 }

@@ -1,4 +1,4 @@
-import type { Cursor, End, Walk } from './cursor.ts';
+import type { Cursor, End, Stage, Walk } from './cursor.ts';
 import { isEnd, unknownEnd } from './cursor.ts';
 import { sameValue } from './same-value.ts';
 import { STAGES } from './stages.ts';
@@ -13,7 +13,7 @@ export interface GraphNode {
   readonly cursor: Cursor;
   /** Whether a new stay in a namespace begins here. */
   readonly entersHop: boolean;
-  readonly steps: Step[];
+  steps: readonly Step[];
   /** The device that the packet leaves by at this stage. */
   readonly output: string | undefined;
   out: GraphOut;
@@ -60,7 +60,7 @@ export function explore(walk: Walk, start: Cursor): Graph {
   const addWay = (steps: readonly Step[], to: Cursor | End): number => {
     if (!isEnd(to) && steps.length === 0) return visit(to);
     const cursor = isEnd(to) ? to.cursor : to;
-    const node: GraphNode = { cursor, entersHop: false, steps: [...steps], output: undefined, out: OPEN };
+    const node: GraphNode = { cursor, entersHop: false, steps, output: undefined, out: OPEN };
     const index = nodes.push(node) - 1;
     node.out = isEnd(to) ? { kind: 'end', end: to } : { kind: 'next', node: visit(to) };
     return index;
@@ -80,7 +80,7 @@ export function explore(walk: Walk, start: Cursor): Graph {
     for (const way of move.ways) steps += countOf(way.steps);
     const only = move.ways.length === 1 ? move.ways[0]! : undefined;
     if (only) {
-      node.steps.push(...only.steps);
+      node.steps = only.steps;
       node.out = isEnd(only.to) ? { kind: 'end', end: only.to } : { kind: 'next', node: visit(only.to) };
       continue;
     }
@@ -97,14 +97,15 @@ function countOf(steps: readonly Step[]): number {
   return count;
 }
 
+const NO_STEPS: readonly Step[] = [];
 const OPEN: GraphOut = { kind: 'open' };
 
 function nodeOf(cursor: Cursor): GraphNode {
   const { stage } = cursor;
   return {
     cursor,
-    entersHop: (stage.name === 'arrive' && !stage.within) || stage.name === 'output',
-    steps: [],
+    entersHop: entersStay(stage),
+    steps: NO_STEPS,
     output: stage.name === 'transmit' || stage.name === 'encapsulate' ? stage.device : undefined,
     out: OPEN,
   };
@@ -122,4 +123,9 @@ function standAlike(a: Cursor, b: Cursor): boolean {
     sameValue(a.path, b.path) &&
     sameValue(a.tracking, b.tracking)
   );
+}
+
+function entersStay(stage: Stage): boolean {
+  if (stage.name === 'arrive') return !stage.within;
+  return stage.name === 'output' || (stage.name === 'transmit' && stage.enters === true);
 }

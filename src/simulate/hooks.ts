@@ -1,4 +1,4 @@
-import type { AtHook, Cursor, Move, Walk } from './cursor.ts';
+import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import { familyAt, go, prefixed, stop, unknownEnd } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { frameHookList } from './frame-hook.ts';
@@ -21,18 +21,30 @@ export function runHook(walk: Walk, start: Cursor): Move {
     const wants = wantsAt(walk.world.snapshot, cursor.place, cursor);
     return stop(unknownEnd(cursor, list.incomplete.join('; '), wants));
   }
-  const steps: Step[] = [];
+  let steps: readonly Step[] = [];
   for (let index = cursor.stage.next; index < list.items.length; index++) {
-    const move = runItem(walk, advanced(cursor, index + 1), list.items[index]!, list.translates);
+    const item = list.items[index]!;
+    const at = item.kind === 'ipvs' ? advanced(cursor, index + 1) : cursor;
+    const move = runItem(walk, at, item, list.translates);
     const way = move.ways[0]!;
-    if (move.ways.length > 1 || 'end' in way.to) return prefixed(steps, move);
-    steps.push(...way.steps);
+    if (move.ways.length > 1 || 'end' in way.to) {
+      return prefixed(steps, goingOn(move, at.stage, index + 1 === list.items.length ? undefined : index + 1));
+    }
+    steps = steps.length === 0 ? way.steps : [...steps, ...way.steps];
     cursor = way.to as AtHook;
     // ipvs sends a packet on through another hook: what remains of this one is not run.
-    if (cursor.stage.name !== 'hook' || cursor.stage.hook !== hook || cursor.stage.next <= index)
-      return go(cursor, steps);
+    if (cursor.stage !== at.stage) return go(cursor, steps);
   }
   return go({ ...cursor, stage: cursor.stage.after }, steps);
+}
+
+/** Ways that are still at this hook go on with its item of that number, or behind it. */
+function goingOn(move: Move, at: AtHook['stage'], next: number | undefined): Move {
+  const ways = move.ways.map((way): Way => {
+    if ('end' in way.to || way.to.stage !== at) return way;
+    return { ...way, to: { ...way.to, stage: next === undefined ? at.after : { ...at, next } } };
+  });
+  return { ...move, ways };
 }
 
 function advanced(cursor: AtHook, next: number): AtHook {

@@ -56,11 +56,17 @@ function compileConntrack(match: IptablesMatch): Evaluator | undefined {
     (isState ? states : others).push(option.negated ? (input) => not(test(input)) : test);
   }
   return (input) => {
-    const state = and('yes', ...states.map((test) => test(input)));
+    const state = allOf(states, input);
     if (state === 'no') return 'no';
     if (!hasConnection(input)) return states.length > 0 ? state : 'no';
-    return and(state, ...others.map((test) => test(input)));
+    return others.length === 0 ? state : and(state, allOf(others, input));
   };
+}
+
+function allOf(tests: readonly Test[], input: HookInput): Truth {
+  let all: Truth = 'yes';
+  for (const test of tests) all = and(all, test(input));
+  return all;
 }
 
 const STATES = new Set(['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', 'SNAT', 'DNAT']);

@@ -8,13 +8,37 @@ import type { Step } from './trace.ts';
 
 const TABLE_NAMES: Readonly<Record<number, string>> = { 253: 'default', 254: 'main', 255: 'local' };
 
+type Purpose = 'forward' | 'output' | 'input' | 'reverse';
+
+const known = new WeakMap<RouteFound, Partial<Record<Purpose, Step>>>();
+
 export function routeStep(
   snapshot: Snapshot,
   place: Place,
   key: RouteKey,
   found: RouteFound,
-  purpose: 'forward' | 'output' | 'input' | 'reverse',
+  purpose: Purpose,
   doubt?: string,
+): Step {
+  // A look-up that is remembered tells the same again.
+  const steps = known.get(found) ?? {};
+  const former = steps[purpose];
+  if (former && doubt === undefined && former.values['address'] === key.destination) return former;
+  const step = makeRouteStep(snapshot, place, key, found, purpose, doubt);
+  if (found.route && doubt === undefined) {
+    steps[purpose] = step;
+    known.set(found, steps);
+  }
+  return step;
+}
+
+function makeRouteStep(
+  snapshot: Snapshot,
+  place: Place,
+  key: RouteKey,
+  found: RouteFound,
+  purpose: Purpose,
+  doubt: string | undefined,
 ): Step {
   const observed = snapshot.fact('routes', place, { family: familyOf(key.destination) });
   const { route, hop, rule } = found;

@@ -4,7 +4,8 @@ import type { Place } from '../net/place.ts';
 import type { RoutingRule } from '../parse/ip-rule.ts';
 import { isComplete, type Observed, type Snapshot, type Unseen } from '../snapshot/snapshot.ts';
 import { mergeWays } from './chances.ts';
-import { answersPerPlace, perPlace } from './per-place.ts';
+import { knownLookup, rememberLookup } from './known-lookups.ts';
+import { answersPerPlace } from './per-place.ts';
 import type { LookupContext, RouteFound, RouteWay, TableHit } from './route-lookup.ts';
 import { type RouteKey, ruleMatches, vrfOf } from './route-rule.ts';
 import { LOCAL_AND_MAIN } from './route-table.ts';
@@ -34,28 +35,7 @@ const LOCAL_TABLE = 255;
  * then the lowest metric; `throw`, no match and a suppressed match go on with the next rule; several next hops are a choice.
  */
 export function lookupRoute(snapshot: Snapshot, place: Place, key: RouteKey): Lookup {
-  const known = lookups(snapshot, place);
-  const name = nameOf(key);
-  const former = known.get(name);
-  if (former) return former;
-  const found = freshLookup(snapshot, place, key);
-  if (known.size >= LOOKUPS_MAX) known.clear();
-  known.set(name, found);
-  return found;
-}
-
-/** The same packet is looked up at several stages, and so is each of a Service's backends. */
-const LOOKUPS_MAX = 4096;
-const lookups = perPlace(() => new Map<string, Lookup>());
-
-/** Everything of a key that a rule or a table looks at. */
-function nameOf(key: RouteKey): string {
-  const { l4 } = key;
-  const ports = l4 && 'sourcePort' in l4 ? `${l4.sourcePort},${l4.destinationPort}` : '';
-  const chosen = l4 && 'chosenFrom' in l4 && l4.chosenFrom ? `${l4.chosenFrom.from}-${l4.chosenFrom.to}` : '';
-  const devices = `${key.input ?? ''} ${key.output ?? ''} ${key.vrf ?? ''} ${key.isBound ?? ''}`;
-  const rest = `${key.tos} ${key.mark} ${key.user ?? ''} ${key.tunnelId ?? ''}`;
-  return `${key.source ?? ''} ${key.destination} ${devices} ${rest} ${l4?.protocol ?? ''} ${ports} ${chosen}`;
+  return knownLookup(snapshot, place, key) ?? rememberLookup(snapshot, place, key, freshLookup(snapshot, place, key));
 }
 
 function freshLookup(snapshot: Snapshot, place: Place, asked: RouteKey): Lookup {

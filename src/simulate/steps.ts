@@ -18,21 +18,28 @@ interface StepInput {
 
 /** A step; values that are undefined are left out. */
 export function makeStep(input: StepInput): Step {
-  const values: Record<string, Scalar> = {};
-  for (const name in input.values) {
-    const value = input.values[name];
-    if (value !== undefined) values[name] = value;
-  }
   return {
     kind: input.kind,
     at: input.at,
     matched: input.matched ?? 'yes',
     source: input.source,
-    values,
+    values: present(input.values),
     text: input.text,
     changes: input.changes ?? [],
     features: input.features ?? [],
   };
+}
+
+function present(given: StepInput['values']): StepValues {
+  let isWhole = true;
+  for (const name in given) isWhole &&= given[name] !== undefined;
+  if (isWhole) return given as StepValues;
+  const values: Record<string, Scalar> = {};
+  for (const name in given) {
+    const value = given[name];
+    if (value !== undefined) values[name] = value;
+  }
+  return values;
 }
 
 /** Where a fact's statement comes from, with the line that says it. */

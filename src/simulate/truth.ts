@@ -2,8 +2,12 @@ import type { Chance, Truth } from './trace.ts';
 
 /** Kleene's three-valued logic. */
 export function and(...values: readonly Truth[]): Truth {
-  if (values.includes('no')) return 'no';
-  return values.includes('unknown') ? 'unknown' : 'yes';
+  let all: Truth = 'yes';
+  for (const value of values) {
+    if (value === 'no') return 'no';
+    if (value === 'unknown') all = value;
+  }
+  return all;
 }
 
 export function or(...values: readonly Truth[]): Truth {
