@@ -82,6 +82,8 @@ export type Stage =
   | {
       readonly name: 'transmit';
       readonly device: string;
+      /** Handed down by a device of another namespace: a new stay begins. */
+      readonly enters?: true;
       /** Put out by a bridge, after the IP hooks or without. */
       readonly bridged?: 'hooked' | 'plain';
       /** It has passed the device's egress hook. */

@@ -10,6 +10,7 @@ import { BROADCAST, type Frame } from './frame.ts';
 import { answerOf } from './neighbour-answer.ts';
 import { receivingDevice } from './receiving-device.ts';
 import { type Interruption, type Reach, reachFrom } from './segment.ts';
+import { stackedHolder } from './stacked-holder.ts';
 import { topologyOf } from './topology.ts';
 
 /** Who would answer an ARP request or neighbour solicitation for an address on a device's segment. */
@@ -154,7 +155,10 @@ function overUnderlay(snapshot: Snapshot, asker: Station, address: Address): Seg
   const holder = topologyOf(snapshot)
     .hostsAt(address)
     .find((one) => one.node !== asker.place.node);
-  if (!holder) return UNKNOWN;
+  if (!holder) {
+    const stacked = stackedHolder(snapshot, address);
+    return stacked && stacked.nic.place.node !== asker.place.node ? ownerOf(stacked.station, false) : UNKNOWN;
+  }
   const device = receivingDevice(snapshot, holder, asker.link, address);
   return { state: 'owner', place: holder, ...(device?.mac === undefined ? {} : { mac: device.mac }) };
 }

@@ -177,6 +177,10 @@ function throughVeth(search: Search, station: Station, frame: Frame): void {
   const { place, link } = station;
   const peer = topologyOf(search.snapshot).peerOf(place, link);
   if (peer.state === 'missing') return;
+  if (peer.state === 'unknown' && isContainersNic(station)) {
+    search.outward.push(station);
+    return;
+  }
   if (peer.state === 'unknown') {
     const because = `where ${link.name} leads was not collected`;
     search.gaps.push({ because, behind: station, wants: [] });
@@ -187,6 +191,13 @@ function throughVeth(search: Search, station: Station, frame: Frame): void {
     return;
   }
   stopped(search, notUp(peer), () => receive(search, peer, frame));
+}
+
+/** A host that is itself a container has its NIC as a veth; a pod's has no address of global scope. */
+function isContainersNic({ place, link }: Station): boolean {
+  return (
+    place.namespace === 'host' && link.master === undefined && link.addresses.some((one) => one.scope === 'global')
+  );
 }
 
 function tagged(search: Search, station: Station, frame: Frame): void {

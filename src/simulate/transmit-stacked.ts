@@ -40,7 +40,10 @@ export function throughVlan(walk: Walk, cursor: Cursor, link: Link): Move {
 }
 
 function bySame(cursor: Cursor, { place, link }: Station): Cursor {
-  return { ...cursor, place, stage: { name: 'transmit', device: link.name } };
+  const stage = { name: 'transmit', device: link.name } as const;
+  if (placeKey(place) === placeKey(cursor.place)) return { ...cursor, stage };
+  const { input: _input, physicalInput: _port, ...path } = cursor.path;
+  return { ...cursor, place, path, stage: { ...stage, enters: true } };
 }
 
 /** macvlan_queue_xmit: to another one in bridge mode directly, else out by the lower device. */

@@ -5,9 +5,11 @@ import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { linkNamed } from './hook-input.ts';
+import { linkStep } from './link-state.ts';
 import { droppedBySize, exceedingStep } from './mtu.ts';
 import { entryFor } from './neighbour-entry.ts';
 import { receivingDevice } from './receiving-device.ts';
+import { type StackedHolder, stackedHolder } from './stacked-holder.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { topologyOf } from './topology.ts';
 import type { Step } from './trace.ts';
@@ -22,7 +24,11 @@ export function underlay(walk: Walk, cursor: Cursor): Move {
   const { packet } = cursor;
   const hop = cursor.path.route?.hop?.via ?? packet.ip.destination;
   const neighbours = topology.hostsAt(hop).filter((place) => place.node !== cursor.place.node);
+  const reflected = toItself(walk, cursor, device);
+  if (reflected) return reflected;
   if (neighbours[0]) return onSegment(walk, cursor, neighbours[0], hop, device);
+  const stacked = stackedHolder(snapshot, hop);
+  if (stacked && stacked.nic.place.node !== cursor.place.node) return toStacked(walk, cursor, stacked);
   if (topology.missing.length > 0) {
     return stop(unknownEnd(cursor, 'who the addresses belong to was not collected', topology.missing));
   }
@@ -31,6 +37,30 @@ export function underlay(walk: Walk, cursor: Cursor): Move {
   const pod = topology.podAt(packet.ip.destination);
   if (pod) return barePodAddress(walk, cursor, pod, hop);
   return leftTheCluster(walk, cursor, hop);
+}
+
+/** What a macvlan sends to its own host's MAC goes out, and no switch sends it back. */
+function toItself(walk: Walk, cursor: Cursor, device: string): Move | undefined {
+  const { snapshot } = walk.world;
+  const nic = linkNamed(snapshot, cursor.place, device);
+  const { macs } = cursor.packet;
+  if (macs === undefined || nic?.mac === undefined || macs.destination !== nic.mac || macs.source === nic.mac) {
+    return undefined;
+  }
+  const text = `the frame is for ${device} itself, by which it leaves: nothing sends it back`;
+  const step = linkStep(snapshot, cursor, nic, 'other-host', text);
+  return stop({ end: 'not-for-this-mac', cursor, senderSees: 'nothing' }, [step]);
+}
+
+/** To the NIC under a macvlan, ipvlan or VLAN device of another node's pod. */
+function toStacked(walk: Walk, cursor: Cursor, { station, nic }: StackedHolder): Move {
+  const unseen = notLookedAt(walk, cursor, nic.place);
+  if (unseen) return unseen;
+  const { macs } = cursor.packet;
+  const mac = station.link.mac;
+  const known = macs ?? (mac === undefined ? undefined : { source: '', destination: mac });
+  const packet = known === undefined ? cursor.packet : { ...cursor.packet, macs: known };
+  return received(walk, { ...cursor, packet }, nic.place, nic.link);
 }
 
 function onSegment(walk: Walk, cursor: Cursor, holder: Place, hop: Address, device: string): Move {

@@ -6,6 +6,7 @@ import { IPTABLES_MATCH_FEATURES } from './features/iptables-matches.ts';
 import { IPTABLES_SELECTOR_FEATURES } from './features/iptables-selectors.ts';
 import { IPTABLES_TARGET_FEATURES } from './features/iptables-targets.ts';
 import { LAYER2_FEATURES } from './features/layer2.ts';
+import { MACVLAN_FEATURES } from './features/macvlan.ts';
 import { NAT_FEATURES } from './features/nat.ts';
 import { NFT_FRAME_FEATURES } from './features/nft-frames.ts';
 import { NFT_MATCH_FEATURES } from './features/nft-matches.ts';
@@ -14,6 +15,7 @@ import { ROUTE_SYSCTL_FEATURES } from './features/route-sysctls.ts';
 import { ROUTE_FEATURES } from './features/routes.ts';
 import { RULE_FEATURES } from './features/rules.ts';
 import { SOCKET_FEATURES } from './features/sockets.ts';
+import { TUNNEL_FEATURES } from './features/tunnels.ts';
 
 /** Every feature that cases are made of. */
 export const FEATURES: readonly Feature[] = [
@@ -29,6 +31,8 @@ export const FEATURES: readonly Feature[] = [
   ...ROUTE_SYSCTL_FEATURES,
   ...SOCKET_FEATURES,
   ...LAYER2_FEATURES,
+  ...MACVLAN_FEATURES,
+  ...TUNNEL_FEATURES,
   ...NFT_FRAME_FEATURES,
   ...NFT_MATCH_FEATURES,
   ...NFT_STATEMENT_FEATURES,

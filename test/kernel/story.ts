@@ -26,6 +26,8 @@ export interface Story {
   readonly because: string;
   /** The entries that the packets of this way leave behind. */
   readonly connections: readonly Connection[];
+  /** What rules have added to sets. */
+  readonly touched?: readonly string[];
   /** Whether these are known; else those of the packet before count. */
   readonly isLast?: boolean;
 }
@@ -78,8 +80,9 @@ function storyOf(talk: Talk, path: Path, wires: ReadonlySet<string>): Story {
   return { ...ofPath(path, wires), ...leftBy(talk.walked.ends.get(path.segment)) };
 }
 
-function leftBy(end: End | undefined): Pick<Story, 'connections' | 'isLast'> {
-  return { connections: end?.cursor.tracking.connections ?? [], isLast: end !== undefined };
+function leftBy(end: End | undefined): Pick<Story, 'connections' | 'touched' | 'isLast'> {
+  const { connections = [], touched } = end?.cursor.tracking ?? {};
+  return { connections, ...(touched && { touched }), isLast: end !== undefined };
 }
 
 function ofPath(path: Path, wires: ReadonlySet<string>): Story {
@@ -99,10 +102,19 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
   const ns = namespaceOf(hop.place);
   const isLast = index === path.hops.length - 1;
   // A frame for another MAC is left out of what was seen, and so is its way out of a bridge that flooded it.
+  // A macvlan's frame is for another MAC than that of the device which it comes in by.
+  const after = path.hops[index + 1];
+  const isHandedUp = hop.output === undefined && after !== undefined && namespaceOf(after.place) !== ns;
   const isForAnother = path.leaf.end === 'not-for-this-mac' && index >= path.hops.length - 2;
   const events: Expected[] = [];
   if (hop.input !== undefined && wires.has(`${ns}/${hop.input}`)) {
-    events.push({ ns, device: hop.input, way: 'in', packet: hop.packet, maybe: isForAnother && isLast });
+    events.push({
+      ns,
+      device: hop.input,
+      way: 'in',
+      packet: hop.packet,
+      maybe: (isForAnother && isLast) || isHandedUp,
+    });
   }
   if (hop.output !== undefined && wires.has(`${ns}/${hop.output}`)) {
     events.push({
@@ -123,6 +135,8 @@ function together(a: Story, b: Story): Story {
     ends: [...a.ends, ...b.ends],
     isUnknown: a.isUnknown || b.isUnknown,
     because: a.because || b.because,
+    isLast: a.isLast === true || b.isLast === true,
     connections: b.isLast ? b.connections : a.connections,
+    ...((b.isLast ? b.touched : a.touched) && { touched: b.isLast ? b.touched : a.touched }),
   };
 }

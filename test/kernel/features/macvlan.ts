@@ -1,0 +1,93 @@
+import type { CasePacket } from '../case.ts';
+import type { Feature } from '../feature.ts';
+import type { Network } from '../network.ts';
+
+/* macvlan devices of pods on their node's cable to the other node. */
+
+const FIRST_SOURCE_PORT = 20_000;
+
+interface Guest {
+  readonly ns: string;
+  readonly address: string;
+  readonly mac: string;
+}
+
+function macvlan(mode: string, weight = 1): Feature {
+  const name = `macvlan ${mode}`;
+  return {
+    name,
+    weight,
+    add: (network) => {
+      const pods = network.hosts.filter((one) => one.pod && one.node === 'a');
+      const isFit = network.hosts.some((one) => one.ns === 'b') && !network.items.some(isMacvlan);
+      if (!isFit) return false;
+      const guests = pods.slice(0, mode === 'passthru' ? 1 : 2).map(({ ns }, index): Guest => {
+        return { ns, address: `10.9.0.${51 + index}`, mac: `02:00:00:07:00:0${index + 1}` };
+      });
+      for (const guest of guests) addGuest(network, name, mode, guest);
+      knowEachOther(network, name, guests);
+      for (const packet of packetsBetween(network, guests)) network.packets.push(packet);
+      return true;
+    },
+  };
+}
+
+function isMacvlan(item: Network['items'][number]): boolean {
+  return 'line' in item && item.line.includes('type macvlan');
+}
+
+function addGuest(network: Network, feature: string, mode: string, { ns, address, mac }: Guest): void {
+  const line = `link add link eth0 name mv0 address ${mac} netns @netns:${ns}@ type macvlan mode ${mode}`;
+  network.add({ kind: 'link', ns: 'a', line, feature });
+  network.add({ kind: 'ip', ns, line: 'link set dev mv0 up', feature });
+  network.add({ kind: 'ip', ns, line: `addr add ${address}/24 dev mv0`, feature });
+}
+
+function knowEachOther(network: Network, feature: string, guests: readonly Guest[]): void {
+  if (network.realNeighbours) return;
+  const know = (ns: string, device: string, address: string, mac: string): void =>
+    network.add({
+      kind: 'ip',
+      ns,
+      line: `neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`,
+      feature,
+    });
+  for (const guest of guests) {
+    know('b', 'eth0', guest.address, guest.mac);
+    know('a', 'eth0', guest.address, guest.mac);
+    know(guest.ns, 'mv0', '10.9.0.2', '02:00:00:09:00:02');
+    know(guest.ns, 'mv0', '10.9.0.1', '02:00:00:09:00:01');
+    for (const other of guests) if (other !== guest) know(guest.ns, 'mv0', other.address, other.mac);
+  }
+}
+
+function packetsBetween(network: Network, guests: readonly Guest[]): readonly CasePacket[] {
+  const [one, two] = guests;
+  const ways: (readonly [string, string])[] = [
+    [one!.ns, '10.9.0.2'],
+    ['b', one!.address],
+    [one!.ns, '10.9.0.1'],
+    ...(two ? [[one!.ns, two.address] as const] : []),
+  ];
+  const first = FIRST_SOURCE_PORT + network.packets.length;
+  return ways.slice(0, 8 - network.packets.length).map(([ns, destination], index): CasePacket => {
+    const protocol = network.draw.pick(['tcp', 'udp', 'icmp'] as const);
+    return {
+      ns,
+      family: 4,
+      protocol,
+      sourcePort: first + index,
+      destination,
+      destinationPort: protocol === 'icmp' ? 0 : 80,
+      payloadBytes: protocol === 'icmp' ? 64 : network.draw.pick([20, 1000, 1400]),
+      df: true,
+    };
+  });
+}
+
+export const MACVLAN_FEATURES: readonly Feature[] = [
+  macvlan('bridge', 2),
+  macvlan('private'),
+  macvlan('vepa'),
+  macvlan('passthru'),
+];
