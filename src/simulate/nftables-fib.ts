@@ -3,6 +3,7 @@ import { asRecord, asStrings } from '../parse/nft-node.ts';
 import { type NftDatum, nameOf, notKnown, numberOf } from './nftables-datum.ts';
 import { type NftScope, protocolOf } from './nftables-state.ts';
 import { ADDRESS_TYPES } from './nftables-symbols.ts';
+import { kernelIsAtLeast } from './route-hops.ts';
 import { lookupRoute, type RouteWay } from './routes.ts';
 
 /** What `fib … oif` gives where no route leads out by such a device: interface index 0, of which the name is empty. */
@@ -27,17 +28,16 @@ export function evaluateFib(body: unknown, scope: NftScope, what: string): NftDa
   return nameOf(found ?? (fib.result === 'oifname' ? '' : NO_INDEX));
 }
 
-/** What comes by loopback is not looked up. */
+/** What comes by loopback is not looked up; since Linux 6.16 not at the input hook either (nft_fib_can_skip). */
 function isOwnWay({ input }: NftScope): boolean {
-  return input.input === 'lo' && (input.hook === 'prerouting' || input.hook === 'ingress');
+  if (input.input !== 'lo') return false;
+  if (input.hook === 'prerouting' || input.hook === 'ingress') return true;
+  return input.hook === 'input' && kernelIsAtLeast(input, 6, 16) === 'yes';
 }
 
-/**
- * Since Linux 6.16 the input hook does not look up what comes by loopback, or what belongs to a socket that has received by
- * that device (nft_fib_can_skip): the device stands as it is.
- */
+/** Nor does it look up what belongs to a socket that has received by that device before: the device stands as it is. */
 function mayBeSkipped({ input, state }: NftScope, found: string | undefined): boolean {
-  if (input.hook !== 'input' || found === input.input) return false;
+  if (input.hook !== 'input' || found === input.input || kernelIsAtLeast(input, 6, 16) === 'no') return false;
   return input.input === 'lo' || state.meta.conntrack === 'established';
 }
 

@@ -65,7 +65,11 @@ export function isReachable({ snapshot, place }: LookupContext, hop: NextHop, ba
 }
 
 /** Whether this kernel is of that version or later; unknown where its release was not read. */
-export function kernelIsAtLeast({ snapshot, place }: LookupContext, major: number, minor: number): Truth {
+export function kernelIsAtLeast(
+  { snapshot, place }: Pick<LookupContext, 'snapshot' | 'place'>,
+  major: number,
+  minor: number,
+): Truth {
   const observed = snapshot.fact('kernel', hostOf(place.node));
   const found =
     observed.state === 'seen' ? /^(?<major>\d+)\.(?<minor>\d+)/.exec(observed.value.release)?.groups : undefined;

@@ -1,6 +1,5 @@
 import { familyOf } from '../../src/net/address.ts';
 import type { L4, Packet } from '../../src/net/packet.ts';
-import type { Connection } from '../../src/simulate/conntrack.ts';
 import type { World } from '../../src/simulate/cursor.ts';
 import type { DatapathGate } from '../../src/simulate/datapath.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
@@ -30,17 +29,20 @@ export interface CheckedCase {
   readonly walked: readonly (readonly Story[] | undefined)[];
 }
 
+/** What the packets before have left behind. */
+type Left = Pick<Story, 'connections' | 'touched'>;
+
 /** Holds what the kernel did with a case against the simulator's traces. */
 export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
   const wiring = wiringOf(one);
   const sockets = socketsOf(one);
-  let connections: readonly Connection[] = [];
+  let left: Left = { connections: [] };
   const hits: ReadonlyMap<string, Hits>[] = [];
   let isWhole = true;
   const walked: (readonly Story[] | undefined)[] = [];
   const packets = one.packets.map((packet, index): CheckedPacket => {
     const seen = worthComparing(run.seen[index]!, wiring);
-    const talk = talkOf(one, run.before, packet, connections);
+    const talk = talkOf(one, run.before, packet, left);
     const stories = storiesOf(talk, wiring.wires);
     walked.push(stories);
     const agreement: Agreement = seen.setup
@@ -48,7 +50,7 @@ export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
       : judge({ protocol: packet.protocol, stories, seen, sockets });
     if (agreement.kind === 'agrees') {
       hits.push(hitsOf(agreement.stories));
-      connections = agreement.stories[0]?.connections ?? connections;
+      left = agreement.stories[0] ?? left;
     } else isWhole = false;
     return { packet, agreement, talk, seen };
   });
@@ -64,12 +66,7 @@ export function simulateCase(
   return { walked, agrees: counters.length === 0 && packets.every(({ agreement }) => agreement.kind !== 'disagrees') };
 }
 
-export function talkOf(
-  one: KernelCase,
-  snapshot: Snapshot,
-  packet: CasePacket,
-  connections: readonly Connection[],
-): Talk {
+export function talkOf(one: KernelCase, snapshot: Snapshot, packet: CasePacket, { connections, touched }: Left): Talk {
   const world: World = { snapshot, gate: GATE };
   const from = placeOf(one.namespaces.find(({ name }) => name === packet.ns)!);
   const silent = socketsOf(one).some((socket) => socket.silent && socket.port === packet.destinationPort);
@@ -77,6 +74,7 @@ export function talkOf(
     from,
     packet: packetOf(packet),
     connections,
+    ...(touched && { touched }),
     answers: !silent,
     ...(packet.mark && { mark: packet.mark }),
     ...ownerOf(packet),

@@ -50,6 +50,7 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
       ),
     ),
     ask('tc-filters', {}, ''),
+    ...(namespace.pod ? [] : [ask('kernel', {})]),
     ask('nft.tables', {}, unless(hasNft || hasXtNft, NO_TABLES)),
     ...families.flatMap((family) => [
       ask('routes', { family }),

@@ -19,6 +19,7 @@ export interface TalkQuestion {
   readonly from: Place;
   readonly packet: Packet;
   readonly connections: readonly Connection[];
+  readonly touched?: readonly string[];
   /** Whether what listens at the end answers. */
   readonly answers: boolean;
   /** The socket's mark. */
@@ -32,7 +33,10 @@ const ROOT: SocketOwner = { uid: 0, gid: 0 };
 
 export function simulateTalk(world: World, question: TalkQuestion): Talk {
   const packet = withSource(world, question.from, question.packet);
-  const walked = walkWithErrors({ world }, startOf(question, packet), { connections: question.connections });
+  const walked = walkWithErrors({ world }, startOf(question, packet), {
+    connections: question.connections,
+    ...(question.touched && { touched: question.touched }),
+  });
   const expect = { tuple: reversed(tupleOf(packet)), place: question.from };
   const next = new Map<number, Talk>();
   for (const [leaf, end] of walked.ends) {
