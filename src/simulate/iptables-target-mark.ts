@@ -1,6 +1,7 @@
 import type { Meta } from '../net/packet.ts';
 import { touchedSet } from './iptables-match-set.ts';
 import { hasConnection, maskedValue, numberOf } from './iptables-match-types.ts';
+import { compileHmark } from './iptables-target-hmark.ts';
 import {
   CONTINUE,
   constant,
@@ -19,6 +20,7 @@ export const MARK_TARGETS: TargetTable = {
   CT: compileCt,
   NOTRACK: () => NOTRACK_FIRST,
   SET: compileSet,
+  HMARK: compileHmark,
 };
 
 type Change = { readonly value: number; readonly mask: number };

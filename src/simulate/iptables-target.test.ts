@@ -7,7 +7,7 @@ import type { HookName, HookOutcome } from './hook.ts';
 import { iptablesHookEntries } from './iptables.ts';
 import { isTargetModelled } from './iptables-target.ts';
 import { parseNatRange } from './iptables-target-nat.ts';
-import { buildHookInput, buildPacket, ECHO, SYN, tcpSyn } from './testing/build-hook-input.ts';
+import { buildHookInput, buildPacket, ECHO, type PacketInput, SYN, tcpSyn } from './testing/build-hook-input.ts';
 import { snapshotOfTexts, type TextFact } from './testing/build-snapshot.ts';
 
 const W1 = hostOf('w1');
@@ -53,8 +53,8 @@ describe('every target that iptables knows', () => {
         table.chains.flatMap((chain) => chain.rules.map((rule) => rule.target)),
       );
       const open = targets.filter((target) => target && !isTargetModelled(target)).map((target) => target!.name);
-      // A mark that is a hash of the packet.
-      expect(open).toEqual(tool.startsWith('ip6') ? [] : ['HMARK', 'HMARK']);
+      // A mark that is a hash of the connection’s ends.
+      expect(open).toEqual(tool.startsWith('ip6') ? [] : ['HMARK']);
     },
   );
 });
@@ -306,5 +306,44 @@ describe('TPROXY and SYNPROXY', () => {
     expect(
       only(['-p tcp -j SYNPROXY --mss 1460'], { table: 'filter', input: { packet: { l4: ECHO } } }).verdict.kind,
     ).toBe('accept');
+  });
+});
+
+describe('HMARK', () => {
+  const FULL = '--hmark-src-prefix 32 --hmark-dst-prefix 32 --hmark-sport-mask 0xffff --hmark-dport-mask 0xffff';
+  const udp = (source: string, destination: string, destinationPort: number): PacketInput => ({
+    source,
+    destination,
+    l4: { protocol: 'udp', sourcePort: 4444, destinationPort },
+  });
+
+  // As Linux 6.18 marked them.
+  it.each([
+    [`${FULL} --hmark-rnd 0x0000cafe --hmark-mod 100000 --hmark-offset 7`, udp('127.0.0.1', '127.0.0.1', 100), 53367],
+    [`${FULL} --hmark-rnd 0x0000cafe --hmark-mod 100000 --hmark-offset 7`, udp('127.0.0.1', '10.0.5.1', 101), 61512],
+    [`${FULL} --hmark-rnd 0x0000cafe --hmark-mod 100000 --hmark-offset 7`, udp('10.0.5.1', '127.0.0.9', 102), 39322],
+    [
+      '--hmark-src-prefix 32 --hmark-dst-prefix 32 --hmark-rnd 0x0000beef --hmark-mod 100000',
+      udp('10.0.5.1', '127.0.0.9', 200),
+      98281,
+    ],
+    [
+      '--hmark-src-prefix 24 --hmark-dst-prefix 16 --hmark-sport-mask 0x00ff --hmark-dport-mask 0x0000 --hmark-sport 0x0100 --hmark-proto-mask 0xff --hmark-rnd 0x0000beef --hmark-mod 65536',
+      udp('10.0.5.1', '127.3.0.9', 201),
+      20328,
+    ],
+    [
+      '--hmark-src-prefix 128 --hmark-dst-prefix 128 --hmark-sport-mask 0xffff --hmark-dport-mask 0xffff --hmark-rnd 0x0000cafe --hmark-mod 100000',
+      udp('::1', '::1', 100),
+      30250,
+    ],
+  ])('%s', (options, packet, mark) => {
+    const family = packet.source!.includes(':') ? 6 : 4;
+    expect(only([`-j HMARK ${options}`], { family, input: { packet } }).meta.mark).toBe(mark);
+  });
+
+  it('is not guessed of a port that is not chosen yet', () => {
+    const outcomes = run([`-j HMARK ${FULL} --hmark-rnd 0x0000cafe --hmark-mod 10`]);
+    expect(outcomes.map((one) => one.verdict.kind)).toContain('unknown');
   });
 });

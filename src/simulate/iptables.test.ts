@@ -100,7 +100,7 @@ describe('traversal', () => {
   });
 
   it('walks both ways at an unmodelled target, for that rule alone', () => {
-    const hmark = '-j HMARK --hmark-tuple src --hmark-rnd 0x0000cafe --hmark-mod 10';
+    const hmark = '-j HMARK --hmark-tuple ct --hmark-rnd 0x0000cafe --hmark-mod 10';
     const outcomes = forward([`-A FORWARD -p tcp ${hmark}`, '-A FORWARD -j DROP']);
     expect(verdicts(outcomes)).toEqual(
       expect.arrayContaining([

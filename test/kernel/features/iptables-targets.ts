@@ -42,6 +42,14 @@ const MARKS: readonly XtTarget[] = [
       ])}`,
     { witness: () => '-m connmark ! --mark 0x0' },
   ),
+  target(
+    'HMARK',
+    'mangle',
+    MANGLE,
+    ({ draw }) =>
+      `-j HMARK --hmark-tuple ${draw.pick(['src,dst', 'src,dst,sport,dport', 'src,dst,proto,sport,dport'])} --hmark-mod ${draw.pick([2, 7])} --hmark-rnd 0xcafe`,
+    { witness: () => '-m mark --mark 0x1' },
+  ),
   target('CT first', 'raw', BEFORE_ROUTING, () => '-j CT --ctevents new,destroy'),
   target('CT zone of the mark', 'raw', BEFORE_ROUTING, () => '-j CT --zone mark'),
 ];
