@@ -8,7 +8,7 @@ import type { MatchOutcome } from './iptables-match.ts';
 import { passedOverStep } from './iptables-passed-over.ts';
 import { policyStep, ruleStep, unparsedStep } from './iptables-steps.ts';
 import type { TargetEffect } from './iptables-target.ts';
-import { merged, mergeLive, NEXT, RETURN, type Way } from './iptables-way.ts';
+import { type End, merged, mergeLive, NEXT, RETURN, type Way } from './iptables-way.ts';
 import type { Step } from './trace.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
@@ -38,10 +38,9 @@ export function evaluateBaseChain(
   input: HookInput,
 ): readonly HookOutcome[] {
   const entry: Way = { chance: CERTAIN, fork: undefined, input, notrack: false, steps: [], end: NEXT };
-  const ways = walkChain(context, chain, entry, 0).map((way) =>
-    way.end.kind === 'return' ? applyPolicy(context, chain, way) : way,
-  );
-  return merged(ways, CERTAIN).map(outcomeOf);
+  const ways = walkChain(context, chain, entry, 0, RETURN);
+  const ended = ways.map((way) => (way.end === RETURN ? applyPolicy(context, chain, way) : way));
+  return merged(ended, CERTAIN).map(outcomeOf);
 }
 
 function applyPolicy(context: TableContext, chain: CompiledChain, way: Way): Way {
@@ -75,8 +74,8 @@ function outcomeOf(way: Way): HookOutcome {
   return outcome;
 }
 
-/** All ways through a chain; each ends in a verdict, a translation, or `return`. */
-function walkChain(context: TableContext, chain: CompiledChain, entry: Way, depth: number): readonly Way[] {
+/** All ways through a chain; each ends in a verdict, a translation, or as the chain is `left`: at its end or by RETURN. */
+function walkChain(context: TableContext, chain: CompiledChain, entry: Way, depth: number, left: End): readonly Way[] {
   if (depth > DEEPEST_CALL) return [unknownEnd(entry, `chains call each other more than ${DEEPEST_CALL} deep`)];
   let live: readonly Way[] = [entry];
   const done: Way[] = [];
@@ -87,8 +86,16 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
     const rule = chain.rule(candidates === undefined ? at : candidates[at]!);
     live = passRule(context, chain, rule, depth, live, done);
   }
-  for (const way of live) done.push(...leaveChain(context, chain, way));
-  return merged(done, entry.chance);
+  const behind = live.flatMap((way) => leaveChain(context, chain, way));
+  if (done.length === 0) return merged(leftBy(behind, left), entry.chance);
+  return merged(leftBy([...done, ...behind], left), entry.chance);
+}
+
+/** Ways that went on to the chain's end, or were returned from it. */
+function leftBy(ways: readonly Way[], left: End): readonly Way[] {
+  const stays = ways.every(({ end }) => end === left || (end.kind !== 'next' && end.kind !== 'return'));
+  if (stays) return ways;
+  return ways.map((way) => (way.end.kind === 'next' || way.end.kind === 'return' ? { ...way, end: left } : way));
 }
 
 /** The ways that go on behind a rule; those that it ends are put to `done`. Mostly it is one, which the rule is not about. */
@@ -106,27 +113,26 @@ function passRule(
     const match = rule.matches.evaluate(way.input);
     const isPassedOver = isImpossible(match.chance);
     if (isPassedOver && next === undefined && way.input.record === undefined) continue;
+    const results = isPassedOver
+      ? [passedOver(context, chain, rule, way)]
+      : applyRule(context, chain, rule, match, way, depth);
+    if (live.length === 1 && results.length === 1 && results[0]!.end === NEXT) return results;
     next ??= live.slice(0, index);
-    if (isPassedOver) {
-      next.push(passedOver(context, chain, rule, way));
-      continue;
-    }
-    for (const result of applyRule(context, chain, rule, match, way, depth)) {
-      (result.end.kind === 'next' ? next : done).push(result);
-    }
+    for (const result of results) (result.end === NEXT ? next : done).push(result);
   }
   if (next === undefined) return live;
   return next.length > 1 ? mergeLive(next) : next;
 }
 
+const NO_LINES: TableContext['observed']['unparsed'] = [];
+
 /** Lines of this chain that were not understood may have been rules: from here on nothing is sure. */
-function leaveChain(context: TableContext, chain: CompiledChain, way: Way): Way[] {
-  const left: Way = { ...way, end: RETURN };
+function leaveChain(context: TableContext, chain: CompiledChain, way: Way): readonly Way[] {
   const { unparsed } = context.observed;
-  const lines = unparsed.length === 0 ? unparsed : unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
-  if (lines.length === 0) return [left];
+  const lines = unparsed.length === 0 ? NO_LINES : unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
+  if (lines.length === 0) return [way];
   const step = unparsedStep(context, chain, lines[0]!);
-  const unsure: Way = { ...left, chance: both(way.chance, UNDECIDED), fork: 'undecided', steps: [...way.steps, step] };
+  const unsure: Way = { ...way, chance: both(way.chance, UNDECIDED), fork: 'undecided', steps: [...way.steps, step] };
   return [unsure, unknownEnd(unsure, `a line of ${chain.name} was not understood: ${lines[0]!.text}`)];
 }
 
@@ -250,9 +256,7 @@ function callChain(
 ): readonly Way[] {
   const callee = context.table.chain(effect.name)!;
   // kube-proxy calls some chains that are mostly empty.
-  if (callee.ruleCount === 0 && context.observed.unparsed.length === 0)
-    return [effect.goto ? { ...way, end: RETURN } : way];
-  const ways = walkChain(context, callee, way, depth + 1);
-  if (effect.goto) return ways;
-  return ways.map((result) => (result.end.kind === 'return' ? { ...result, end: NEXT } : result));
+  const left = effect.goto ? RETURN : NEXT;
+  if (callee.ruleCount === 0 && context.observed.unparsed.length === 0) return leftBy([way], left);
+  return walkChain(context, callee, way, depth + 1, left);
 }
