@@ -1,10 +1,13 @@
 import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
+import type { Place } from '../net/place.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { CondensedTrace } from './condense.ts';
 import { closing, release, type Tracking } from './conntrack.ts';
 import type { Cursor, End, Walk } from './cursor.ts';
 import { sourceFor } from './output.ts';
 import { ipv6SourceFor } from './output-route.ts';
+import { deviceHolding } from './own-addresses.ts';
 import { selectIpv4Address } from './route-source.ts';
 import { addressTypeOf, lookupRoute } from './routes.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
@@ -55,15 +58,23 @@ function addressed(walk: Walk, { cursor, errorPacket }: End): Addressed {
   return source === undefined ? { packet, isOpen: false } : { packet: from(packet, source), isOpen: true };
 }
 
+/** ipv6_chk_acast_addr_src */
+function isKernelAnycast(snapshot: Snapshot, place: Place, address: Address): boolean {
+  return addressTypeOf(snapshot, place, address) === 'anycast';
+}
+
 function from(packet: Packet, source: Address): Packet {
   return { ...packet, ip: { ...packet.ip, source } };
 }
 
 function isForThisHost({ world }: Walk, { stage, place, packet, path }: Cursor): boolean {
-  if (stage.name === 'deliver' || (stage.name === 'hook' && stage.hook === 'input')) return true;
   const { destination } = packet.ip;
-  if (familyOf(destination) === 4) return path.route?.type === 'local';
-  return addressTypeOf(world.snapshot, place, destination) === 'local';
+  const isDelivered = stage.name === 'deliver' || (stage.name === 'hook' && stage.hook === 'input');
+  if (familyOf(destination) === 4) return isDelivered || path.route?.type === 'local';
+  // Of a local route without such an address it is no address to speak from (ipv6_chk_addr).
+  const links = world.snapshot.fact('links', place);
+  if (links.state === 'unseen') return addressTypeOf(world.snapshot, place, destination) === 'local';
+  return deviceHolding(links.value, destination) !== undefined || isKernelAnycast(world.snapshot, place, destination);
 }
 
 /** The address by which the device where the packet came in would answer its sender, where that is how it is chosen. */

@@ -53,10 +53,13 @@ function withSource(world: World, from: Place, packet: Packet): Packet {
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
 }
 
-/** IPv4's connect(2) looks up a second time with the address that it got; IPv6, and who sends without it, does not. */
+/**
+ * IPv4's connect(2), which datagrams go by mostly as well, looks up a second time with the address that it got
+ * (ip_route_connect); IPv6, and who sends without it, does not.
+ */
 export function unboundOf({ ip, l4 }: Packet): Pick<WalkStart, 'unbound'> {
   if (ip.source !== '0.0.0.0' && ip.source !== '::') return {};
-  return ip.source === '::' || l4.protocol !== 'tcp' ? { unbound: true } : {};
+  return ip.source === '::' || 'type' in l4 ? { unbound: true } : {};
 }
 
 /** The way back from an end that was a delivery, by what the way there left in the kernels; `owner`: whose socket answers. */

@@ -67,7 +67,8 @@ function answered(walk: Walk, end: End, asked: Packet, question: TalkQuestion): 
   for (const [leaf, { end: how, cursor }] of walked.ends) {
     if (how !== 'delivered') continue;
     const learnt = [...end.cursor.visited, ...cursor.visited];
-    const start = { ...startOf(question, acknowledging(asked)), unbound: false };
+    // A connection keeps its route; IPv6 found it without the address.
+    const start = startOf(question, acknowledging(asked));
     const third = walkWithErrors({ world: walk.world, learnt }, start, release(cursor.tracking));
     next.set(leaf, { walked: third, next: new Map() });
   }

@@ -33,14 +33,45 @@ function ignored(one: KernelCase, run: RealRun, item: CaseItem): Snapshot | unde
   if (item.ignored) return changed(run.before, item.ignored);
   const changes = removal(one, run.before, item);
   if (changes) return changed(run.before, changes);
+  const rules = withRule(one, run, item, () => []);
+  if (rules) return rules;
   const text = textWithout(item);
   return text && snapshotOfCase(one, withText(run.replies, placeOf(namespaceOf(one, item)), text));
 }
 
 function negated(one: KernelCase, run: RealRun, item: CaseItem): readonly Snapshot[] | undefined {
   const changes = item.negated ?? (item.kind === 'iptables' ? replaced(one, item, item.negatedRule) : undefined);
-  const snapshot = changes && changed(run.before, changes);
+  const snapshot = changes ? changed(run.before, changes) : withRule(one, run, item, turned);
   return snapshot && [snapshot];
+}
+
+type ShownRule = Readonly<Record<string, unknown>>;
+
+function turned(rule: ShownRule): readonly ShownRule[] {
+  const { not: _not, ...rest } = rule;
+  return ['not' in rule ? rest : { ...rest, not: null }];
+}
+
+/** What `ip -j rule` would have said of a routing rule's own namespace and family, with that rule made another. */
+function withRule(
+  one: KernelCase,
+  run: RealRun,
+  item: CaseItem,
+  make: (rule: ShownRule) => readonly ShownRule[],
+): Snapshot | undefined {
+  const line = item.kind === 'ip' ? /^rule add .* pref (?<pref>\d+)$/.exec(item.line)?.groups : undefined;
+  if (!line || item.kind !== 'ip') return undefined;
+  const place = placeOf(namespaceOf(one, item));
+  const replies = run.replies.map((reply) => {
+    const { action, args, place: where } = reply.request;
+    const isMeant = action === 'rules' && args.family === (item.family ?? 4) && where.node === place.node;
+    if (reply.got !== 'raw' || !isMeant || where.namespace !== place.namespace) return reply;
+    const shown = JSON.parse(new TextDecoder().decode(reply.raw)) as readonly ShownRule[];
+    const at = shown.findIndex((rule) => rule.priority === Number(line.pref));
+    const rules = at < 0 ? shown : [...shown.slice(0, at), ...make(shown[at]!), ...shown.slice(at + 1)];
+    return { ...reply, raw: new TextEncoder().encode(JSON.stringify(rules)) };
+  });
+  return snapshotOfCase(one, replies);
 }
 
 function namespaceOf(one: KernelCase, item: CaseItem): KernelCase['namespaces'][number] {
@@ -83,7 +114,9 @@ function removal(one: KernelCase, before: Snapshot, item: CaseItem): readonly Sn
     case 'nft':
       return nftRemoval(one, before, item);
     case 'ip': {
-      const line = /^(route|neigh|addr) add (.+)$/.exec(item.line);
+      // In a pod what is put in the place of a route is narrower than any that was there.
+      const isNew = / add /.test(item.line) || (item.ns.length > 1 && item.line.startsWith('route replace'));
+      const line = isNew && /^(route|neigh|addr) (?:add|replace) (.+)$/.exec(item.line);
       if (!line) return undefined;
       const op = ({ route: 'route', neigh: 'neighbour', addr: 'address' } as const)[line[1] as 'route'];
       return [{ place, text: item.line, op, act: 'remove', line: line[2]! }];

@@ -37,6 +37,9 @@ export function aimAt(network: Network, options: { readonly forwarded?: boolean 
   const [before, here, next] = [way[at - 1], way[at]!, way[at + 1]!];
   const device = network.deviceBetween(here, next);
   if (!device) return undefined;
+  // A node is the gateway of others: what spoils the way to it keeps their routes from being made.
+  const target = isReply ? from : to;
+  if (!here.pod && !target.pod) return undefined;
   const { family } = packet;
   const input = before && network.deviceBetween(here, before);
   const output = device.bridge ?? device.name;
@@ -47,7 +50,7 @@ export function aimAt(network: Network, options: { readonly forwarded?: boolean 
     ns: here.ns,
     ...(input ? { input: input.bridge ?? input.name } : {}),
     output,
-    destination: (isReply ? from : to).address[family],
+    destination: target.address[family],
     source: (isReply ? to : from).address[family],
     isReply,
     onward: `${gateway === undefined ? '' : `via ${gateway} `}dev ${output}`,
