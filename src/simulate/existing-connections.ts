@@ -22,12 +22,15 @@ function argsFor(family: Family, tuple: Tuple): FactArgs {
  */
 export function missingConnections(snapshot: Snapshot, cursor: Cursor): Request | undefined {
   const { l4 } = cursor.packet;
-  if (!('sourcePort' in l4) || l4.sourcePort === 'ephemeral' || l4.destinationPort === 'ephemeral') return undefined;
-  if (l4.protocol !== 'tcp' && l4.protocol !== 'udp') return undefined;
+  if (!('sourcePort' in l4) || l4.sourcePort === 'ephemeral' || !canBeListed(tupleOf(cursor.packet))) return undefined;
   const count = readSysctl(snapshot, cursor.place, 'net.netfilter.nf_conntrack_count');
   if (count.state !== 'seen' || count.value === 0) return undefined;
   const observed = snapshot.fact('conntrack', cursor.place, argsFor(familyAt(cursor), tupleOf(cursor.packet)));
   return observed.state === 'unseen' && observed.gap === 'not-asked' ? observed.want : undefined;
+}
+
+function canBeListed({ protocol, sourcePort, destinationPort }: Tuple): boolean {
+  return (protocol === 'tcp' || protocol === 'udp') && sourcePort !== 'ephemeral' && destinationPort !== 'ephemeral';
 }
 
 /** The entry of the kernel's table with this original tuple or, for an answer, with this answer's. */
@@ -38,6 +41,7 @@ export function existingConnection(
   tuple: Tuple,
   zone: number,
 ): Connection | undefined {
+  if (!canBeListed(tuple)) return undefined;
   const observed = snapshot.fact('conntrack', place, argsFor(family, tuple));
   if (observed.state === 'unseen') return undefined;
   for (const entry of observed.value) {

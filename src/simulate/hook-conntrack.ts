@@ -46,10 +46,10 @@ function resultsOf(walk: Walk, cursor: AtHook): readonly Tracked[] {
     existingConnection(snapshot, place, familyAt(cursor), tuple, zone);
   const setting = readSysctl(snapshot, place, LOOSE);
   const loose = setting.state === 'absent' ? 'yes' : switchedOn(setting);
+  if (loose !== 'unknown') return [track(place, packet, meta, tracking, { loose: loose === 'yes', existing })];
   const strict = track(place, packet, meta, tracking, { loose: false, existing });
-  if (loose === 'no') return [strict];
   const eased = track(place, packet, meta, tracking, { loose: true, existing });
-  if (loose === 'yes' || eased.meta.conntrack === strict.meta.conntrack) return [eased];
+  if (eased.meta.conntrack === strict.meta.conntrack) return [eased];
   return [eased, strict];
 }
 
