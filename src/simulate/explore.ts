@@ -77,7 +77,7 @@ export function explore(walk: Walk, start: Cursor): Graph {
     }
     const move = STAGES[node.cursor.stage.name](walk, node.cursor);
     steps++;
-    for (const way of move.ways) steps += countOf(way.steps);
+    for (const way of move.ways) steps += walk.world.record ? countOf(way.steps) : way.steps.length;
     const only = move.ways.length === 1 ? move.ways[0]! : undefined;
     if (only) {
       node.steps = only.steps;

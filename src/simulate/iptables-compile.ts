@@ -1,7 +1,7 @@
-import type { IptablesChain, IptablesRule, IptablesRuleset, IptablesTable } from '../parse/iptables-save.ts';
-import { type CompiledMatches, compileMatches } from './iptables-match.ts';
+import type { IptablesChain, IptablesRuleset, IptablesTable } from '../parse/iptables-save.ts';
+import { type CompiledRule, compileRule } from './iptables-compile-rule.ts';
 import { indexChain, type RuleIndex, ruleAt, ruleCountOf } from './iptables-rule-index.ts';
-import { compileTarget, type TargetEvaluator } from './iptables-target.ts';
+import type { TargetEvaluator } from './iptables-target.ts';
 
 export interface CompiledTable {
   readonly name: string;
@@ -17,13 +17,6 @@ export interface CompiledChain {
   readonly rule: (index: number) => CompiledRule;
   /** Of a long chain: which rules can match a packet. */
   readonly index: RuleIndex | undefined;
-}
-
-/** A rule whose matches and target are made ready at first touch. */
-export interface CompiledRule {
-  readonly rule: IptablesRule;
-  readonly matches: CompiledMatches;
-  readonly target: TargetEvaluator;
 }
 
 const compiled = new WeakMap<IptablesRuleset, readonly CompiledTable[]>();
@@ -42,6 +35,7 @@ function compileTable(table: IptablesTable): CompiledTable {
   const byName = new Map(table.chains.map((chain) => [chain.name, chain]));
   const isChain = (name: string): boolean => byName.has(name);
   const chains = new Map<string, CompiledChain>();
+  const targets = new Map<string, TargetEvaluator>();
   const made: CompiledTable = {
     name: table.name,
     chain: (name) => {
@@ -49,7 +43,7 @@ function compileTable(table: IptablesTable): CompiledTable {
       if (former) return former;
       const chain = byName.get(name);
       if (!chain) return undefined;
-      const fresh = compileChain(chain, isChain);
+      const fresh = compileChain(chain, isChain, targets);
       chains.set(name, fresh);
       return fresh;
     },
@@ -58,7 +52,11 @@ function compileTable(table: IptablesTable): CompiledTable {
   return made;
 }
 
-function compileChain(chain: IptablesChain, isChain: (name: string) => boolean): CompiledChain {
+function compileChain(
+  chain: IptablesChain,
+  isChain: (name: string) => boolean,
+  targets: Map<string, TargetEvaluator>,
+): CompiledChain {
   const rules: CompiledRule[] = [];
   return {
     name: chain.name,
@@ -66,13 +64,9 @@ function compileChain(chain: IptablesChain, isChain: (name: string) => boolean):
     ...(chain.packets === undefined ? {} : { packets: chain.packets }),
     ruleCount: ruleCountOf(chain),
     rule: (index) => {
-      rules[index] ??= compileRule(ruleAt(chain, index), isChain);
+      rules[index] ??= compileRule(ruleAt(chain, index), isChain, targets);
       return rules[index];
     },
     index: indexChain(chain),
   };
-}
-
-function compileRule(rule: IptablesRule, isChain: (name: string) => boolean): CompiledRule {
-  return { rule, matches: compileMatches(rule.matches), target: compileTarget(rule.target, isChain) };
 }

@@ -37,7 +37,15 @@ export function addressMatcher(text: string | undefined): ((address: Address) =>
   return (one) => familyOf(one) === familyOf(wanted) && (addressToBits(one) & maskBits) === wantedBits;
 }
 
+/** The one address that is meant, if it is one. */
+function hostOf(text: string | undefined): Address | undefined {
+  const prefix = parsePrefix(text ?? '');
+  return prefix && prefix.length === (familyOf(prefix.address) === 4 ? 32 : 128) ? prefix.address : undefined;
+}
+
 function packetAddressTest(text: string | undefined, pick: (packet: Packet) => Address): TruthEvaluator | undefined {
+  const host = hostOf(text);
+  if (host !== undefined) return ({ packet }) => truth(pick(packet) === host);
   const matches = addressMatcher(text);
   return matches && (({ packet }) => truth(matches(pick(packet))));
 }

@@ -47,8 +47,11 @@ export function compileMatches(matches: readonly IptablesMatch[]): CompiledMatch
   const parts = matches
     .filter((match) => match.module !== 'comment')
     .map((match) => ({ name: match.module, evaluate: compileOne(match) }));
+  if (parts.length === 0) return ALWAYS;
   return { evaluate: (input) => conjunction(parts, input) };
 }
+
+const ALWAYS: CompiledMatches = { evaluate: () => SURE_MATCH };
 
 interface Part {
   readonly name: string;

@@ -3,7 +3,8 @@ import type { Seen } from '../snapshot/snapshot.ts';
 import { isCertain, isImpossible, isPoint, opposite } from './chances.ts';
 import type { HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import type { Backend } from './iptables.ts';
-import type { CompiledChain, CompiledRule, CompiledTable } from './iptables-compile.ts';
+import type { CompiledChain, CompiledTable } from './iptables-compile.ts';
+import type { CompiledRule } from './iptables-compile-rule.ts';
 import type { MatchOutcome } from './iptables-match.ts';
 import { passedOverStep } from './iptables-passed-over.ts';
 import { policyStep, ruleStep, unparsedStep } from './iptables-steps.ts';
@@ -16,14 +17,7 @@ export interface TableContext {
   readonly backend: Backend;
   readonly table: CompiledTable;
   readonly observed: Seen<IptablesRuleset>;
-  /** At this hook. What a rule does and says is mostly the same for every packet that it matches. */
-  readonly steps: Map<CompiledRule, KnownStep>;
   readonly policySteps: Map<CompiledChain, Step>;
-}
-
-interface KnownStep {
-  readonly effect: TargetEffect;
-  readonly step: Step;
 }
 
 const ACCEPT: HookVerdict = { kind: 'accept' };
@@ -176,7 +170,7 @@ function applyRule(
   return isDrawn ? [...hits, missed] : merged([...hits, missed], way.chance);
 }
 
-/** An effect that is the same object changes nothing that depends on the packet. */
+/** What a rule does and says at a hook is mostly the same for every packet that it matches: an effect that is the same object changes nothing that depends on the packet. */
 function decidedStep(
   context: TableContext,
   chain: CompiledChain,
@@ -185,10 +179,10 @@ function decidedStep(
   effect: TargetEffect,
   input: HookInput,
 ): Step {
-  const known = context.steps.get(rule);
-  if (known?.effect === effect) return known.step;
+  const { told } = rule;
+  if (told?.effect === effect && told.context === context) return told.step;
   const step = ruleStep(context, chain, rule.rule, match, effect, input);
-  if (!('meta' in effect) && !('packet' in effect)) context.steps.set(rule, { effect, step });
+  if (!('meta' in effect) && !('packet' in effect)) rule.told = { context, effect, step };
   return step;
 }
 
@@ -218,6 +212,7 @@ function applyEffect(context: TableContext, effect: TargetEffect, way: Way, dept
     case 'either':
       return effect.verdicts.map((verdict) => ({
         ...way,
+        input: effect.meta ? { ...way.input, meta: effect.meta } : way.input,
         fork: 'undecided',
         chance: both(way.chance, UNDECIDED),
         end: { kind: 'verdict', verdict },

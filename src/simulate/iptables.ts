@@ -67,7 +67,7 @@ function tableEntries(
     const priority = priorities[hook];
     const chain = table.chain(hook.toUpperCase());
     if (priority === undefined || !chain) return [];
-    const context: TableContext = { backend, table, observed, steps: new Map(), policySteps: new Map() };
+    const context: TableContext = { backend, table, observed, policySteps: new Map() };
     return [
       {
         name: `${table.name}-${backend === 'iptables-nft' ? 'nft' : 'legacy'}`,
