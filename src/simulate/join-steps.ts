@@ -22,9 +22,9 @@ export function joinSteps(a: readonly Step[], b: readonly Step[]): readonly Step
   return rest.size === 0 ? joined : [...joined, ...b.filter((step) => rest.has(step)).map(perhaps)];
 }
 
-/** A rule stands at one place; a rule set is walked through once for each time that it is called. */
-function keyOf({ kind, at }: Step): string {
-  return `${kind} ${at}`;
+/** A rule stands at one place of one backend; a rule set is walked through once for each time that it is called. */
+function keyOf({ kind, at, values }: Step): string {
+  return `${kind} ${values.backend ?? ''} ${at}`;
 }
 
 function perhaps(step: Step): Step {
