@@ -95,15 +95,16 @@ const KINDS: readonly NatKind[] = [
     words: (aim) => {
       const { network, stop, packet, draw } = aim;
       if (stop.output === undefined) return undefined;
-      const first = network.host(stop.ns).address[packet.family];
+      // Each rule has addresses of its own.
+      const first = after(network.host(stop.ns).address[packet.family], 10 * Number(network.unique('')));
       const more = draw.pick([1, 3, 8]);
       // The addresses are the translator's own, where its neighbours look for them.
       const length = packet.family === 4 ? 32 : 128;
       for (let by = 1; by <= more; by++) {
-        const line = `addr add ${after(first, 100 + by)}/${length} dev ${stop.output}${packet.family === 6 ? ' nodad' : ''}`;
+        const line = `addr add ${after(first, by)}/${length} dev ${stop.output}${packet.family === 6 ? ' nodad' : ''}`;
         network.add({ kind: 'ip', ns: stop.ns, line });
       }
-      const range = `${after(first, 101)}-${after(first, 100 + more)}`;
+      const range = `${after(first, 1)}-${after(first, more)}`;
       const flag = draw.chance(0.3) ? 'persistent' : '';
       return {
         iptables: `-j SNAT --to-source ${range}${flag === '' ? '' : ` --${flag}`}`,
