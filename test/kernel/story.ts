@@ -102,9 +102,6 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
   const ns = namespaceOf(hop.place);
   const isLast = index === path.hops.length - 1;
   // A frame for another MAC is left out of what was seen, and so is its way out of a bridge that flooded it.
-  // A macvlan's frame is for another MAC than that of the device which it comes in by.
-  const after = path.hops[index + 1];
-  const isHandedUp = hop.output === undefined && after !== undefined && namespaceOf(after.place) !== ns;
   const isForAnother = path.leaf.end === 'not-for-this-mac' && index >= path.hops.length - 2;
   const events: Expected[] = [];
   if (hop.input !== undefined && wires.has(`${ns}/${hop.input}`)) {
@@ -113,7 +110,7 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
       device: hop.input,
       way: 'in',
       packet: hop.packet,
-      maybe: (isForAnother && isLast) || isHandedUp,
+      maybe: isForAnother && isLast,
     });
   }
   if (hop.output !== undefined && wires.has(`${ns}/${hop.output}`)) {

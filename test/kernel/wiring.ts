@@ -7,7 +7,7 @@ export interface Wiring {
   readonly wires: ReadonlySet<string>;
   /** The other end of a cable. */
   readonly peers: ReadonlyMap<string, string>;
-  /** Ports of bridges: they take frames for whatever MAC. */
+  /** Ports of bridges and what macvlans stand on: they take frames for whatever MAC. */
   readonly ports: ReadonlySet<string>;
 }
 
@@ -33,7 +33,10 @@ export function wiringOf(one: KernelCase): Wiring {
       peers.set(a, b).set(b, a);
     }
     const macvlan = MACVLAN.exec(item.line)?.groups;
-    if (macvlan) wires.add(`${macvlan.ns}/${macvlan.name}`);
+    if (macvlan) {
+      wires.add(`${macvlan.ns}/${macvlan.name}`);
+      ports.add(`${item.ns}/${macvlan.lower}`);
+    }
   }
   return { wires, peers, ports };
 }
