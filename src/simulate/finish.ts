@@ -1,7 +1,8 @@
-import type { Address } from '../net/address.ts';
+import { type Address, familyOf } from '../net/address.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Neighbour } from '../parse/ip-neigh.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
+import { arpPasses } from './arp-filter.ts';
 import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { BROADCAST } from './frame.ts';
@@ -15,6 +16,7 @@ import { questionFor } from './neighbour-question.ts';
 import type { Interruption } from './segment.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
+import { and } from './truth.ts';
 import { withError } from './with-error.ts';
 
 /** After postrouting (ip_finish_output2): fragments, then the next hop's MAC, then the device. */
@@ -91,7 +93,27 @@ function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address)
     if (table.state === 'unseen') return stop(unseenEnd(cursor, table));
     return stop(unknownEnd(cursor, `the neighbours of ${cursor.place.node} were not read wholly`));
   }
-  return asked(asking);
+  return barred(asking, question.asker) ?? asked(asking);
+}
+
+/** This namespace's own chains of family arp can keep the question in, or the answer out. */
+function barred(asking: Asking, asker: Address | undefined): Move | undefined {
+  const { walk, cursor, link, address, owner } = asking;
+  if (familyOf(address) === 6 || owner.state === 'nobody') return undefined;
+  const { snapshot } = walk.world;
+  const own = link.mac === undefined ? {} : { senderMac: link.mac };
+  const from = asker === undefined ? {} : { senderIp: asker };
+  const request = { operation: 'request', ...own, ...from, targetIp: address } as const;
+  const theirs = owner.state === 'owner' && owner.mac !== undefined ? { senderMac: owner.mac } : {};
+  const reply = { operation: 'reply', ...theirs, senderIp: address, targetIp: asker ?? '0.0.0.0' } as const;
+  const passes = and(
+    arpPasses(snapshot, cursor.place, 'output', link.name, request),
+    arpPasses(snapshot, cursor.place, 'input', link.name, reply),
+  );
+  if (passes === 'yes') return undefined;
+  const text = `chains of family arp stand between ${link.name} and ${address}`;
+  if (passes === 'unknown') return stop(unknownEnd(cursor, `${text}: not decided`));
+  return stop(unresolved(cursor), [tell(asking, 'owner', undefined, `${text}: it can't be resolved`, 'no-owner')]);
 }
 
 /** A stale entry is asked about as soon as it is used; if that shows another holder, or none, it is none to rely on. */

@@ -34,10 +34,21 @@ export interface HookTuple {
   readonly chosenFrom?: { readonly from: number; readonly to: number };
 }
 
+/** A question or an answer of ARP (RFC 826), for chains of family arp; what is left out is not known. */
+export interface ArpMessage {
+  readonly operation: 'request' | 'reply';
+  readonly senderMac?: string;
+  readonly senderIp?: string;
+  readonly targetMac?: string;
+  readonly targetIp: string;
+}
+
 /** What one rule set is given at one hook. */
 export interface HookInput {
   readonly hook: HookName;
   readonly layer?: HookLayer;
+  /** It is no IP packet: `packet` says nothing. */
+  readonly arp?: ArpMessage;
   readonly family: Family;
   readonly place: Place;
   readonly snapshot: Snapshot;

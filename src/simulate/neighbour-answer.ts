@@ -3,6 +3,7 @@ import { type Place, placeKey } from '../net/place.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
+import { arpPasses } from './arp-filter.ts';
 import type { Question } from './bridge-proxy.ts';
 import type { Station } from './cables.ts';
 import { NO_CONNECTIONS, untouched } from './conntrack.ts';
@@ -29,7 +30,23 @@ export function answerOf(walk: Walk, station: Station, question: Question): Neig
   if (station.link.flags.includes('NOARP')) return { answers: 'no' };
   const part = unmodelledAt(walk.world.gate, station.place);
   if (part) return unmodelledAnswer(walk.world.snapshot, station.place, question.address, part.by);
-  return familyOf(question.address) === 4 ? arpAnswer(walk, station, question) : ndAnswer(walk, station, question);
+  if (familyOf(question.address) === 6) return ndAnswer(walk, station, question);
+  return filtered(walk.world.snapshot, station, question, arpAnswer(walk, station, question));
+}
+
+/** Chains of family arp can keep the question out, or the answer in. */
+function filtered(snapshot: Snapshot, station: Station, question: Question, answer: NeighbourAnswer): NeighbourAnswer {
+  if (answer.answers === 'no') return answer;
+  const { place, link } = station;
+  const { address, asker } = question;
+  const mac = link.mac === undefined ? {} : { senderMac: link.mac };
+  const from = asker === undefined ? {} : { senderIp: asker };
+  const comesIn = arpPasses(snapshot, place, 'input', link.name, { operation: 'request', ...from, targetIp: address });
+  const reply = { operation: 'reply', ...mac, senderIp: address, targetIp: asker ?? '0.0.0.0' } as const;
+  const passes = and(comesIn, arpPasses(snapshot, place, 'output', link.name, reply));
+  if (passes === 'yes') return answer;
+  const who = place.namespace === 'host' ? place.node : place.namespace;
+  return { ...answer, answers: and(answer.answers, passes), because: `arp chains of ${who} stand between` };
 }
 
 /** A sandbox with a network stack of its own, or programs that answer: only who has the address is known. */

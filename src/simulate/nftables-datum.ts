@@ -27,6 +27,7 @@ export type NftType =
   | 'ecn'
   | 'arphrd'
   | 'devgroup'
+  | 'arp_op'
   | 'uid'
   | 'integer';
 

@@ -16,6 +16,14 @@ const PORTS = { sport: [0, 16, 'inet_service'], dport: [16, 16, 'inet_service'] 
 
 const TABLES: Readonly<Record<string, readonly [base: NftField['base'], fields: Readonly<Record<string, Row>>]>> = {
   ether: ['ll', { daddr: [0, 48, 'ether_addr'], saddr: [48, 48, 'ether_addr'], type: [96, 16, 'ether_type'] }],
+  arp: [
+    'nh',
+    {
+      htype: [0, 16], ptype: [16, 16, 'ether_type'], hlen: [32, 8], plen: [40, 8], operation: [48, 16, 'arp_op'],
+      'saddr ether': [64, 48, 'ether_addr'], 'saddr ip': [112, 32, 'ipv4_addr'],
+      'daddr ether': [144, 48, 'ether_addr'], 'daddr ip': [192, 32, 'ipv4_addr'],
+    },
+  ],
   ip: [
     'nh',
     {

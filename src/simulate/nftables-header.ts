@@ -1,5 +1,6 @@
 import { addressToBits } from '../net/address.ts';
 import type { L4, Packet } from '../net/packet.ts';
+import type { ArpMessage } from './hook.ts';
 import { TCP_FLAGS } from './nftables-symbols.ts';
 
 /** Bits of a header, the first one highest; `known` has a 1 where the walk knows the bit. */
@@ -97,6 +98,24 @@ export function networkBytes(packet: Packet): number {
 /** Destination, source, type. */
 export function frameHeader(macs: Packet['macs'], type: number): HeaderBits {
   return bitsOf([[48, macBits(macs?.destination)], [48, macBits(macs?.source)], [16, type]]); // biome-ignore format: one header
+}
+
+/** RFC 826, of IPv4 addresses on Ethernet. */
+export function arpHeader(message: ArpMessage): HeaderBits {
+  const operation = message.operation === 'request' ? 1 : 2;
+  const ip = (address: string | undefined): bigint | undefined => (address === undefined ? undefined : addressToBits(address)); // biome-ignore format: short
+  return bitsOf([
+    [16, 1],
+    [16, 0x0800],
+    [8, 6],
+    [8, 4],
+    [16, operation],
+    [48, macBits(message.senderMac)],
+    [32, ip(message.senderIp)],
+    // Nobody's yet in a question (arp_send_dst).
+    [48, message.operation === 'request' ? 0n : macBits(message.targetMac)],
+    [32, ip(message.targetIp)],
+  ]);
 }
 
 function macBits(mac: string | undefined): bigint | undefined {

@@ -29,15 +29,18 @@ export function evaluateMeta(body: unknown, scope: NftScope, what: string): NftD
     case 'mark':
       return state.doubtfulMarks.includes('mark') ? notKnown(what) : numberOf('mark', state.meta.mark);
     case 'l4proto':
-      return numberOf('inet_proto', protocolOf(state.packet.l4));
+      return input.arp ? ABSENT : numberOf('inet_proto', protocolOf(state.packet.l4));
     case 'nfproto':
+      if (input.arp) return numberOf('nf_proto', 3);
       if (table.family === 'bridge' || table.family === 'netdev') {
         return numberOf('nf_proto', LAYER_PROTOCOLS[table.family]);
       }
       return numberOf('nf_proto', input.family === 4 ? 2 : 10);
     case 'protocol':
+      if (input.arp) return numberOf('ether_type', 0x0806);
       return numberOf('ether_type', input.family === 4 ? 0x0800 : 0x86dd);
     case 'length':
+      if (input.arp) return numberOf('integer', 28);
       // On its way out the frame's header is already there (skb_push before dev_queue_xmit).
       return numberOf('integer', state.packet.lengthBytes + (input.hook === 'egress' ? 14 : 0));
     case 'pkttype':

@@ -1,10 +1,12 @@
 import type { L4, Packet, Port } from '../net/packet.ts';
 import { asNumber, asRecord, asText } from '../parse/nft-node.ts';
 import { chosenFromOf, EPHEMERAL_PORTS, type PortRange } from './ephemeral-port.ts';
+import type { ArpMessage } from './hook.ts';
 import { linkNamed } from './hook-input.ts';
 import { ABSENT, type NftDatum, type NftType, notKnown, numberOf } from './nftables-datum.ts';
 import { fieldOf } from './nftables-fields.ts';
 import {
+  arpHeader,
   frameHeader,
   type HeaderBits,
   networkBytes,
@@ -35,6 +37,7 @@ export function evaluatePayload(body: unknown, scope: NftScope, what: string): N
 /** Does the packet have this protocol's header at all? */
 function isCarried(protocol: string, scope: NftScope): boolean {
   const { input, state } = scope;
+  if (input.arp) return protocol === 'arp' || protocol === 'ether';
   switch (protocol) {
     case 'ip':
       return input.family === 4;
@@ -73,13 +76,20 @@ function readField(
   what: string,
 ): NftDatum {
   const { packet } = scope.state;
-  if (base === 'th' && length === 16 && offset < 32 && offset % 16 === 0 && 'sourcePort' in packet.l4) {
+  if (
+    !scope.input.arp &&
+    base === 'th' &&
+    length === 16 &&
+    offset < 32 &&
+    offset % 16 === 0 &&
+    'sourcePort' in packet.l4
+  ) {
     if (isLaterFragment(packet)) return ABSENT;
     const { sourcePort, destinationPort } = packet.l4;
     return portDatum(offset === 0 ? sourcePort : destinationPort, what, chosenFromOf(packet.l4));
   }
   const header = headerAt(base, scope);
-  if (!header || offset + length > capacityBits(base, packet)) return ABSENT;
+  if (!header || (!scope.input.arp && offset + length > capacityBits(base, packet))) return ABSENT;
   const { value, known } = sliceBits(header, offset, length);
   if (known === 0n) return notKnown(what);
   const undecided = ((1n << BigInt(length)) - 1n) & ~known;
@@ -87,10 +97,23 @@ function readField(
 }
 
 function headerAt(base: 'll' | 'nh' | 'th', scope: NftScope): HeaderBits | undefined {
+  const { arp } = scope.input;
+  if (arp) return arpHeaderAt(base, arp);
   const { packet } = scope.state;
   if (base === 'nh') return networkHeader(packet, protocolOf(packet.l4));
   if (base === 'th') return isLaterFragment(packet) ? undefined : transportHeader(packet);
   return hasFrame(scope) ? frameHeader(macsOf(scope), scope.input.family === 4 ? 0x0800 : 0x86dd) : undefined;
+}
+
+const ARP = 0x0806;
+const EVERYBODY = 'ff:ff:ff:ff:ff:ff';
+
+function arpHeaderAt(base: 'll' | 'nh' | 'th', arp: ArpMessage): HeaderBits | undefined {
+  if (base === 'nh') return arpHeader(arp);
+  if (base === 'th') return undefined;
+  const destination = arp.operation === 'request' ? EVERYBODY : arp.targetMac;
+  const known = arp.senderMac !== undefined && destination !== undefined;
+  return frameHeader(known ? { source: arp.senderMac, destination } : undefined, ARP);
 }
 
 /** What lies behind the packet's end leaves the rule. */

@@ -74,6 +74,7 @@ export const SYMBOLS: Partial<Readonly<Record<NftType, Symbols>>> = {
   dscp: DSCP,
   arphrd: { ether: 1, ppp: 512, ipip: 768, ipip6: 769, loopback: 772, sit: 776, ipgre: 778 },
   devgroup: { default: 0 },
+  arp_op: { request: 1, reply: 2, rrequest: 3, rreply: 4, inrequest: 8, inreply: 9, nak: 10 },
   uid: { root: 0 },
   ecn: { 'not-ect': 0, ect1: 1, ect0: 2, ce: 3 },
 };
