@@ -62,12 +62,15 @@ export function exceedsForwarding(walk: Walk, cursor: Cursor): Move | undefined 
   return stop(withError(cursor, 'packet-too-big', 'too-big'), [mtuStep(walk, cursor, limit, 'too-big')]);
 }
 
-/** After postrouting: too long a packet is fragmented, or where it may not be, refused (ip_finish_output, ip6_fragment). */
+/**
+ * After postrouting: too long a packet is fragmented, or where it may not be, refused (ip_finish_output, ip6_finish_output).
+ * Here the route's own MTU counts for IPv6 as well, and of that family nothing is cut that comes from elsewhere.
+ */
 export function fitOutput(walk: Walk, cursor: Cursor, onward: (cursor: Cursor) => Move): Move {
-  const limit = mtuOf(walk, cursor, !cursor.path.local);
-  const { packet } = cursor;
+  const limit = mtuOf(walk, cursor, false);
+  const { packet, path } = cursor;
   if (!limit || largestBytes(packet) <= limit.mtu) return onward(cursor);
-  if (packet.ip.df) {
+  if (packet.ip.df || (familyAt(cursor) === 6 && !path.local)) {
     return stop(withError(cursor, 'packet-too-big', 'too-big'), [mtuStep(walk, cursor, limit, 'too-big')]);
   }
   const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytes(familyAt(cursor), limit.mtu) } };

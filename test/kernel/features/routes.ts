@@ -20,7 +20,7 @@ function routeFeature(
       made.forEach((line, index) => {
         const feature = index === (options.marked ?? 0) ? name : '';
         // A group of nexthop objects is of no family, and they are made before the routes of either.
-        const family = line.startsWith('nexthop ') ? {} : { family: aim.family };
+        const family = /^nexthop .* (via|group) /.test(line) ? {} : { family: aim.family };
         network.add({ kind: 'ip', ns: aim.ns, ...family, line, feature });
       });
       return true;
@@ -50,6 +50,15 @@ function gateway(aim: Aim, network: Network, family = aim.family): { readonly ad
   const number = network.draw.int(1, 200);
   const address = family === 4 ? `10.99.0.${number}` : `fe80::99:${number}`;
   return { address, line: `neigh replace ${address} lladdr ${aim.mac} dev ${aim.output} nud permanent` };
+}
+
+/** The route is all that leads on: without it the packet is refused. */
+function alone(aim: Aim, table: number, words: string): readonly string[] {
+  return [
+    `route add ${narrow(aim)} ${words} table ${table}`,
+    `route add prohibit ${narrow(aim)} metric 9999 table ${table}`,
+    `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
+  ];
 }
 
 export const ROUTE_FEATURES: readonly Feature[] = [
@@ -95,12 +104,12 @@ export const ROUTE_FEATURES: readonly Feature[] = [
   ),
   routeFeature('route onlink', (aim, network) => {
     const { address, line } = gateway(aim, network);
-    return [`route replace ${narrow(aim)} via ${address} dev ${aim.output} onlink`, line];
+    return [...alone(aim, 66, `via ${address} dev ${aim.output} onlink`), line];
   }),
   routeFeature('route via inet6', (aim, network) => {
     if (aim.family === 6) return undefined;
     const { address, line } = gateway(aim, network, 6);
-    return [`route replace ${narrow(aim)} via inet6 ${address} dev ${aim.output}`, line];
+    return [...alone(aim, 67, `via inet6 ${address} dev ${aim.output}`), line];
   }),
   routeFeature('route multipath', (aim, network) => {
     const one = gateway(aim, network);
@@ -113,7 +122,10 @@ export const ROUTE_FEATURES: readonly Feature[] = [
       ? [`neigh replace ${other.address} lladdr 02:00:00:99:99:99 dev ${aim.output} nud permanent`]
       : [other.line];
     return [
-      `route replace ${narrow(aim)} ${hop(one.address, weights[0])} ${hop(other.address, weights[1])}`,
+      // A table is told before the next hops.
+      `route add ${narrow(aim)} table 68 ${hop(one.address, weights[0])} ${hop(other.address, weights[1])}`,
+      `route add prohibit ${narrow(aim)} metric 9999 table 68`,
+      `rule add to ${narrow(aim)} lookup 68 pref 68`,
       one.line,
       ...dead,
     ];
@@ -124,11 +136,7 @@ export const ROUTE_FEATURES: readonly Feature[] = [
       const { address, line } = gateway(aim, network);
       if (!isJoined(aim)) return undefined;
       const id = network.draw.int(100, 100_000);
-      return [
-        `nexthop add id ${id} via ${address} dev ${aim.output} onlink`,
-        `route replace ${narrow(aim)} nhid ${id}`,
-        line,
-      ];
+      return [`nexthop add id ${id} via ${address} dev ${aim.output} onlink`, ...alone(aim, 69, `nhid ${id}`), line];
     },
     { marked: 1 },
   ),
@@ -142,7 +150,7 @@ export const ROUTE_FEATURES: readonly Feature[] = [
       return [
         `nexthop add id ${id} via ${address} dev ${aim.output} onlink`,
         `nexthop add id ${id + 1} group ${id}${type}`,
-        `route replace ${narrow(aim)} nhid ${id + 1}`,
+        ...alone(aim, 70, `nhid ${id + 1}`),
         line,
       ];
     },

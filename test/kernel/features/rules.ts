@@ -133,7 +133,7 @@ export const RULE_FEATURES: readonly Feature[] = [
   ),
   acting(
     'rule l3mdev',
-    (aim, pref) => [`rule add l3mdev pref ${pref}`, `rule add ${to(aim)} prohibit pref ${pref + 1}`],
+    (aim, pref) => [`rule add not l3mdev pref ${pref}`, `rule add ${to(aim)} prohibit pref ${pref + 1}`],
     0.2,
   ),
   acting('rule suppress_prefixlength', (aim, pref, network) => [
