@@ -104,7 +104,6 @@ for (const backend of ['iptables-nft', 'iptables-legacy', 'nftables']) {
     [`flannel/${backend}`]: [
       ['pods to the world are masqueraded', 'client > 192.0.2.1:80', 'sent 10.80.0.11 > 192.0.2.1:80'],
       ['pods among themselves are not', 'client > 10.244.1.10:80', 'sent 10.244.0.4 > 10.244.1.10:80'],
-      ['multicast is not', 'client > 224.0.1.1:80/udp', 'sent 10.244.0.4 > 224.0.1.1:80'],
     ],
   });
 }
@@ -148,6 +147,27 @@ for (const backend of ['iptables-nft', 'iptables-legacy']) {
         'client > 10.96.9.9:53/udp',
         'dropped-by-rule 10.244.0.4 > 10.96.9.9:53',
       ],
+    ],
+    // linkerd.io, "Proxy init": what the proxy's own user sends, and the ports that are skipped, pass.
+    [`linkerd/${backend}`]: [
+      ['what an application sends', 'node#1000 > 192.0.2.1:80', 'no-listener 10.80.0.11 > 127.0.0.1:4140'],
+      ['what the proxy sends', 'node#2102 > 192.0.2.1:80', 'sent 10.80.0.11 > 192.0.2.1:80'],
+      ['a port that is skipped', 'node#1000 > 192.0.2.1:4567', 'sent 10.80.0.11 > 192.0.2.1:4567'],
+      ['what comes in', 'outside > 10.80.0.11:80', 'no-listener 10.80.0.1 > 10.80.0.11:4143'],
+      ['… to the proxy itself', 'outside > 10.80.0.11:4191', 'no-listener 10.80.0.1 > 10.80.0.11:4191'],
+    ],
+    // github.com/aws/amazon-vpc-cni-k8s, docs/cni-proposal.md and its README's AWS_VPC_K8S_CNI_EXTERNALSNAT.
+    [`aws-vpc-cni/${backend}`]: [
+      ['to the world by the primary address', 'client > 203.0.113.1:80', 'sent 10.80.0.11 > 203.0.113.1:80'],
+      ['within the VPC by its own', 'client > 10.80.0.1:80', 'sent 10.244.0.4 > 10.80.0.1:80'],
+      ['… and to a block that is excepted', 'client > 198.51.100.1:80', 'sent 10.244.0.4 > 198.51.100.1:80'],
+      ['to another pod', 'client > 10.244.0.10:80', 'sent 10.244.0.4 > 10.244.0.10:80'],
+    ],
+    // docs.cilium.io, "Masquerading", iptables-based.
+    [`cilium/${backend}`]: [
+      ['pods to the world are masqueraded', 'client > 10.80.0.1:80', 'sent 10.80.0.11 > 10.80.0.1:80'],
+      ['pods among themselves are not', 'client > 10.244.0.10:80', 'sent 10.244.0.4 > 10.244.0.10:80'],
+      ['the world to a pod', 'outside > 10.244.0.10:80', 'sent 10.80.0.1 > 10.244.0.10:80'],
     ],
     // docs.docker.com, "Packet filtering and firewalls".
     [`docker/${backend}`]: [
@@ -235,6 +255,26 @@ Object.assign(WALKS, {
     ['a published range', 'outside > 10.80.0.11:7003/udp', 'sent 10.80.0.1 > 10.89.0.2:7003'],
     ['one of one address only', 'outside > 10.80.0.11:9090', 'sent 10.80.0.1 > 10.89.0.2:90'],
     ['containers to the world are masqueraded', 'c3@10.89.0.3 > 10.80.0.1:80', 'sent 10.80.0.11 > 10.80.0.1:80'],
+  ],
+  // kindnet's masquerade agent: nothing to pods of any node, nor to what it was told to leave alone.
+  'kindnet/nftables': [
+    ['pods to the world are masqueraded', 'client > 10.80.0.1:80', 'sent 10.80.0.11 > 10.80.0.1:80'],
+    ['pods among themselves are not', 'client > 10.244.1.10:80', 'sent 10.244.0.4 > 10.244.1.10:80'],
+    ['nor to the addresses that are excepted', 'client > 192.0.2.5:80', 'sent 10.244.0.4 > 192.0.2.5:80'],
+    [
+      'names are asked of its cache, where that runs',
+      'client > 10.80.0.53:53/udp',
+      '? handed-to-userspace 10.244.0.4 > 10.80.0.53:53',
+      '? sent 10.80.0.11 > 10.80.0.53:53',
+    ],
+  ],
+  // It decides about every first packet of a pod, but for the node's own processes of root and DNS before conntrack.
+  'kube-network-policies/nftables': [
+    ['to a pod with a policy', 'client > 10.244.0.10:8080', 'handed-to-userspace 10.244.0.4 > 10.244.0.10:8080'],
+    ['from the world to a pod', 'outside > 10.244.0.4:80', 'handed-to-userspace 10.80.0.1 > 10.244.0.4:80'],
+    ['a process of root here', 'node > 10.244.0.10:8080', 'sent 10.80.0.11 > 10.244.0.10:8080'],
+    ['another', 'node#1000 > 10.244.0.10:8080', 'handed-to-userspace 10.80.0.11 > 10.244.0.10:8080'],
+    ['what is no pod’s', 'outside > 10.244.1.10:80', 'sent 10.80.0.1 > 10.244.1.10:80'],
   ],
   'fail2ban/iptables-nft': [
     [

@@ -1,6 +1,6 @@
 /** Which matches, statements and targets of a fixture the walk cannot decide, or does not model. */
 import type { IptablesMatch, IptablesRuleset } from '../../src/parse/iptables-save.ts';
-import type { NftRuleset } from '../../src/parse/nft-json.ts';
+import type { NftRuleset, NftTable } from '../../src/parse/nft-json.ts';
 import type { HookInput, HookName } from '../../src/simulate/hook.ts';
 import { compileMatches, isModelled } from '../../src/simulate/iptables-match.ts';
 import { compileTarget } from '../../src/simulate/iptables-target.ts';
@@ -82,9 +82,11 @@ function onlyProtocol(match: IptablesMatch): IptablesMatch[] {
 
 function ofNft({ tables }: NftRuleset, packets: readonly HookInput[], found: Set<string>): void {
   for (const table of tables.filter((one) => !one.hasXt)) {
-    for (const rule of table.chains.flatMap((chain) => chain.rules)) {
-      for (const statement of rule.statements) {
-        for (const input of packets.filter((packet) => isMeant(packet, table.family, statement))) {
+    const hooks = hooksByChain(table);
+    for (const chain of table.chains) {
+      const here = packets.filter((packet) => hooks.get(chain.name)?.has(packet.hook));
+      for (const statement of chain.rules.flatMap((rule) => rule.statements)) {
+        for (const input of here.filter((packet) => isMeant(packet, table.family, statement))) {
           const state = { packet: input.packet, meta: input.meta, doubtfulMarks: [], touched: [] };
           for (const branch of runStatement(statement, { input, table, state } as never)) {
             for (const doubt of [...branch.doubts, ...branch.features]) found.add(doubt);
@@ -93,6 +95,23 @@ function ofNft({ tables }: NftRuleset, packets: readonly HookInput[], found: Set
       }
     }
   }
+}
+
+/** At which hooks a chain's rules are met: its own, or those of the base chains that lead to it. */
+function hooksByChain(table: NftTable): ReadonlyMap<string, ReadonlySet<string>> {
+  const hooks = new Map<string, Set<string>>();
+  const verdicts = JSON.stringify(table.sets.map((set) => set.elements));
+  const reach = (name: string, hook: string): void => {
+    const known = hooks.get(name) ?? new Set();
+    if (known.has(hook)) return;
+    hooks.set(name, known.add(hook));
+    const rules = table.chains.find((chain) => chain.name === name)?.rules ?? [];
+    const text = JSON.stringify(rules.map((rule) => rule.statements));
+    const maps = text.includes('"vmap"') ? text + verdicts : text;
+    for (const [, target] of maps.matchAll(/"target":"((?:[^"\\]|\\.)*)"/g)) reach(JSON.parse(`"${target}"`), hook);
+  };
+  for (const chain of table.chains) if (chain.base) reach(chain.name, chain.base.hook);
+  return hooks;
 }
 
 /** A translation of ports is behind a match of the protocol: by itself it says nothing about other packets. */

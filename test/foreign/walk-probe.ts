@@ -70,8 +70,17 @@ function macsOf(fixture: Fixture, probe: Probe, source: string): { macs?: { sour
   const macOf = (address: string) =>
     neighbours.value.find((one) => one.address === address && one.device === gateway?.name)?.mac;
   const own = macOf(source) ?? '02:00:00:00:00:01';
-  const destination = (from === 'outside' ? undefined : macOf(to)) ?? gateway?.mac;
+  const destination = multicastMac(to) ?? (from === 'outside' ? undefined : macOf(to)) ?? gateway?.mac;
   return destination === undefined ? {} : { macs: { source: own, destination } };
+}
+
+/** RFC 1112, 6.4: the lower 23 bits of the group. */
+function multicastMac(to: string): string | undefined {
+  const bytes = to.split('.').map(Number);
+  if (bytes.length !== 4 || bytes[0]! < 224 || bytes[0]! > 239) return undefined;
+  return [0x01, 0x00, 0x5e, bytes[1]! & 0x7f, ...bytes.slice(2)]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join(':');
 }
 
 function l4Of({ protocol = 'tcp', port = 0, sourcePort = 40_000, to }: Probe): L4 {

@@ -56,3 +56,13 @@ PROBES=istio.probes.json make istio nft istio/nftables -m REDIRECT --redirect-dn
 
 PROBES=calico.probes.json make calico nft nft calico/iptables-nft
 PROBES=calico.probes.json make calico legacy legacy calico/iptables-legacy
+
+make kube-network-policies nft kube-network-policies/nftables
+
+PROBES=kindnet.probes.json make kindnet nft kindnet/nftables
+PROBES=linkerd.probes.json make linkerd nft linkerd/iptables-nft
+PROBES=linkerd.probes.json make linkerd legacy linkerd/iptables-legacy
+PROBES=aws-vpc-cni.probes.json make aws-vpc-cni nft aws-vpc-cni/iptables-nft
+PROBES=aws-vpc-cni.probes.json make aws-vpc-cni legacy aws-vpc-cni/iptables-legacy
+PROBES=cilium.probes.json make cilium nft cilium/iptables-nft
+PROBES=cilium.probes.json make cilium legacy cilium/iptables-legacy

@@ -1,9 +1,12 @@
 /**
- * A Kubernetes API of one file: lists, watches that never tell anything, and writes that are taken over, without TLS or
+ * A Kubernetes API of one file: lists, watches that never tell anything, and writes that are taken over, without
  * rights, so that real programs write their rules in a namespace without a cluster.
- *   node api-server.ts OBJECTS.ts [VARIANT]     serves what that module's `objects(VARIANT)` gives, on 127.0.0.1:8001
+ *   node api-server.ts OBJECTS.ts [VARIANT]     serves what that module's `objects(VARIANT)` gives, on 127.0.0.1:8001,
+ * with TLS where the environment's TLS names a key and certificate, `$TLS.key` and `$TLS.crt`.
  */
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { pathToFileURL } from 'node:url';
 
 interface KubernetesObject {
@@ -30,9 +33,12 @@ const [file, variant] = process.argv.slice(2);
 const module = (await import(pathToFileURL(file!).href)) as { objects: (variant?: string) => KubernetesObject[] };
 const stored = new Map(module.objects(variant).map((object) => [pathOf(object), withIdentity(object)]));
 
-createServer((request, response) => {
-  void answer(request, response);
-}).listen(8001, '127.0.0.1', () => console.log('listening'));
+const handle = (request: IncomingMessage, response: ServerResponse): void => void answer(request, response);
+const { TLS } = process.env;
+const server = TLS
+  ? createSecureServer({ key: readFileSync(`${TLS}.key`), cert: readFileSync(`${TLS}.crt`) }, handle)
+  : createServer(handle);
+server.listen(8001, '127.0.0.1', () => console.log('listening'));
 
 function pathOf({ apiVersion, kind, metadata }: KubernetesObject): string {
   const root = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;

@@ -2,16 +2,8 @@
 # as Calico has them: no bridge, a route to each, the gateway 169.254.1.1 by proxy ARP.
 backend=$1 fixture=$2
 node
-cali() { # cali NAME ADDRESS
-  peer "$1" "cali$1"
-  ip -n "$1" addr add "$2/32" dev eth0
-  ip -n "$1" route add 169.254.1.1 dev eth0 scope link
-  ip -n "$1" route add default via 169.254.1.1
-  echo 1 > "/proc/sys/net/ipv4/conf/cali$1/proxy_arp"
-  ip route add "$2" dev "cali$1" scope link
-}
-cali web 10.244.0.10
-cali client 10.244.0.4
+routed web caliweb 10.244.0.10
+routed client caliclient 10.244.0.4
 ip -n web addr add 10.99.9.9/32 dev eth0 # not its own: what Calico's rpfilter rule is for
 ip -n outside route add 10.80.0.44 via 10.80.0.11 # the floating address
 quiet

@@ -1,31 +1,33 @@
 /**
  * Writes what podtriage's own collectors read of one network namespace into a folder, one file a fact:
- *   node capture.ts --pid PID --out FOLDER
+ *   node capture.ts --pid PID --out FOLDER [--probes PROBES.json]
  * The node's namespaces are those of PID. An empty answer makes no file; `index.json` lists every question that was
  * answered, so that an empty answer and one that was never had are told apart.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Reply, Request } from '../../../src/host/host.ts';
 import { createLocalHost } from '../../../src/host/local.ts';
-import { hostOf } from '../../../src/net/place.ts';
-import { factsForNamespace } from '../../../src/simulate/facts-for-namespace.ts';
-import { nftHookEntries } from '../../../src/simulate/nftables.ts';
+import { missingFacts } from '../../../src/simulate/facts-for-namespace.ts';
 import { createSnapshot } from '../../../src/snapshot/create-snapshot.ts';
-import { fileOf, HERE } from '../fixture.ts';
+import { type Fixture, fileOf, HERE } from '../fixture.ts';
+import type { Probe } from '../probe.ts';
+import { walkProbe } from '../walk-probe.ts';
 
-const { values } = parseArgs({ options: { pid: { type: 'string' }, out: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { pid: { type: 'string' }, out: { type: 'string' }, probes: { type: 'string' } },
+});
 if (values.pid === undefined || values.out === undefined) throw new Error('--pid PID --out FOLDER');
 const out = values.out;
+/** A walk's answers tell what it wants next. */
+const ROUNDS_MAX = 6;
 
 const host = createLocalHost({ nodes: { [HERE.node]: { initPid: Number(values.pid) } } });
 const replies: Reply[] = [];
 
-await ask(requests());
-for (const family of [4, 6] as const) {
-  await ask(nftHookEntries(createSnapshot(replies), hostOf(HERE.node), family).wants);
-}
+const probes = values.probes === undefined ? [] : (JSON.parse(readFileSync(values.probes, 'utf8')) as Probe[]);
+for (let round = 0; round < ROUNDS_MAX; round++) await ask(wanted());
 await host.close();
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
@@ -51,14 +53,22 @@ function onlyRead(text: string): string {
   return `{"files":[\n${kept.join(',\n')}\n]}`;
 }
 
-function requests(): Request[] {
-  const all = ([4, 6] as const).flatMap((family) => factsForNamespace(HERE, family));
-  return [...new Map(all.map((request) => [JSON.stringify(request), request])).values()];
+/** What a walk through this namespace reads, and what the walks of these packets want besides. */
+function wanted(): Request[] {
+  const snapshot = createSnapshot(replies);
+  const missing = ([4, 6] as const).flatMap((family) => missingFacts(snapshot, HERE, family));
+  if (missing.length > 0) return missing;
+  const fixture: Fixture = { name: out, answers: [], snapshot, textOf: () => '', probes: [] };
+  const wants = probes.flatMap((probe) => walkProbe(fixture, probe).flatMap(({ leaf }) => leaf.wants));
+  return wants.filter(({ place }) => place.node === HERE.node && place.namespace === HERE.namespace);
 }
 
 async function ask(some: readonly Request[]): Promise<void> {
   const known = new Set(replies.map(({ request }) => JSON.stringify([request.action, request.args])));
-  const fresh = some.filter((request) => !known.has(JSON.stringify([request.action, request.args])));
+  const fresh = some.filter((request) => {
+    const key = JSON.stringify([request.action, request.args]);
+    return !known.has(key) && known.add(key);
+  });
   if (fresh.length === 0) return;
   const limits = { deadlineMs: Date.now() + 60_000, maxBytes: 1 << 26 };
   for await (const reply of host.perform(fresh, limits, AbortSignal.timeout(60_000))) replies.push(reply);

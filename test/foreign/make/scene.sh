@@ -79,8 +79,24 @@ pods() {
   quiet
 }
 
-capture() { # capture FOLDER: what our own collectors read of this namespace
-  "$NODE" "$MAKE/capture.ts" --pid $$ --out "$OUT/$1"
+# routed NAME DEVICE ADDRESS: a pod without a bridge, with a route to it and the gateway 169.254.1.1 by proxy ARP.
+routed() {
+  peer "$1" "$2"
+  ip -n "$1" addr add "$3/32" dev eth0
+  ip -n "$1" route add 169.254.1.1 dev eth0 scope link
+  ip -n "$1" route add default via 169.254.1.1
+  echo 1 > "/proc/sys/net/ipv4/conf/$2/proxy_arp"
+  ip route add "$3" dev "$2" scope link
+}
+
+# queues FOLDER…: Linux here has no `queue` for nftables; where a program would have it, `log prefix "QUEUE"` was written.
+queues() {
+  sed -i -E 's/\{"log": \{"prefix": "(DNS)?QUEUE bypass"\}\}/{"queue": {"num": 100, "flags": "bypass"}}/g;
+    s/\{"log": \{"prefix": "QUEUE"\}\}/{"queue": {"num": 100}}/g' "$@"
+}
+
+capture() { # capture FOLDER [PROBES]: what our own collectors read of this namespace
+  "$NODE" "$MAKE/capture.ts" --pid $$ --out "$OUT/$1" ${2:+--probes "$MAKE/$2"}
 }
 
 # fake_api: the objects that kube-objects.ts writes down, served on 127.0.0.1:8001
@@ -161,7 +177,7 @@ END
 
 # finish FOLDER [PROBES]: the state as a fixture; then, if asked for, real packets through it.
 finish() {
-  capture "$1"
+  capture "$1" "${2:-}"
   [ -n "${2:-}" ] || return 0
   "$NODE" "$MAKE/probe.ts" "$MAKE/$2" "$OUT/$1"
 }
