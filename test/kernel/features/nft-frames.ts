@@ -121,6 +121,26 @@ function bridgeChain(hook: 'prerouting' | 'input' | 'forward' | 'output' | 'post
   };
 }
 
+/** Where neighbours ask each other: chains that let the questions through, look at them, or now and then do not. */
+const ARP: Feature = {
+  name: 'nft arp',
+  add: (network) => {
+    const { draw } = network;
+    const aim = frameAim(network, () => true);
+    if (!aim || aim.packet.family !== 4 || !network.realNeighbours) return false;
+    const hook = draw.pick(['input', 'output']);
+    const host = network.host(aim.device.ns).address[4];
+    const rule = draw.pick([
+      `arp operation ${draw.pick(['request', 'reply'])} counter accept`,
+      `arp operation ${draw.pick(['request', 'reply'])} arp saddr ip ${host} counter drop`,
+      `arp daddr ip ${host} counter drop`,
+      `arp ptype ip arp hlen 6 ${hook === 'input' ? 'iif' : 'oif'}name "${aim.device.name}" counter drop`,
+    ]);
+    addChain(network, aim.device.ns, 'arp', `type filter hook ${hook} priority 0`, rule, 'nft arp');
+    return true;
+  },
+};
+
 export const NFT_FRAME_FEATURES: readonly Feature[] = [
   deviceChain('netdev ingress', 'netdev', 'ingress'),
   deviceChain('netdev egress', 'netdev', 'egress'),
@@ -130,4 +150,5 @@ export const NFT_FRAME_FEATURES: readonly Feature[] = [
   bridgeChain('forward'),
   bridgeChain('output'),
   bridgeChain('postrouting'),
+  ARP,
 ];
