@@ -46,7 +46,8 @@ function afterIngress(walk: Walk, cursor: Cursor, device: string): Move {
 
 function visitKey(cursor: Cursor, device: string): string {
   const { ip, l4, inner } = cursor.packet;
-  return JSON.stringify([placeKey(cursor.place), device, ip.source, ip.destination, l4, inner?.ip.destination ?? null]);
+  const flow = 'sourcePort' in l4 ? `${l4.protocol} ${l4.sourcePort} ${l4.destinationPort}` : JSON.stringify(l4);
+  return `${placeKey(cursor.place)} ${device} ${ip.source} ${ip.destination} ${flow} ${inner?.ip.destination ?? ''}`;
 }
 
 function looped(walk: Walk, cursor: Cursor, device: string): Move {

@@ -30,11 +30,15 @@ export function atFrameHook(
   return { ...cursor, stage: { name: 'hook', hook, layer, next: 0, after } };
 }
 
+const NOTHING: HookList = { items: [], translates: false, tracks: false, incomplete: [] };
+
 /** What runs at this hook of a device or a bridge. */
 export function frameHookList(snapshot: Snapshot, place: Place, hook: HookName, layer: HookLayer): HookList {
+  const frames = framesAt(snapshot, place);
+  if (frames.entries.length === 0 && frames.incomplete.length === 0) return NOTHING;
   const lists = listsAt(snapshot, place);
   const key = JSON.stringify([hook, layer]);
-  const known = lists.get(key) ?? makeList(framesAt(snapshot, place), hook, layer);
+  const known = lists.get(key) ?? makeList(frames, hook, layer);
   lists.set(key, known);
   return known;
 }
@@ -55,6 +59,7 @@ function makeList({ entries, incomplete }: NftHookEntries, hook: HookName, layer
   return {
     items: items.toSorted((a, b) => a.priority - b.priority).map((one) => one.item),
     translates: false,
+    tracks: false,
     incomplete,
   };
 }

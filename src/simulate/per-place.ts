@@ -12,7 +12,16 @@ export function perPlace<T extends object>(
   make: (snapshot: Snapshot, place: Place) => T,
 ): (snapshot: Snapshot, place: Place) => T {
   const kept = new WeakMap<Snapshot, Kept<T>>();
+  // Mostly it is the very place of the question before, within one walk.
+  let last: { readonly snapshot: Snapshot; readonly place: Place; readonly value: T } | undefined;
   return (snapshot, place) => {
+    if (last?.place === place && last.snapshot === snapshot) return last.value;
+    const value = valueAt(snapshot, place);
+    last = { snapshot, place, value };
+    return value;
+  };
+
+  function valueAt(snapshot: Snapshot, place: Place): T {
     let known = kept.get(snapshot);
     if (!known) {
       known = { byPlace: new WeakMap(), byKey: new Map() };
@@ -25,7 +34,7 @@ export function perPlace<T extends object>(
     known.byKey.set(key, value);
     known.byPlace.set(place, value);
     return value;
-  };
+  }
 }
 
 const ANSWERS_MAX = 4096;

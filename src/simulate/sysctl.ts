@@ -26,15 +26,14 @@ export function readSysctl(snapshot: Snapshot, place: Place, key: string): Sysct
 type Larger = { readonly key: string; readonly value: number } | 'unseen' | 'absent';
 
 /** The larger of `all` and the interface's own. It is asked for at nearly every device that a packet comes by. */
-const largerAt = perPlace(() => new Map<string, Larger>());
+const largerAt = perPlace((): Record<Family, Map<string, Map<string, Larger>>> => ({ 4: new Map(), 6: new Map() }));
 
 function larger(snapshot: Snapshot, place: Place, family: Family, name: string, device: string): Larger {
-  const known = largerAt(snapshot, place);
-  const question = `${family} ${name} ${device}`;
-  const former = known.get(question);
+  const known = largerAt(snapshot, place)[family];
+  const former = known.get(name)?.get(device);
   if (former !== undefined) return former;
   const found = findLarger(snapshot, place, family, name, device);
-  known.set(question, found);
+  known.set(name, (known.get(name) ?? new Map<string, Larger>()).set(device, found));
   return found;
 }
 

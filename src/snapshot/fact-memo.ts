@@ -30,8 +30,12 @@ export function rememberFacts(look: FactLook): FactLook {
     byPlace.set(place, known);
     return known;
   };
+  let lastPlace: Place | undefined;
+  let lastKnown: Known | undefined;
   return <K extends FactName>(name: K, place: Place, args?: FactArgs): Observed<Facts[K]> => {
-    const known = byPlace.get(place) ?? knownAt(place);
+    const known = lastPlace === place ? lastKnown! : (byPlace.get(place) ?? knownAt(place));
+    lastPlace = place;
+    lastKnown = known;
     const simple = simpleAnswers(known, args);
     const answers = simple ?? known.other;
     const key = simple ? name : questionKey(name, args!);
