@@ -1,5 +1,5 @@
 import type { Request } from '../host/host.ts';
-import { type Family, familyOf } from '../net/address.ts';
+import { type Address, type Family, familyOf } from '../net/address.ts';
 import type { Meta, Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot, Unseen } from '../snapshot/snapshot.ts';
@@ -110,6 +110,8 @@ export interface Path {
   readonly owner?: SocketOwner;
   /** The packet and mark by which the output hook has it routed anew (ip_route_me_harder). */
   readonly reroute?: { readonly packet: Packet; readonly mark: number };
+  /** The socket of this namespace that TPROXY has given the packet to (skb->sk). */
+  readonly tproxy?: { readonly address?: Address; readonly port?: number };
   /** ipvs has dealt with it in this namespace and does so once (skb->ipvs_property). */
   readonly ipvs?: boolean;
 }

@@ -17,6 +17,7 @@ import { errorAbout } from './with-error.ts';
 /** The packet is for this namespace and has passed the input hook: a tunnel, the client's own socket, a listener, the kernel. */
 export function deliver(walk: Walk, arrived: Cursor): Move {
   const cursor = { ...arrived, tracking: release(arrived.tracking) };
+  if (cursor.path.tproxy) return toProxy(walk, cursor, cursor.path.tproxy);
   if (walk.expect) return deliverAnswer(walk, cursor);
   const { l4 } = cursor.packet;
   const tunnel = tunnelAt(walk, cursor);
@@ -24,6 +25,22 @@ export function deliver(walk: Walk, arrived: Cursor): Move {
   if (l4.protocol === 'tcp' || l4.protocol === 'udp') return toListener(walk, cursor);
   if (l4.protocol === 'icmp' || l4.protocol === 'icmpv6') return toKernel(walk, cursor);
   return stop(unknownEnd(cursor, `whether something takes ${l4.protocol} here was not collected`));
+}
+
+/** The socket was found before routing, whatever the packet is addressed to (nf_tproxy_assign_sock, inet_steal_sock). */
+function toProxy(walk: Walk, cursor: Cursor, { address, port }: NonNullable<Cursor['path']['tproxy']>): Move {
+  const { packet } = cursor;
+  const asked = 'destinationPort' in packet.l4 ? packet.l4.destinationPort : undefined;
+  const at = port ?? (typeof asked === 'number' ? asked : undefined);
+  const step = makeStep({
+    kind: 'socket',
+    at: 'socket',
+    source: sourceOf(walk.world.snapshot.fact('sockets', cursor.place)),
+    values: { protocol: String(packet.l4.protocol), address: packet.ip.destination, port: at, by: 'listener' },
+    text: `a transparent proxy on ${formatEnd(address ?? '*', at)} takes it (TPROXY)`,
+  });
+  const because = 'a transparent proxy takes it (TPROXY)';
+  return stop({ end: 'handed-to-userspace', cursor, senderSees: 'nothing', because }, [step]);
 }
 
 /** On the way back only the client's socket takes the packet, and only if it bears the tuple that the client used. */

@@ -12,6 +12,7 @@ import { withError } from './with-error.ts';
 export function forward(walk: Walk, cursor: Cursor): Move {
   const { packet } = cursor;
   if (packet.macs && isGroup(packet.macs.destination)) return stop(...toMany(walk, cursor));
+  if (cursor.path.tproxy) return stop(...withItsSocket(walk, cursor));
   if (packet.ip.ttl <= 1) return stop(withError(cursor, 'ttl-exceeded', 'ttl'), [spent(walk, cursor)]);
   const refused = familyAt(cursor) === 6 ? refusedSource(walk, cursor) : undefined;
   if (refused) return refused;
@@ -32,6 +33,20 @@ function spent(walk: Walk, cursor: Cursor): Step {
     values: { reason: 'ttl' },
     text: 'the TTL is used up',
   });
+}
+
+/** What TPROXY has given to a socket is for this host or for nobody (`if (unlikely(skb->sk)) goto drop`). */
+function withItsSocket(walk: Walk, cursor: Cursor): Parameters<typeof stop> {
+  const step = makeStep({
+    kind: 'link',
+    at: 'forward',
+    matched: 'no',
+    source: sourceOf(walk.world.snapshot.fact('routes', cursor.place, { family: familyAt(cursor) })),
+    values: { device: cursor.path.output, reason: 'tproxy' },
+    text: 'TPROXY has given it to a socket of this host, but the route leads on: the kernel drops it',
+  });
+  const because = 'TPROXY needs a route that makes the packet local, mostly by a rule for its mark (ip-rule(8))';
+  return [{ end: 'dropped-by-rule', cursor, senderSees: 'nothing', because }, [step]];
 }
 
 /** A frame to all of a wire is never forwarded, whatever its IP destination (PACKET_HOST). */

@@ -2,7 +2,7 @@ import type { Meta } from '../net/packet.ts';
 import { isCertain, mergeWays } from './chances.ts';
 import { withMark, withTouched } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
-import type { HookEntry, HookInput, HookOutcome } from './hook.ts';
+import type { HookEntry, HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
 import { joinSteps } from './join-steps.ts';
 import { both, CERTAIN } from './truth.ts';
@@ -87,10 +87,15 @@ function runInOrder(entries: readonly HookEntry[], input: HookInput): readonly H
   let outcomes = merged(firstOutcomes(entries[0], input));
   for (const entry of entries.slice(1)) {
     outcomes = merged(
-      outcomes.flatMap((former) => (former.verdict.kind === 'accept' ? evaluateAfter(entry, input, former) : [former])),
+      outcomes.flatMap((former) => (goesOn(former.verdict) ? evaluateAfter(entry, input, former) : [former])),
     );
   }
   return outcomes;
+}
+
+/** A packet that was given to a socket meets the other rule sets all the same. */
+function goesOn({ kind }: HookVerdict): boolean {
+  return kind === 'accept' || kind === 'tproxy';
 }
 
 /** Before the first rule set nothing has happened that its outcomes would have to be put together with. */
@@ -118,6 +123,7 @@ function evaluateAfter(entry: HookEntry, input: HookInput, former: HookOutcome):
   const results = entry.evaluate({ ...input, ...touching, packet: former.packet, meta: former.meta });
   return results.map((result) => ({
     ...result,
+    verdict: result.verdict.kind === 'accept' ? former.verdict : result.verdict,
     chance: both(former.chance, result.chance),
     ...(former.fork === 'undecided' || result.fork === 'undecided'
       ? { fork: 'undecided' as const }
@@ -209,10 +215,17 @@ export function moveOf(outgoing: readonly Outgoing[]): Move {
 export function wayOf(cursor: AtHook, outcome: HookOutcome): Way {
   const meta = metaAfter(cursor, outcome);
   const tracking = withTouched(withMark(cursor.tracking, meta), cursor.place, outcome.touched ?? []);
-  const path = outcome.reroute ? { ...cursor.path, reroute: outcome.reroute } : cursor.path;
+  const path = pathAfter(cursor, outcome);
   const next: Cursor = { ...cursor, packet: outcome.packet, meta, tracking, path };
   const end = verdictEnd(next, outcome.verdict);
   return { chance: outcome.chance, steps: outcome.steps, to: end ?? next };
+}
+
+function pathAfter({ path }: AtHook, { reroute, verdict }: HookOutcome): Cursor['path'] {
+  const routed = reroute ? { ...path, reroute } : path;
+  if (verdict.kind !== 'tproxy') return routed;
+  const { kind: _, ...tproxy } = verdict;
+  return { ...routed, tproxy };
 }
 
 /** A packet that has its connection keeps it and its zone: what would forgo it does nothing (xt_CT.c, nft_ct.c). */

@@ -19,8 +19,8 @@ export type TargetEffect =
   | { readonly kind: 'nat'; readonly nat: NonNullable<HookOutcome['nat']> }
   | { readonly kind: 'return' }
   | { readonly kind: 'chain'; readonly name: string; readonly goto: boolean }
-  /** NFQUEUE with --queue-bypass: accepted where nobody listens on the queue. */
-  | { readonly kind: 'either'; readonly verdicts: readonly HookVerdict[] }
+  /** NFQUEUE with --queue-bypass: accepted where nobody listens on the queue; TPROXY: dropped where the socket is not transparent. */
+  | { readonly kind: 'either'; readonly verdicts: readonly HookVerdict[]; readonly meta?: Meta }
   | { readonly kind: 'unmodelled' };
 
 export type TargetEvaluator = (input: HookInput) => TargetEffect;

@@ -283,13 +283,16 @@ describe('TPROXY and SYNPROXY', () => {
   });
 
   it('drops a SYN that no listener would get', () => {
-    expect(only([TPROXY], given(listening('127.0.0.1'))).verdict).toMatchObject({ kind: 'tproxy', port: 15001 });
+    const found = run([TPROXY], given(listening('127.0.0.1')));
+    expect(found.map(({ verdict }) => verdict.kind).toSorted()).toEqual(['drop', 'tproxy']);
+    expect(found.find(({ verdict }) => verdict.kind === 'tproxy')!.verdict).toMatchObject({ port: 15001 });
     expect(only([TPROXY], given(listening('127.0.0.2'))).verdict.kind).toBe('drop');
-    expect(only([TPROXY], given([])).verdict.kind).toBe('tproxy');
+    expect(run([TPROXY], given([])).map(({ verdict }) => verdict.kind)).toContain('tproxy');
     const anywhere = TPROXY.replace('127.0.0.1', '0.0.0.0');
-    expect(only([anywhere], given(listening('127.0.0.2'))).verdict.kind).toBe('tproxy');
+    expect(run([anywhere], given(listening('127.0.0.2'))).map(({ verdict }) => verdict.kind)).toContain('tproxy');
     expect(only([anywhere.replace('15001', '15002')], given(listening('127.0.0.2'))).verdict.kind).toBe('drop');
-    expect(only([TPROXY], given(listening('127.0.0.2'), { ...SYN, flags: ['ack'] } as L4)).verdict.kind).toBe('tproxy');
+    const inMid = { ...SYN, flags: ['ack'] } as L4;
+    expect(run([TPROXY], given(listening('127.0.0.2'), inMid)).map(({ verdict }) => verdict.kind)).toContain('tproxy');
   });
 
   it('SYNPROXY answers the handshake itself and lets the rest through', () => {

@@ -1,22 +1,18 @@
-import { parseAddress } from '../net/address.ts';
 import type { IptablesTarget } from '../parse/iptables-save.ts';
-import { isComplete } from '../snapshot/snapshot.ts';
 import type { HookInput } from './hook.ts';
-import { maskedValue, numberOf } from './iptables-match-types.ts';
 import { HEADER_TARGETS } from './iptables-target-header.ts';
 import { MARK_TARGETS } from './iptables-target-mark.ts';
 import { NAT_TARGETS } from './iptables-target-nat.ts';
+import { compileTproxy } from './iptables-target-tproxy.ts';
 import {
   CONTINUE,
   constant,
   DROP,
-  masked,
   type TargetEvaluator,
   type TargetOptions,
   type TargetTable,
   UNMODELLED,
 } from './iptables-target-types.ts';
-import { findListener } from './sockets.ts';
 
 export type { TargetEffect, TargetEvaluator } from './iptables-target-types.ts';
 
@@ -96,46 +92,6 @@ function compileReject(options: TargetOptions): TargetEvaluator | undefined {
     const [type, code] = name === undefined ? fallback : REJECTS[name]!;
     return { kind: 'verdict', verdict: { kind: 'reject', with: { type, code } } };
   };
-}
-
-/**
- * xt_TPROXY.c: given to a socket that listens on that port (and address), the mark set; dropped where none does. Of a
- * packet in mid-connection the connected socket takes it. Whether a listener is transparent is not to be seen.
- */
-function compileTproxy(options: TargetOptions): TargetEvaluator | undefined {
-  const port = numberOf(options.get('on-port')?.[0]);
-  const address = parseAddress(options.get('on-ip')?.[0] ?? '');
-  const mark = maskedValue(options.get('tproxy-mark')?.[0] ?? '0/0');
-  if (port === undefined || !mark) return undefined;
-  const to = address === '0.0.0.0' || address === '::' ? undefined : address;
-  return (input) => {
-    if (isRefused(input, to, port)) return DROP;
-    return {
-      kind: 'verdict',
-      verdict: { kind: 'tproxy', ...(to ? { address: to } : {}), ...(port ? { port } : {}) },
-      meta: { ...input.meta, mark: masked(input.meta.mark, mark) },
-    };
-  };
-}
-
-/** Surely nobody listens: a connection that begins, and all sockets of this namespace seen. */
-function isRefused(input: HookInput, address: string | undefined, port: number): boolean {
-  const { l4, ip } = input.packet;
-  if (l4.protocol !== 'tcp' || !('sourcePort' in l4) || !l4.flags?.includes('syn') || l4.flags.includes('ack'))
-    return false;
-  const sockets = input.snapshot.fact('sockets', input.place);
-  if (sockets.state === 'unseen' || !isComplete(sockets)) return false;
-  // Without --on-ip the address is that of the device by which the packet came in; no listener at all is none there.
-  if (address === undefined) {
-    const wanted = port || l4.destinationPort;
-    return !sockets.value.some((one) => one.protocol === 'tcp' && one.state === 'LISTEN' && one.port === wanted);
-  }
-  const packet = {
-    ...input.packet,
-    ip: { ...ip, destination: address },
-    l4: { ...l4, destinationPort: port || l4.destinationPort },
-  };
-  return findListener(sockets.value, packet, input.input).found === 'none';
 }
 
 /** nf_synproxy_core.c: answers a client's SYN itself and takes the handshake's last packet; the rest goes on. */

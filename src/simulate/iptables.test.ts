@@ -457,7 +457,7 @@ describe('targets', () => {
       ':PREROUTING ACCEPT [0:0]',
       '-A PREROUTING -p tcp -j TPROXY --on-port 15001 --on-ip 127.0.0.1 --tproxy-mark 0x1/0xff',
     ];
-    const [outcome] = run('mangle', 'prerouting', lines);
+    const outcome = run('mangle', 'prerouting', lines).find(({ verdict }) => verdict.kind === 'tproxy');
     expect(outcome).toMatchObject({
       verdict: { kind: 'tproxy', address: '127.0.0.1', port: 15001 },
       meta: { mark: 1 },

@@ -18,6 +18,6 @@ import type { Scalar } from '../host/host.ts';
  * | mtu       | device · mtu · lengthBytes · df · act (too-big, fragmented, dropped-silently, exceeds: over the receiving NIC's MTU, not known whether it is taken) |
  * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only) · from, expected (of an answer: where it comes from, and where the client sent to) |
  * | sysctl    | key · value · effective · needed · check (forwarding, rp_filter, route_localnet, martian, accept_local, icmp_echo_ignore_all) · device · source · routeDevice |
- * | link      | device · up · carrier · operstate · mac · destinationMac · via · source · destination · reason (down, no-carrier, peer-missing, other-host, underlay, ttl, loop) |
+ * | link      | device · up · carrier · operstate · mac · destinationMac · via · source · destination · reason (down, no-carrier, peer-missing, other-host, underlay, ttl, loop, tproxy: given to a socket here, but routed on) |
  */
 export type StepValues = Readonly<Record<string, Scalar>>;

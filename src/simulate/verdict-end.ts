@@ -11,18 +11,13 @@ const ICMP_ANSWERS = new Set([0, 14, 129]);
 export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefined {
   switch (verdict.kind) {
     case 'accept':
+    // The packet goes on with its socket (Path.tproxy): whether it comes to it is a matter of the route.
+    case 'tproxy':
       return undefined;
     case 'drop':
       return { end: 'dropped-by-rule', cursor, senderSees: 'nothing' };
     case 'queue':
       return { end: 'handed-to-userspace', cursor, senderSees: 'nothing', because: 'a program decides (NFQUEUE)' };
-    case 'tproxy':
-      return {
-        end: 'handed-to-userspace',
-        cursor,
-        senderSees: 'nothing',
-        because: 'a transparent proxy takes it (TPROXY)',
-      };
     case 'unknown':
       return unknownEnd(cursor, verdict.because);
     case 'reject':
