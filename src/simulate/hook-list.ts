@@ -24,6 +24,8 @@ export interface HookList {
   readonly items: readonly HookItem[];
   /** Some chain of type nat is registered for this family, at whichever hook: NAT then looks at every connection. */
   readonly translates: boolean;
+  /** Connections are, or may be, tracked here. */
+  readonly tracks: boolean;
   readonly incomplete: readonly string[];
 }
 
@@ -65,6 +67,7 @@ function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookNa
   const tracks = tracksConnections(snapshot, place, family) !== 'no';
   return {
     translates: all.some((entry) => entry.nat),
+    tracks,
     items: itemsOf(entries, hook, ipvs.services.length > 0).filter((item) => tracks || item.kind !== 'conntrack'),
     incomplete: [...iptables.incomplete, ...nft.incomplete, ...ipvs.incomplete],
   };

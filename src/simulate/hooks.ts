@@ -3,9 +3,9 @@ import { familyAt, go, prefixed, stop, unknownEnd } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { frameHookList } from './frame-hook.ts';
 import { confirmAtHook, trackAtHook } from './hook-conntrack.ts';
-import { type HookItem, hookList } from './hook-list.ts';
+import { runRulesOnFragments } from './hook-fragments.ts';
+import { type HookItem, type HookList, hookList } from './hook-list.ts';
 import { runNat } from './hook-nat.ts';
-import { runRules } from './hook-rules.ts';
 import { ipvsIn, ipvsOut } from './ipvs.ts';
 import type { Step } from './trace.ts';
 
@@ -25,7 +25,7 @@ export function runHook(walk: Walk, start: Cursor): Move {
   for (let index = cursor.stage.next; index < list.items.length; index++) {
     const item = list.items[index]!;
     const at = item.kind === 'ipvs' ? advanced(cursor, index + 1) : cursor;
-    const move = runItem(walk, at, item, list.translates);
+    const move = runItem(walk, at, item, list);
     const way = move.ways[0]!;
     if (move.ways.length > 1 || 'end' in way.to) {
       return prefixed(steps, goingOn(move, at.stage, index + 1 === list.items.length ? undefined : index + 1));
@@ -51,14 +51,14 @@ function advanced(cursor: AtHook, next: number): AtHook {
   return { ...cursor, stage: { ...cursor.stage, next } };
 }
 
-function runItem(walk: Walk, cursor: AtHook, item: HookItem, translates: boolean): Move {
+function runItem(walk: Walk, cursor: AtHook, item: HookItem, { translates, tracks }: HookList): Move {
   switch (item.kind) {
     case 'conntrack':
       return trackAtHook(walk, cursor);
     case 'confirm':
       return confirmAtHook(cursor);
     case 'rules':
-      return runRules(walk, cursor, item.entries);
+      return runRulesOnFragments(walk, cursor, item.entries, tracks);
     case 'ipvs':
       return item.direction === 'in' ? ipvsIn(walk, cursor) : ipvsOut(walk, cursor);
     case 'nat':

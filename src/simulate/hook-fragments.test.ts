@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import type { Packet } from '../net/packet.ts';
+import { hostOf } from '../net/place.ts';
+import { NO_CONNECTIONS, untouched } from './conntrack.ts';
+import type { AtHook } from './cursor.ts';
+import type { HookEntry, HookVerdict } from './hook.ts';
+import { runRulesOnFragments } from './hook-fragments.ts';
+import { buildPacket, udpTo } from './testing/build-hook-input.ts';
+import { snapshotOfTexts } from './testing/build-snapshot.ts';
+import { CERTAIN } from './truth.ts';
+
+const WORLD = { snapshot: snapshotOfTexts([]), gate: { parts: [], podAddressesRoutable: 'yes' as const } };
+const CUT: Packet = { ...buildPacket({ l4: udpTo(53), lengthBytes: 3000 }), fragmentBytes: 1500 };
+
+/** Lets pass what shows its port, as `-p udp --dport 53 -j ACCEPT` before a policy of DROP. */
+const BY_PORT: HookEntry = {
+  name: 'filter',
+  priority: 0,
+  nat: false,
+  evaluate: ({ packet, meta }) => {
+    const verdict: HookVerdict = packet.ip.fragmentOffset ? { kind: 'drop' } : { kind: 'accept' };
+    return [{ chance: CERTAIN, verdict, packet, meta, steps: [] }];
+  },
+};
+
+function at(hook: 'forward' | 'input', packet: Packet): AtHook {
+  return {
+    place: hostOf('w1'),
+    stage: { name: 'hook', hook, next: 0, after: { name: 'finish' } },
+    packet,
+    meta: untouched(),
+    tracking: NO_CONNECTIONS,
+    path: { local: false, input: 'eth0' },
+    visited: [],
+  };
+}
+
+function ends(cursor: AtHook, isDefragmented: boolean): string[] {
+  const { ways } = runRulesOnFragments({ world: WORLD }, cursor, [BY_PORT], isDefragmented);
+  return ways.map(({ to }) => ('end' in to ? to.end : 'goes on'));
+}
+
+describe('fragments at a rule set', () => {
+  it('meet it each for itself where nobody puts them together', () => {
+    expect(ends(at('forward', CUT), false)).toEqual(['dropped-by-rule']);
+  });
+
+  it('are one packet where connections are tracked, on the way to a socket, and while it is whole', () => {
+    expect(ends(at('forward', CUT), true)).toEqual(['goes on']);
+    expect(ends(at('input', CUT), false)).toEqual(['goes on']);
+    const { fragmentBytes: _cut, ...whole } = CUT;
+    expect(ends(at('forward', whole), false)).toEqual(['goes on']);
+  });
+
+  it('end as the datagram that they belong to', () => {
+    const [way] = runRulesOnFragments({ world: WORLD }, at('forward', CUT), [BY_PORT], false).ways;
+    expect('end' in way!.to && way!.to.cursor.packet).toEqual(CUT);
+  });
+});
