@@ -60,7 +60,6 @@ function makeList({ entries, incomplete }: NftHookEntries, hook: HookName, layer
     items: items.toSorted((a, b) => a.priority - b.priority).map((one) => one.item),
     translates: false,
     tracks: false,
-    tracks: false,
     incomplete,
   };
 }
