@@ -8,8 +8,8 @@ import type { Station } from './cables.ts';
 import type { Walk } from './cursor.ts';
 import { BROADCAST, type Frame } from './frame.ts';
 import { answerOf } from './neighbour-answer.ts';
-import { receivingDevice } from './receiving-device.ts';
-import { type Interruption, type Reach, reachFrom } from './segment.ts';
+import { isUnderlay, receivingDevice } from './receiving-device.ts';
+import { type Departure, type Interruption, type Reach, reachFrom, reachInto } from './segment.ts';
 import { stackedHolder } from './stacked-holder.ts';
 import { topologyOf } from './topology.ts';
 
@@ -75,8 +75,8 @@ function findOwner(walk: Walk, asker: Station, question: Question): SegmentOwner
   if (perhaps) return unsure(perhaps.station, perhaps.answer.because);
   const pod = unseenPodAt(snapshot, asker.place, question.address);
   if (pod) return { state: 'unknown', wants: [pod] };
-  if (reach.outward.length > 0) return overUnderlay(snapshot, asker, question.address);
-  const gap = openGap(snapshot, asker, question.address, reach);
+  if (reach.outward[0]) return overUnderlay(walk, asker, question, reach.outward[0]);
+  const gap = openGap(walk, asker, question, reach);
   if (gap) return gap;
   const silent = answers.find(({ answer }) => answer.because !== undefined)?.answer.because;
   const unheard = yes[0] && `the answer of ${yes[0].station.place.namespace} finds no way back`;
@@ -137,11 +137,13 @@ function unseenPodAt(snapshot: Snapshot, place: Place, address: Address): Place 
 }
 
 /** Where the question went out of sight; a port that may only lead to a pod does not count if the API knows all pods. */
-function openGap(snapshot: Snapshot, asker: Station, address: Address, reach: Reach): SegmentOwner | undefined {
+function openGap(walk: Walk, asker: Station, question: Question, reach: Reach): SegmentOwner | undefined {
+  const { snapshot } = walk.world;
   const own = reach.gaps.find((gap) => gap.behind && isSame(gap.behind, asker));
   if (own && asker.place.namespace !== 'host') return { state: 'unknown', wants: [hostOf(asker.place.node)] };
   // A host that is itself a container has its NIC as a veth.
-  if (own && asker.link.kind === 'veth') return overUnderlay(snapshot, asker, address);
+  if (own && asker.link.kind === 'veth')
+    return overUnderlay(walk, asker, question, { ...asker, frame: questionFrame(asker, question) });
   const open = reach.gaps.filter(({ behind }) => {
     const isPodPort = behind?.link.kind === 'veth' && behind.place.namespace === 'host';
     return !(isPodPort && topologyOf(snapshot).complete);
@@ -151,16 +153,60 @@ function openGap(snapshot: Snapshot, asker: Station, address: Address, reach: Re
   return { ...UNKNOWN, state: 'unknown', wants: [], asks, because: open[0]!.because };
 }
 
-function overUnderlay(snapshot: Snapshot, asker: Station, address: Address): SegmentOwner {
-  const holder = topologyOf(snapshot)
-    .hostsAt(address)
-    .find((one) => one.node !== asker.place.node);
-  if (!holder) {
-    const stacked = stackedHolder(snapshot, address);
-    return stacked && stacked.nic.place.node !== asker.place.node ? ownerOf(stacked.station, false) : UNKNOWN;
+/** Over the network between the nodes, by the NIC that the question left by. */
+function overUnderlay(walk: Walk, asker: Station, question: Question, nic: Departure): SegmentOwner {
+  const { snapshot } = walk.world;
+  const { address } = question;
+  const hosts = topologyOf(snapshot).hostsAt(address);
+  const holder = hosts.find((one) => one.node !== asker.place.node);
+  const stacked = holder ? undefined : stackedHolder(snapshot, address);
+  const isElsewhere = stacked && stacked.nic.place.node !== asker.place.node;
+  if (!holder && !isElsewhere) return hosts.length > 0 && isOnlyNic(snapshot, nic) ? OWN_HOST : UNKNOWN;
+  if (comesBack(snapshot, asker, nic) === 'no') {
+    return { state: 'nobody', because: `what comes in by ${nic.link.name} for ${asker.link.name} does not reach it` };
   }
+  if (!holder) return ownerOf(stacked!.station, false);
   const device = receivingDevice(snapshot, holder, asker.link, address);
-  return { state: 'owner', place: holder, ...(device?.mac === undefined ? {} : { mac: device.mac }) };
+  if (!device) return { state: 'owner', place: holder };
+  const { tag, ...bare } = nic.frame;
+  const frame = tag && device.kind !== 'vlan' ? nic.frame : bare;
+  return answerAt(walk, { place: holder, link: device }, frame, question);
+}
+
+const OWN_HOST: SegmentOwner = {
+  state: 'nobody',
+  because: 'its own host has the address, which it does not reach that way',
+};
+
+/** The question as it comes in at the holder's NIC; where that cannot be told, the holder is taken to answer. */
+function answerAt(walk: Walk, nic: Station, frame: Frame, question: Question): SegmentOwner {
+  const { arrivals, gaps } = reachInto(walk.world.snapshot, nic, frame, { question });
+  const answers = arrivals.map((station) => ({ station, answer: answerOf(walk, station, question) }));
+  const yes = answers.find(({ answer }) => answer.answers === 'yes');
+  if (yes) return ownerOf(yes.station, yes.answer.proxy === true);
+  const isSure = gaps.length === 0 && answers.every(({ answer }) => answer.answers === 'no');
+  if (!isSure) return ownerOf(nic, false);
+  const because = answers.find(({ answer }) => answer.because !== undefined)?.answer.because;
+  return { state: 'nobody', ...(because !== undefined && { because }) };
+}
+
+/** Whether a frame for the asker that comes in by the NIC gets to it; something else may have claimed the NIC. */
+function comesBack(snapshot: Snapshot, asker: Station, nic: Departure): 'yes' | 'no' | 'unknown' {
+  if (asker.link.mac === undefined) return 'unknown';
+  const { tag } = nic.frame;
+  const { arrivals, gaps } = reachInto(snapshot, nic, { destination: asker.link.mac, ...(tag && { tag }) });
+  if (arrivals.some((station) => isSame(station, asker))) return 'yes';
+  return gaps.length > 0 || asker.link.ipvlan !== undefined ? 'unknown' : 'no';
+}
+
+function isOnlyNic(snapshot: Snapshot, { place, link }: Station): boolean {
+  const links = snapshot.fact('links', place);
+  if (!isComplete(links)) return false;
+  const topology = topologyOf(snapshot);
+  return links.value.every((one) => {
+    if (one.name === link.name || !isUnderlay(one) || !one.flags.includes('UP')) return true;
+    return one.kind === 'veth' && topology.peerOf(place, one).state === 'found';
+  });
 }
 
 /** What to collect, so that the owner becomes known. */

@@ -22,13 +22,18 @@ export interface Reach {
   /** Devices whose namespace takes the frame for itself. */
   readonly arrivals: readonly Arrival[];
   /** NICs by which it leaves what was collected. */
-  readonly outward: readonly Station[];
+  readonly outward: readonly Departure[];
   /** Where it goes out of sight. */
   readonly gaps: readonly SegmentGap[];
   /** Bridges that answered the question themselves. */
   readonly proxies: readonly BridgeProxy[];
   /** What the bridges on the way learnt of the sender. */
   readonly learnt: Learnt;
+}
+
+/** With the frame as it leaves. */
+export interface Departure extends Station {
+  readonly frame: Frame;
 }
 
 export interface Arrival extends Station {
@@ -77,6 +82,13 @@ export function reachFrom(snapshot: Snapshot, from: Station, frame: Frame, optio
   return search;
 }
 
+/** The frame comes in by a device of its namespace. */
+export function reachInto(snapshot: Snapshot, into: Station, frame: Frame, options: ReachOptions = {}): Reach {
+  const search = newSearch(snapshot, options);
+  receive(search, into, frame);
+  return search;
+}
+
 interface Search extends Reach {
   readonly snapshot: Snapshot;
   readonly question: Question | undefined;
@@ -84,7 +96,7 @@ interface Search extends Reach {
   /** Those of the way that is being followed. */
   interruptions: readonly Interruption[];
   readonly arrivals: Arrival[];
-  readonly outward: Station[];
+  readonly outward: Departure[];
   readonly gaps: SegmentGap[];
   readonly proxies: BridgeProxy[];
   readonly learnt: Map<string, string>;
@@ -157,9 +169,9 @@ const SENDERS: Readonly<Record<string, Sender>> = {
   vxlan: overVxlan,
 };
 
-function sentByOther(search: Search, station: Station): void {
+function sentByOther(search: Search, station: Station, frame: Frame): void {
   const { link } = station;
-  if (isUnderlay(link)) search.outward.push(station);
+  if (isUnderlay(link)) search.outward.push({ ...station, frame });
   else search.gaps.push({ because: `${link.name} is a device of kind ${link.kind ?? link.type}`, wants: [] });
 }
 
@@ -170,7 +182,7 @@ function sentByIpvlan(search: Search, station: Station): void {
 function sentByBond(search: Search, station: Station, frame: Frame): void {
   const slave = activeSlave(search.snapshot, station.place, station.link);
   if (slave?.kind === 'veth') send(search, { place: station.place, link: slave }, frame);
-  else search.outward.push(station);
+  else search.outward.push({ ...station, frame });
 }
 
 function throughVeth(search: Search, station: Station, frame: Frame): void {
@@ -178,7 +190,7 @@ function throughVeth(search: Search, station: Station, frame: Frame): void {
   const peer = topologyOf(search.snapshot).peerOf(place, link);
   if (peer.state === 'missing') return;
   if (peer.state === 'unknown' && isContainersNic(station)) {
-    search.outward.push(station);
+    search.outward.push({ ...station, frame });
     return;
   }
   if (peer.state === 'unknown') {

@@ -52,7 +52,8 @@ export function throughMacvlan(walk: Walk, cursor: Cursor, link: Link): Move {
   if (lower.state !== 'found') return withoutLower(walk, cursor, link, lower);
   const { snapshot } = walk.world;
   const destination = frameOf(cursor.packet)?.destination;
-  if (destination === undefined) return stop(unknownEnd(cursor, `the MAC to send to on ${link.name} is not known`));
+  // A MAC that was not seen is none of the siblings', whose devices were.
+  if (destination === undefined) return go(bySame(cursor, lower));
   const [sibling] = macvlanSiblings(snapshot, { place: cursor.place, link }, lower, destination);
   if (!sibling) return go(bySame(cursor, lower));
   const there = { ...cursor, place: lower.place };
