@@ -148,6 +148,18 @@ for (const backend of ['iptables-nft', 'iptables-legacy']) {
         'dropped-by-rule 10.244.0.4 > 10.96.9.9:53',
       ],
     ],
+    // istio.io, "Ztunnel traffic redirection": the mark 0x539 is ztunnel's own.
+    [`istio/ambient-${backend.slice('iptables-'.length)}`]: [
+      ['what an application sends', 'node > 192.0.2.1:80', 'no-listener 10.80.0.11 > 127.0.0.1:15001'],
+      ['names are asked of ztunnel', 'node > 192.0.2.1:53/udp', 'no-listener 10.80.0.11 > 127.0.0.1:15053'],
+      ['what comes in in the clear', 'outside > 10.80.0.11:8080', 'no-listener 10.80.0.1 > 10.80.0.11:15006'],
+      ['what comes in by HBONE', 'outside > 10.80.0.11:15008', 'no-listener 10.80.0.1 > 10.80.0.11:15008'],
+      [
+        "the kubelet's probes",
+        'outside@169.254.7.127 > 10.80.0.11:8080',
+        'no-listener 169.254.7.127 > 10.80.0.11:8080',
+      ],
+    ],
     // linkerd.io, "Proxy init": what the proxy's own user sends, and the ports that are skipped, pass.
     [`linkerd/${backend}`]: [
       ['what an application sends', 'node#1000 > 192.0.2.1:80', 'no-listener 10.80.0.11 > 127.0.0.1:4140'],
@@ -275,6 +287,16 @@ Object.assign(WALKS, {
     ['a process of root here', 'node > 10.244.0.10:8080', 'sent 10.80.0.11 > 10.244.0.10:8080'],
     ['another', 'node#1000 > 10.244.0.10:8080', 'handed-to-userspace 10.80.0.11 > 10.244.0.10:8080'],
     ['what is no pod’s', 'outside > 10.244.1.10:80', 'sent 10.80.0.1 > 10.244.1.10:80'],
+  ],
+  // A filter that sends elsewhere is seen and named; what it does is not modelled.
+  'cni-plugins/bandwidth': [
+    ['to a pod without limits', 'outside > 10.244.0.4:80', 'sent 10.80.0.1 > 10.244.0.4:80'],
+    [
+      'from a pod with one',
+      'web > 10.80.0.1:80',
+      '? sent 10.244.0.10 > 10.80.0.1:80',
+      '? unknown (a tc filter on veth-web (u32) may change or drop the packet: not modelled) 10.244.0.10 > 10.80.0.1:80',
+    ],
   ],
   'fail2ban/iptables-nft': [
     [

@@ -10,6 +10,8 @@ export interface Probe {
   readonly sourcePort?: number;
   /** The sending process's user, 0 if absent; its group is 0. */
   readonly user?: number;
+  /** The socket's mark (SO_MARK). */
+  readonly mark?: number;
 }
 
 /** What the kernel did with it. */

@@ -48,7 +48,7 @@ export function traceProbe(fixture: Fixture, probe: Probe & Partial<Probed>, rec
   const start = {
     from: HERE,
     packet,
-    ...(probe.from === 'node' ? { owner } : { arrivesBy: deviceOf(fixture, probe) }),
+    ...(probe.from === 'node' ? { owner, mark: probe.mark ?? 0 } : { arrivesBy: deviceOf(fixture, probe) }),
   };
   return simulateTrace({ snapshot: fixture.snapshot, gate: GATE, ...(record && { record }) }, start);
 }

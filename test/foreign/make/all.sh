@@ -66,3 +66,10 @@ PROBES=aws-vpc-cni.probes.json make aws-vpc-cni nft aws-vpc-cni/iptables-nft
 PROBES=aws-vpc-cni.probes.json make aws-vpc-cni legacy aws-vpc-cni/iptables-legacy
 PROBES=cilium.probes.json make cilium nft cilium/iptables-nft
 PROBES=cilium.probes.json make cilium legacy cilium/iptables-legacy
+
+PROBES=istio-ambient.probes.json make istio-ambient nft istio/ambient-nft
+PROBES=istio-ambient.probes.json make istio-ambient legacy istio/ambient-legacy
+make bandwidth nft cni-plugins/bandwidth
+
+PROBES=shorewall.probes.json make shorewall nft shorewall/iptables-nft
+PROBES=shorewall.probes.json make shorewall legacy shorewall/iptables-legacy

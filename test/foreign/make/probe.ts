@@ -10,8 +10,11 @@ import type { Probe, Probed } from '../probe.ts';
 
 const SENDER = `
 import socket, sys, time
-source, to, sport, port, protocol, user = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], int(sys.argv[6])
+source, to, protocol = sys.argv[1], sys.argv[2], sys.argv[5]
+sport, port, user, mark = (int(sys.argv[i]) for i in (3, 4, 6, 7))
 family = socket.AF_INET6 if ':' in to else socket.AF_INET
+def marked():
+    if mark: s.setsockopt(socket.SOL_SOCKET, 36, mark)  # SO_MARK
 def send(data, end):
     try: s.sendto(data, end)
     except OSError: pass  # what a rule of the output hook drops is not permitted
@@ -19,13 +22,13 @@ if user: __import__('os').setuid(user)
 if protocol == 'icmp':
     s = socket.socket(family, socket.SOCK_RAW, 58 if ':' in to else 1)
     echo = [128, 0, 0, 0, 0, 0, 0, 7] if ':' in to else [8, 0, 0xf7, 0xf8, 0, 0, 0, 7]
-    if source: s.bind((source, 0))
+    marked(); s.bind((source, 0)) if source else None
     send(bytes(echo), (to, 0))
 elif protocol == 'udp':
-    s = socket.socket(family, socket.SOCK_DGRAM); s.bind((source, sport)); send(b'x', (to, port))
+    s = socket.socket(family, socket.SOCK_DGRAM); marked(); s.bind((source, sport)); send(b'x', (to, port))
 else:
     kind = 132 if protocol == 'sctp' else 6
-    s = socket.socket(family, socket.SOCK_STREAM, kind); s.bind((source, sport)); s.setblocking(False); s.connect_ex((to, port))
+    s = socket.socket(family, socket.SOCK_STREAM, kind); marked(); s.bind((source, sport)); s.setblocking(False); s.connect_ex((to, port))
 time.sleep(0.06)
 `;
 
@@ -76,8 +79,19 @@ function counters({ to }: Probe): Map<string, number> {
 }
 
 function send(probe: Probe, sourcePort: number): void {
-  const { from, source, to, port: target = 0, protocol = 'tcp', user = 0 } = probe;
-  const argv = ['python3', '-c', SENDER, source ?? '', to, `${sourcePort}`, `${target}`, protocol, `${user}`];
+  const { from, source, to, port: target = 0, protocol = 'tcp', user = 0, mark = 0 } = probe;
+  const argv = [
+    'python3',
+    '-c',
+    SENDER,
+    source ?? '',
+    to,
+    `${sourcePort}`,
+    `${target}`,
+    protocol,
+    `${user}`,
+    `${mark}`,
+  ];
   run(from === 'node' ? argv : ['ip', 'netns', 'exec', from, ...argv]);
 }
 
