@@ -108,7 +108,9 @@ function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet
   };
   const reset = packet.l4.protocol === 'tcp' ? closing(cursor.tracking) : cursor.tracking;
   const tracking = bridged ? release(reset) : attached(reset);
-  return walkFrom({ world: walk.world, expect }, sender, tracking);
+  const walked = walkFrom({ world: walk.world, expect }, sender, tracking);
+  // A reset can meet an error in its turn; about errors none are sent.
+  return packet.l4.protocol === 'tcp' ? withErrors({ world: walk.world }, sender, walked) : walked;
 }
 
 /** fwmark_reflect: the answer bears the mark of what it is about (IP4_REPLY_MARK). */

@@ -1,8 +1,9 @@
 import type { Packet } from '../../src/net/packet.ts';
 import type { Place } from '../../src/net/place.ts';
+import type { CondensedTrace } from '../../src/simulate/condense.ts';
 import type { Connection } from '../../src/simulate/conntrack.ts';
 import type { End } from '../../src/simulate/cursor.ts';
-import type { LeafEnd, Step } from '../../src/simulate/trace.ts';
+import type { LeafEnd, Step, Trace } from '../../src/simulate/trace.ts';
 import type { Talk } from './conversation.ts';
 import { leavingPacket, type Path, pathsOf, stepsOf } from './paths.ts';
 
@@ -56,19 +57,33 @@ export function storiesOf(talk: Talk, wires: ReadonlySet<string>): readonly Stor
 function continued(talk: Talk, path: Path, story: Story, wires: ReadonlySet<string>): readonly Story[] | undefined {
   const { errorTrace } = path.leaf;
   if (errorTrace) {
-    const errors = pathsOf(errorTrace);
-    const ends = talk.walked.errors?.get(path.segment)?.ends;
-    return errors
-      ?.filter((error) => error.isPossible)
-      .map((error) => {
-        const whole = together(story, { ...ofPath(error, wires), ...leftBy(ends?.get(error.segment)) });
-        return { ...whole, ends: toldEnds(story, error.leaf.end === 'delivered') };
-      });
+    const errors = errorStories(errorTrace, talk.walked.errors?.get(path.segment), wires);
+    return errors?.map((error) => {
+      const arrives = error.ends[0]!.end === 'delivered';
+      return { ...together(story, error), ends: toldEnds(story, arrives) };
+    });
   }
   const next = talk.next.get(path.segment);
   if (!next) return [story];
   const answers = storiesOf(next, wires);
   return answers?.map((answer) => together(story, answer));
+}
+
+/** The ways of an error; a reset can meet an error in its turn. */
+function errorStories(
+  trace: Trace,
+  walked: CondensedTrace | undefined,
+  wires: ReadonlySet<string>,
+): readonly Story[] | undefined {
+  const stories: Story[] = [];
+  for (const path of pathsOf(trace) ?? []) {
+    if (!path.isPossible) continue;
+    const story = { ...ofPath(path, wires), ...leftBy(walked?.ends.get(path.segment)) };
+    const { errorTrace } = path.leaf;
+    const more = errorTrace && errorStories(errorTrace, walked?.errors?.get(path.segment), wires);
+    stories.push(...(more ? more.map((error) => ({ ...together(story, error), ends: story.ends })) : [story]));
+  }
+  return stories;
 }
 
 /** An error that does not arrive is told to nobody. */
