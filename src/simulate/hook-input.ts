@@ -106,7 +106,18 @@ function statusOf(connection: Connection): NonNullable<HookInput['connection']['
 
 export function linkNamed(snapshot: Snapshot, place: Place, name: string | undefined): Link | undefined {
   const links = snapshot.fact('links', place);
-  return links.state === 'seen' ? links.value.find((link) => link.name === name) : undefined;
+  return links.state === 'seen' && name !== undefined ? linksByName(links.value).get(name) : undefined;
+}
+
+const namedLinks = new WeakMap<readonly Link[], ReadonlyMap<string, Link>>();
+
+function linksByName(links: readonly Link[]): ReadonlyMap<string, Link> {
+  const known = namedLinks.get(links);
+  if (known) return known;
+  const byName = new Map<string, Link>();
+  for (const link of links) if (!byName.has(link.name)) byName.set(link.name, link);
+  namedLinks.set(links, byName);
+  return byName;
 }
 
 /** First an address in whose network `near` lies, else the first primary one; none of link scope. */

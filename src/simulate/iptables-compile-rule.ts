@@ -1,4 +1,5 @@
 import type { IptablesMatch, IptablesRule } from '../parse/iptables-save.ts';
+import type { CompiledChain } from './iptables-compile.ts';
 import { type CompiledMatches, compileMatches } from './iptables-match.ts';
 import { compileTarget, type TargetEffect, type TargetEvaluator } from './iptables-target.ts';
 import type { Step } from './trace.ts';
@@ -8,6 +9,8 @@ export interface CompiledRule {
   readonly rule: IptablesRule;
   readonly matches: CompiledMatches;
   readonly target: TargetEvaluator;
+  /** The chain that it calls, once it was called. */
+  callee?: CompiledChain;
   /** What was told of it last (iptables-traverse.ts). */
   told?: ToldStep;
 }

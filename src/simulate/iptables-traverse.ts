@@ -160,7 +160,7 @@ function applyRule(
   const certain = isCertain(match.chance);
   const steps = [...way.steps, step];
   const hit: Way = { ...way, fork, chance: certain ? way.chance : both(way.chance, match.chance), steps };
-  const hits = applyEffect(context, effect, hit, depth);
+  const hits = applyEffect(context, rule, effect, hit, depth);
   // The ways through a chain have been put together there.
   if (certain) return effect.kind === 'chain' ? hits : merged(hits, way.chance);
   const kept = match.undecided.length > 0 ? steps : passedOver(context, chain, rule, way).steps;
@@ -197,7 +197,13 @@ function forkOf(way: Way, match: MatchOutcome, undecided: boolean): Way['fork'] 
   return match.probability !== undefined ? 'random' : way.fork;
 }
 
-function applyEffect(context: TableContext, effect: TargetEffect, way: Way, depth: number): readonly Way[] {
+function applyEffect(
+  context: TableContext,
+  rule: CompiledRule,
+  effect: TargetEffect,
+  way: Way,
+  depth: number,
+): readonly Way[] {
   switch (effect.kind) {
     case 'continue':
       return [continued(way, effect)];
@@ -218,7 +224,7 @@ function applyEffect(context: TableContext, effect: TargetEffect, way: Way, dept
         end: { kind: 'verdict', verdict },
       }));
     case 'chain':
-      return callChain(context, effect, way, depth);
+      return callChain(context, rule, effect, way, depth);
     case 'unmodelled': {
       const unsure: Way = { ...way, fork: 'undecided', chance: both(way.chance, UNDECIDED) };
       return [unsure, unknownEnd(unsure, `the target of ${way.steps.at(-1)!.at} is not modelled`)];
@@ -245,11 +251,13 @@ function continued(way: Way, effect: TargetEffect & { kind: 'continue' }): Way {
 /** After a jump the next rule of this chain follows; a goto leaves this chain with the one that it went to. */
 function callChain(
   context: TableContext,
+  rule: CompiledRule,
   effect: TargetEffect & { kind: 'chain' },
   way: Way,
   depth: number,
 ): readonly Way[] {
-  const callee = context.table.chain(effect.name)!;
+  rule.callee ??= context.table.chain(effect.name)!;
+  const { callee } = rule;
   // kube-proxy calls some chains that are mostly empty.
   const left = effect.goto ? RETURN : NEXT;
   if (callee.ruleCount === 0 && context.observed.unparsed.length === 0) return leftBy([way], left);

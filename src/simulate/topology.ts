@@ -5,6 +5,7 @@ import type { Link } from '../parse/ip-link.ts';
 import type { Node, Pod, Service } from '../snapshot/objects.ts';
 import { isComplete, type Observed, type Snapshot } from '../snapshot/snapshot.ts';
 import { type Cables, cablesOf, type Peer } from './cables.ts';
+import { deviceHolding } from './own-addresses.ts';
 
 export type { Peer };
 
@@ -135,6 +136,6 @@ function hostsHolding(
 export function holdsAddress(snapshot: Snapshot, place: Place, address: Address): 'yes' | 'no' | 'unknown' {
   const links = snapshot.fact('links', place);
   if (links.state === 'unseen') return 'unknown';
-  if (links.value.some((link) => link.addresses.some((one) => one.prefix.address === address))) return 'yes';
+  if (deviceHolding(links.value, address) !== undefined) return 'yes';
   return isComplete(links) ? 'no' : 'unknown';
 }
