@@ -183,17 +183,16 @@ function setFeature(kind: SetKind): Feature {
       const made = kind.make(aim);
       if (!made) return undefined;
       const name = net.unique('s');
-      const feature = `iptables match set ${kind.type}`;
       const family = kind.type.startsWith('bitmap') ? '' : ` family ${packet.family === 6 ? 'inet6' : 'inet'}`;
       const extra = draw.pick(['', '', ' timeout 600', ' counters', ' comment']);
-      const line = (text: string): void => net.add({ kind: 'ipset', ns: stop.ns, line: text, feature });
+      const line = (text: string, feature = ''): void => net.add({ kind: 'ipset', ns: stop.ns, line: text, feature });
       line(`create ${name} ${kind.type}${family} ${made.options ?? ''}${extra}`.trim());
-      for (const member of new Set(made.members)) line(`add ${name} ${member}`);
+      for (const member of new Set(made.members)) line(`add ${name} ${member}`, `ipset ${kind.type}`);
       let used = name;
       if (draw.chance(0.2)) {
         used = net.unique('l');
         line(`create ${used} list:set`);
-        line(`add ${used} ${name}`);
+        line(`add ${used} ${name}`, 'ipset list:set');
       }
       const match = `--match-set ${used} ${made.directions}`;
       const nomatch = kind.type.includes('net') && draw.chance(0.2) ? ' --return-nomatch' : '';

@@ -8,6 +8,8 @@ const FIRST_PORT = 3000;
 
 interface Binding {
   readonly name: string;
+  /** Another packet than the one that goes to a host's own address; undefined where there is none. */
+  readonly place?: (network: Network, packet: CasePacket) => CasePacket | undefined;
   /** Undefined: not for this packet. */
   readonly sockets: (network: Network, packet: CasePacket) => readonly Partial<CaseSocket>[] | undefined;
 }
@@ -18,6 +20,16 @@ function destinationOf(network: Network, packet: CasePacket): string {
 
 function inputOf(network: Network, packet: CasePacket): string | undefined {
   return network.stops(packet).find((stop) => stop.hook === 'INPUT' && !stop.isReply)?.input;
+}
+
+/** From a pod to its node, at an address that a local route alone makes the node's. */
+function anyIp(network: Network, packet: CasePacket, four: string, six: string): CasePacket | undefined {
+  const from = network.host(packet.ns);
+  if (!from.pod) return undefined;
+  const destination = packet.family === 4 ? four : six;
+  const line = `route replace local ${destination}/${packet.family === 4 ? 32 : 128} dev lo`;
+  network.add({ kind: 'ip', ns: from.node, family: packet.family, line });
+  return { ...packet, destination };
 }
 
 const BINDINGS: readonly Binding[] = [
@@ -64,19 +76,17 @@ const BINDINGS: readonly Binding[] = [
   },
   {
     name: 'socket freebind',
-    sockets: (_network, packet) => [
-      { family: packet.family, address: packet.family === 4 ? '10.66.0.1' : 'fd66::1', freebind: true },
-    ],
+    place: (network, packet) => anyIp(network, packet, '10.66.0.1', 'fd66::1'),
+    sockets: (_network, packet) => [{ family: packet.family, address: packet.destination, freebind: true }],
   },
   {
     name: 'socket transparent',
-    sockets: (_network, packet) => [
-      { family: packet.family, address: packet.family === 4 ? '10.66.0.2' : 'fd66::2', transparent: true },
-    ],
+    place: (network, packet) => anyIp(network, packet, '10.66.0.2', 'fd66::2'),
+    sockets: (_network, packet) => [{ family: packet.family, address: packet.destination, transparent: true }],
   },
 ];
 
-function socketFeature({ name, sockets }: Binding): Feature {
+function socketFeature({ name, sockets, place }: Binding): Feature {
   return {
     name,
     add: (network) => {
@@ -87,11 +97,12 @@ function socketFeature({ name, sockets }: Binding): Feature {
       if (index < 0 || network.packets.length >= 8) return false;
       const model = draw.pick(network.packets.filter((packet) => packet.protocol !== 'icmp'));
       const port = FIRST_PORT + network.packets.length;
-      const packet: CasePacket = { ...model, sourcePort: 21_000 + network.packets.length, destinationPort: port };
-      const bound = sockets(network, packet);
-      if (!bound) return false;
+      const plain: CasePacket = { ...model, sourcePort: 21_000 + network.packets.length, destinationPort: port };
+      const packet = place ? place(network, plain) : plain;
+      const bound = packet && sockets(network, packet);
+      if (!packet || !bound) return false;
       network.packets.push(packet);
-      const ns = destinationOf(network, packet);
+      const ns = place ? network.host(packet.ns).node : destinationOf(network, packet);
       for (const one of bound) {
         const socket = { family: 6, address: '::', ...one, protocol: packet.protocol, port } as CaseSocket;
         network.add({ kind: 'socket', ns, socket, feature: name });
