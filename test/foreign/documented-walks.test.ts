@@ -160,6 +160,17 @@ for (const backend of ['iptables-nft', 'iptables-legacy']) {
         'no-listener 169.254.7.127 > 10.80.0.11:8080',
       ],
     ],
+    // shorewall-rules(5), shorewall-policy(5), shorewall-snat(5).
+    [`shorewall/${backend}`]: [
+      ['the policy from the net', 'outside > 10.80.0.11:23', 'dropped-by-rule 10.80.0.1 > 10.80.0.11:23'],
+      ['a rule by ipset', 'outside > 10.80.0.11:22', 'no-listener 10.80.0.1 > 10.80.0.11:22'],
+      ['a blacklisted address', 'outside@10.80.0.66 > 10.80.0.11:22', 'dropped-by-rule 10.80.0.66 > 10.80.0.11:22'],
+      ['DNAT', 'outside > 10.80.0.11:80', 'sent 10.80.0.1 > 10.244.0.10:8080'],
+      ['REDIRECT', 'outside > 10.80.0.11:8081', 'no-listener 10.80.0.1 > 10.80.0.11:3128'],
+      ['the policy to the net, masqueraded', 'client > 10.80.0.1:80', 'sent 10.80.0.11 > 10.80.0.1:80'],
+      ['… but for a rule', 'client > 203.0.113.9:80', 'dropped-by-rule 10.244.0.4 > 203.0.113.9:80'],
+      ['all else is rejected', 'client > 10.80.0.11:22', 'rejected-by-rule 10.244.0.4 > 10.80.0.11:22'],
+    ],
     // linkerd.io, "Proxy init": what the proxy's own user sends, and the ports that are skipped, pass.
     [`linkerd/${backend}`]: [
       ['what an application sends', 'node#1000 > 192.0.2.1:80', 'no-listener 10.80.0.11 > 127.0.0.1:4140'],

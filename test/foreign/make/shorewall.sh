@@ -33,8 +33,8 @@ SSH(ACCEPT) net:+allowed \$FW
 Ping(ACCEPT) net \$FW
 ACCEPT net \$FW tcp 8000:8010,9000 1024:65535
 ACCEPT net \$FW tcp 2222 - - s:ssh:3/min:3
-ACCEPT net \$FW tcp 2223 - - - - - - - utc&timestart=08:00&timestop=17:00&weekdays=Mon,Tue
-ACCEPT net \$FW tcp 2224 - - - - 4:24
+ACCEPT net \$FW tcp 2223 - - - - - - utc&timestart=08:00&timestop=17:00&weekdays=Mon,Tue
+ACCEPT net \$FW tcp 2224 - - - - - 4:24
 DNAT net loc:10.244.0.10:8080 tcp 80
 REDIRECT net 3128 tcp 8081
 DROP loc:10.244.0.4 net:203.0.113.0/24
@@ -53,10 +53,11 @@ DSCP(EF):T 0.0.0.0/0 0.0.0.0/0 udp 5060
 END
 cat > conntrack <<END
 ?FORMAT 3
-NOTRACK:P net 0.0.0.0/0 udp 4444
+NOTRACK:P eth0 0.0.0.0/0 udp 4444
 CT:helper:ftp:PO - - tcp 21
 END
-sed -i 's/^IP_FORWARDING=.*/IP_FORWARDING=Keep/; s/^LOGFILE=.*/LOGFILE=systemd/' shorewall.conf
+sed -i 's/^IP_FORWARDING=.*/IP_FORWARDING=Keep/; s/^LOGFILE=.*/LOGFILE=systemd/; s/^STARTUP_ENABLED=.*/STARTUP_ENABLED=Yes/' shorewall.conf
+printf "ACCEPT cni0 -\nACCEPT - cni0\n" > stoppedrules
 cd /
 shorewall start > "$SCRATCH/log" 2>&1 || { tail -20 "$SCRATCH/log"; exit 1; }
 settings
