@@ -1,6 +1,6 @@
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
-import type { Device, Network } from '../network.ts';
+import type { Device, Host, Network } from '../network.ts';
 
 /*
  * Chains of devices (netdev, inet ingress) and of bridges. A packet is found by its ends; the device is one of a cable that
@@ -105,16 +105,50 @@ function deviceChain(name: string, family: 'netdev' | 'inet', hook: 'ingress' | 
 
 const BRIDGE_PRIORITIES = [-300, -250, -200, -100, 10, 100, 200, 300];
 
-function bridgeChain(hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'): Feature {
+type BridgeHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+
+interface BridgeAim extends FrameAim {
+  /** The port's name as the rule may ask for it; undefined: none at this hook. */
+  readonly ports: readonly string[];
+}
+
+/** A packet that meets this hook of a bridge: from port to port, up to the host, or out from it. */
+function bridgeAim(network: Network, hook: BridgeHook): BridgeAim | undefined {
+  const { draw } = network;
+  for (let tries = 0; tries < 12; tries++) {
+    const packet = draw.pick(network.packets);
+    const to = network.hostAt(packet.destination);
+    if (!to) continue;
+    const way = network.way(network.host(packet.ns), to);
+    const index = draw.int(0, way.length - 1);
+    const end = (other: Host | undefined) => (other ? network.deviceBetween(way[index]!, other) : undefined);
+    const [into, out] = [end(way[index - 1]), end(way[index + 1])].map((one) =>
+      one?.bridge === undefined ? undefined : one,
+    );
+    const isForwarded = into?.bridge !== undefined && into.bridge === out?.bridge;
+    const hooks: readonly BridgeHook[] = [
+      ...(into ? (['prerouting', isForwarded ? 'forward' : 'input'] as const) : []),
+      ...(out ? (isForwarded ? (['postrouting'] as const) : (['output', 'postrouting'] as const)) : []),
+    ];
+    const device = hook === 'prerouting' || hook === 'input' ? into : out;
+    if (!hooks.includes(hook) || !device) continue;
+    const comes = hook === 'output' || hook === 'postrouting' ? [] : [`iifname "${into!.name}"`];
+    const goes = hook === 'prerouting' || hook === 'input' ? [] : [`oifname "${out!.name}"`];
+    return { packet, device, leaves: hook !== 'input', ports: [...comes, ...goes] };
+  }
+  return undefined;
+}
+
+function bridgeChain(hook: BridgeHook): Feature {
   const feature = `nft bridge ${hook}`;
   return {
     name: feature,
     add: (network) => {
-      const aim = frameAim(network, (device) => device.bridge !== undefined);
+      const aim = bridgeAim(network, hook);
       if (!aim) return false;
       const definition = `type filter hook ${hook} priority ${network.draw.pick(BRIDGE_PRIORITIES)}`;
-      const device = network.draw.pick(['', '', `iifname "${aim.device.name}"`, `oifname "${aim.device.name}"`]);
-      const rule = `${aimed(network, aim)} ${device} ${conditions(network, aim, 'bridge')} counter ${effect(network, aim)}`;
+      const port = network.draw.pick(['', ...aim.ports]);
+      const rule = `${aimed(network, aim)} ${port} ${conditions(network, aim, 'bridge')} counter ${effect(network, aim)}`;
       addChain(network, aim.device.ns, 'bridge', definition, rule, feature);
       return true;
     },
@@ -127,7 +161,7 @@ const ARP: Feature = {
   add: (network) => {
     const { draw } = network;
     const aim = frameAim(network, () => true);
-    if (!aim || aim.packet.family !== 4 || !network.realNeighbours) return false;
+    if (aim?.packet.family !== 4 || !network.realNeighbours) return false;
     const hook = draw.pick(['input', 'output']);
     const host = network.host(aim.device.ns).address[4];
     const rule = draw.pick([
