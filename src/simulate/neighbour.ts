@@ -10,7 +10,7 @@ import { BROADCAST, type Frame } from './frame.ts';
 import { answerOf } from './neighbour-answer.ts';
 import { isUnderlay, receivingDevice } from './receiving-device.ts';
 import { type Departure, type Interruption, type Reach, reachFrom, reachInto } from './segment.ts';
-import { stackedHolder } from './stacked-holder.ts';
+import { type StackedHolder, stackedHolder } from './stacked-holder.ts';
 import { topologyOf } from './topology.ts';
 
 /** Who would answer an ARP request or neighbour solicitation for an address on a device's segment. */
@@ -161,6 +161,7 @@ function overUnderlay(walk: Walk, asker: Station, question: Question, nic: Depar
   const holder = hosts.find((one) => one.node !== asker.place.node);
   const stacked = holder ? undefined : stackedHolder(snapshot, address);
   const isElsewhere = stacked && stacked.nic.place.node !== asker.place.node;
+  if (stacked && isSame(stacked.nic, nic)) return behindOwnNic(asker, stacked);
   if (!holder && !isElsewhere) return hosts.length > 0 && isOnlyNic(snapshot, nic) ? OWN_HOST : UNKNOWN;
   if (comesBack(snapshot, asker, nic) === 'no') {
     return { state: 'nobody', because: `what comes in by ${nic.link.name} for ${asker.link.name} does not reach it` };
@@ -171,6 +172,14 @@ function overUnderlay(walk: Walk, asker: Station, question: Question, nic: Depar
   const { tag, ...bare } = nic.frame;
   const frame = tag && device.kind !== 'vlan' ? nic.frame : bare;
   return answerAt(walk, { place: holder, link: device }, frame, question);
+}
+
+/** Two devices on one NIC that do not reach each other directly: only a switch that sends frames back could join them. */
+function behindOwnNic(asker: Station, { station }: StackedHolder): SegmentOwner {
+  const modes = [asker.link.macvlan?.mode, station.link.macvlan?.mode];
+  if (modes.includes('private')) return { state: 'nobody', because: 'a private macvlan hears nobody of its own NIC' };
+  const because = `whether the switch behind the NIC of ${asker.link.name} sends frames back is not known`;
+  return { state: 'unknown', wants: [], because };
 }
 
 const OWN_HOST: SegmentOwner = {

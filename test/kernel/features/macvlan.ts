@@ -17,6 +17,8 @@ function macvlan(mode: string, weight = 1): Feature {
   return {
     name,
     weight,
+    // What its switch would do is not known to the walk.
+    ...(mode === 'vepa' && { isUndecidable: true }),
     add: (network) => {
       const pods = network.hosts.filter((one) => one.pod && one.node === 'a');
       const isFit = network.hosts.some((one) => one.ns === 'b') && !network.items.some(isMacvlan);
