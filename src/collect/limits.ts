@@ -11,8 +11,6 @@ export const LIMITS = {
   common: { timeoutMs: 10_000, maxBytes: 32 * MiB },
   /** Rule sets, which can be huge: `nft -j list table` of 170,000 rules would take 1.5 GB. */
   ruleset: { timeoutMs: 10_000, maxBytes: 32 * MiB, maxMemoryBytes: 160 * MiB },
-  /** At most 2,000 connections of about 200 bytes. */
-  connections: { timeoutMs: 5_000, maxBytes: 400 << 10, maxMemoryBytes: 160 * MiB },
   files: { timeoutMs: 10_000, maxBytes: 8 * MiB },
   kernelLog: { timeoutMs: 5_000, maxBytes: 2 * MiB },
   podLog: { timeoutMs: 5_000, maxBytes: MiB },

@@ -1,3 +1,4 @@
+import type { Scalar } from '../host/host.ts';
 import { parseAddress } from '../net/address.ts';
 import { CTNETLINK_MISSING } from '../parse/conntrack-list.ts';
 import type { Collector } from './collector.ts';
@@ -108,36 +109,45 @@ export const ipvs: Collector = {
 };
 
 /**
- * The connections that one address has with another: the tool has the kernel filter them, never the whole table. Listing
- * needs nf_conntrack_netlink, which the question would load.
+ * One connection, looked up in the kernel by what its first packet bore: `-L` with a filter would have the whole table
+ * handed to the tool (seen with conntrack-tools 1.4.7). Where there is none the tool says so and exits with 1, without
+ * output. It needs nf_conntrack_netlink, which the question would load.
  */
 export const conntrack: Collector = {
   fact: 'conntrack',
   scope: 'namespace',
-  how: ({ family, protocol, source, destination }) => ({
+  how: ({ protocol, source, destination, sourcePort, destinationPort }) => ({
     via: 'command',
     argv: [
       'conntrack',
-      '-L',
-      '-f',
-      family === 6 ? 'ipv6' : 'ipv4',
+      '-G',
       '-p',
       conntrackProtocol(String(protocol)),
       '-s',
       addressOf(String(source)),
       '-d',
       addressOf(String(destination)),
+      '--sport',
+      portOf(sourcePort),
+      '--dport',
+      portOf(destinationPort),
     ],
     modules: { names: ['nf_conntrack_netlink'], without: { text: `${CTNETLINK_MISSING}\n` } },
   }),
-  limits: LIMITS.connections,
+  limits: LIMITS.common,
 };
 
 // An argument stands in an argv, never in a shell; still only what can be a name is passed on, so that none is read as an option or as nft's language.
 
 function conntrackProtocol(protocol: string): string {
-  if (!/^(tcp|udp|sctp|icmp|icmpv6|\d{1,3})$/.test(protocol)) throw new RangeError(`no protocol: ${protocol}`);
+  if (!/^(tcp|udp|sctp)$/.test(protocol)) throw new RangeError(`no protocol: ${protocol}`);
   return protocol;
+}
+
+function portOf(value: Scalar | undefined): string {
+  const port = Number(value);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`no port: ${value}`);
+  return String(port);
 }
 
 function addressOf(text: string): string {

@@ -3,7 +3,7 @@ import type { Parsed } from './parsed.ts';
 import { parseLines } from './text-lines.ts';
 
 /*
- * Format: `conntrack -L`, with or without `-o extended`: protocol, its number, seconds left, TCP's state, then the tuple of
+ * Format: `conntrack -G` and `conntrack -L`, with or without `-o extended`: protocol, its number, seconds left, TCP's state, then the tuple of
  * the first packet, `[UNREPLIED]`, the tuple of the answers, `[ASSURED]`, and the entry's own fields.
  * Source of truth: conntrack(8), libnetfilter_conntrack's src/conntrack/snprintf_default.c.
  * Versions seen: conntrack-tools 1.4.7.

@@ -1,31 +1,33 @@
 import type { Request } from '../host/host.ts';
-import type { Address, Family } from '../net/address.ts';
+import type { Address } from '../net/address.ts';
 import { type Place, placeKey } from '../net/place.ts';
 import type { ConntrackEntry, ConntrackTuple } from '../parse/conntrack-list.ts';
 import type { FactArgs } from '../snapshot/facts.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Connection } from './conntrack.ts';
-import { type Cursor, familyAt } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
 import { readSysctl } from './sysctl.ts';
 import type { TcpState } from './tcp-tracking.ts';
 import { sameTuple, type Tuple, tupleOf } from './tuple.ts';
 
-/** `conntrack -L` for what one end has with another; the kernel's own filter. */
-function argsFor(family: Family, tuple: Tuple): FactArgs {
-  return { family, protocol: tuple.protocol, source: tuple.source, destination: tuple.destination };
+function argsFor({ protocol, source, destination, sourcePort, destinationPort }: Tuple): FactArgs {
+  return { protocol, source, destination, sourcePort: Number(sourcePort), destinationPort: Number(destinationPort) };
 }
 
 /**
- * The request for the entries that may be this packet's, where the walk would ask for them: only a source port that is
- * known can be in the table, since a new socket's is chosen from those that are free. Without the answer the packet is
- * walked as the first of a new connection. Undefined: there is nothing to ask, or it has been asked.
+ * The request for the entry that may be this packet's, where the walk would ask for it: only a source port that is known
+ * can be in the table, since a new socket's is chosen from those that are free. Without the answer the packet is walked
+ * as the first of a new connection. Entries of a zone can't be asked for. Undefined: there is nothing to ask, or it has
+ * been asked.
  */
 export function missingConnections(snapshot: Snapshot, cursor: Cursor): Request | undefined {
   const { l4 } = cursor.packet;
-  if (!('sourcePort' in l4) || l4.sourcePort === 'ephemeral' || !canBeListed(tupleOf(cursor.packet))) return undefined;
+  if (!('sourcePort' in l4) || l4.sourcePort === 'ephemeral' || cursor.meta.zone !== 0) return undefined;
+  const tuple = tupleOf(cursor.packet);
+  if (!canBeListed(tuple)) return undefined;
   const count = readSysctl(snapshot, cursor.place, 'net.netfilter.nf_conntrack_count');
   if (count.state !== 'seen' || count.value === 0) return undefined;
-  const observed = snapshot.fact('conntrack', cursor.place, argsFor(familyAt(cursor), tupleOf(cursor.packet)));
+  const observed = snapshot.fact('conntrack', cursor.place, argsFor(tuple));
   return observed.state === 'unseen' && observed.gap === 'not-asked' ? observed.want : undefined;
 }
 
@@ -37,12 +39,11 @@ function canBeListed({ protocol, sourcePort, destinationPort }: Tuple): boolean 
 export function existingConnection(
   snapshot: Snapshot,
   place: Place,
-  family: Family,
   tuple: Tuple,
   zone: number,
 ): Connection | undefined {
   if (!canBeListed(tuple)) return undefined;
-  const observed = snapshot.fact('conntrack', place, argsFor(family, tuple));
+  const observed = snapshot.fact('conntrack', place, argsFor(tuple));
   if (observed.state === 'unseen') return undefined;
   for (const entry of observed.value) {
     const connection = connectionOf(entry, place);

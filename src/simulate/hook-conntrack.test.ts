@@ -28,7 +28,13 @@ function walked(given: { count?: string; max?: string; listed?: string; l4?: L4 
     if (changed === text && (given.count ?? given.max) !== undefined) throw new Error('nothing was changed');
     return { ...reply, raw: new TextEncoder().encode(changed) };
   });
-  const args = { family: 4, protocol: 'tcp', source: CLIENT_IP, destination: SERVICE_IP };
+  const args = {
+    protocol: 'tcp',
+    source: CLIENT_IP,
+    destination: SERVICE_IP,
+    sourcePort: 40000,
+    destinationPort: 80,
+  };
   const listed = given.listed === undefined ? [] : [replyOf(['conntrack', W1, args, given.listed])];
   const world = {
     snapshot: createSnapshot([...replies, ...listed]),

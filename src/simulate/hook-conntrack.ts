@@ -1,7 +1,7 @@
 import { type Connection, confirm, type Tracked, type TrackOptions, track } from './conntrack.ts';
 import { isRefused } from './conntrack-clash.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
-import { familyAt, go, prefixed, stop } from './cursor.ts';
+import { go, prefixed, stop } from './cursor.ts';
 import { existingConnection, missingConnections } from './existing-connections.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
@@ -42,8 +42,7 @@ export function confirmAtHook(cursor: AtHook): Move {
 function resultsOf(walk: Walk, cursor: AtHook): readonly Tracked[] {
   const { place, packet, meta, tracking } = cursor;
   const { snapshot } = walk.world;
-  const existing: TrackOptions['existing'] = (tuple, zone) =>
-    existingConnection(snapshot, place, familyAt(cursor), tuple, zone);
+  const existing: TrackOptions['existing'] = (tuple, zone) => existingConnection(snapshot, place, tuple, zone);
   const setting = readSysctl(snapshot, place, LOOSE);
   const loose = setting.state === 'absent' ? 'yes' : switchedOn(setting);
   if (loose !== 'unknown') return [track(place, packet, meta, tracking, { loose: loose === 'yes', existing })];

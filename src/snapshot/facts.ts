@@ -87,7 +87,7 @@ export interface Facts extends ProbeFacts {
   ipsets: readonly Ipset[];
   sockets: readonly Socket[];
   'conntrack.statistics': ConntrackStatistics;
-  /** What one address has with another: args family, protocol, source, destination (of the first packet's tuple). */
+  /** The connection whose first packet bore these: args protocol, source, destination, sourcePort, destinationPort. */
   conntrack: readonly ConntrackEntry[];
   ipvs: readonly IpvsService[];
   counters: Counters;
