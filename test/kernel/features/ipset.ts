@@ -1,3 +1,4 @@
+import { formatPrefix, networkOf } from '../../../src/net/prefix.ts';
 import type { Feature } from '../feature.ts';
 import { type Aim, endsAt, type MatchWords, matchFeature } from './iptables-core.ts';
 
@@ -31,8 +32,9 @@ function ends(aim: Aim): Ends {
   return { address: { src: source, dst: destination }, port: { src: port(sourcePort), dst: port(destinationPort) } };
 }
 
+/** As `ipset save` prints it: without host bits. */
 function network(address: string, length: number): string {
-  return `${address}/${length}`;
+  return formatPrefix(networkOf({ address, length }));
 }
 
 /** Networks around an address, as long as the families allow. */
