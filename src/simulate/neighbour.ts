@@ -162,7 +162,10 @@ function overUnderlay(walk: Walk, asker: Station, question: Question, nic: Depar
   const stacked = holder ? undefined : stackedHolder(snapshot, address);
   const isElsewhere = stacked && stacked.nic.place.node !== asker.place.node;
   if (stacked && isSame(stacked.nic, nic)) return behindOwnNic(asker, stacked);
-  if (!holder && !isElsewhere) return hosts.length > 0 && isOnlyNic(snapshot, nic) ? OWN_HOST : UNKNOWN;
+  if (!holder && !isElsewhere) {
+    if (hosts.length > 0 && isOnlyNic(snapshot, nic)) return OWN_HOST;
+    return isPodsElsewhere(walk, address) ? PODS_ADDRESS : UNKNOWN;
+  }
   if (comesBack(snapshot, asker, nic) === 'no') {
     return { state: 'nobody', because: `what comes in by ${nic.link.name} for ${asker.link.name} does not reach it` };
   }
@@ -181,6 +184,16 @@ function behindOwnNic(asker: Station, { station }: StackedHolder): SegmentOwner 
   const because = `whether the switch behind the NIC of ${asker.link.name} sends frames back is not known`;
   return { state: 'unknown', wants: [], because };
 }
+
+/** The network between the nodes does not carry pods' addresses, so that nobody on it answers for one. */
+function isPodsElsewhere({ world }: Walk, address: Address): boolean {
+  return world.gate.podAddressesRoutable === 'no' && topologyOf(world.snapshot).podAt(address) !== undefined;
+}
+
+const PODS_ADDRESS: SegmentOwner = {
+  state: 'nobody',
+  because: 'it is the address of a pod, which is not on that network',
+};
 
 const OWN_HOST: SegmentOwner = {
   state: 'nobody',

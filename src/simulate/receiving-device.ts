@@ -26,9 +26,10 @@ export function isUnderlay(link: Link): boolean {
 }
 
 /**
- * The device by which a host receives what is sent to one of its addresses over the network between the nodes: the one
- * that has the address, else one in a network with the sender's device, else the one that has the node's own address.
- * A bridge that holds the address and has a NIC among its ports receives by that NIC.
+ * The device by which a host receives what is sent to one of its addresses over the network between the nodes, whatever
+ * device has the address: a NIC in one network with the sender's device, else the NIC that has the address, else the one
+ * that has the node's own. A bridge with a NIC among its ports receives by that NIC; a veth whose other end is in a pod
+ * does not lead there.
  */
 export function receivingDevice(
   snapshot: Snapshot,
@@ -39,19 +40,25 @@ export function receivingDevice(
   const observed = snapshot.fact('links', host);
   if (observed.state === 'unseen') return undefined;
   const links = observed.value;
-  const holding = links.find((link) => link.addresses.some((one) => one.prefix.address === address));
-  const direct = holding && outward(links, holding);
-  if (direct) return direct;
-  const shared = links.filter(isUnderlay).find((link) => sender && shareNetwork(link, sender));
-  if (shared) return shared;
+  const nicOf = (link: Link | undefined): Link | undefined => link && outward(snapshot, host, links, link);
+  const has = (link: Link, addresses: readonly Address[]): boolean =>
+    link.addresses.some((one) => addresses.includes(one.prefix.address));
+  const holding = links.find((link) => has(link, [address]) && nicOf(link) !== undefined);
+  if (holding && (!sender || shareNetwork(holding, sender))) return nicOf(holding);
+  const shared = links.find((link) => sender && nicOf(link) !== undefined && shareNetwork(link, sender));
+  if (shared) return nicOf(shared);
+  if (holding) return nicOf(holding);
   const nodeAddresses = topologyOf(snapshot).addressesOfNode(host.node);
-  const main = links.find((link) => link.addresses.some((one) => nodeAddresses.includes(one.prefix.address)));
-  return (main && outward(links, main)) ?? links.find((link) => isUnderlay(link) && link.addresses.length > 0);
+  const main = links.find((link) => has(link, nodeAddresses) && nicOf(link) !== undefined);
+  return nicOf(main ?? links.find((link) => link.addresses.length > 0 && nicOf(link) !== undefined));
 }
 
-function outward(links: readonly Link[], link: Link): Link | undefined {
-  if (link.kind !== 'bridge') return isUnderlay(link) ? link : undefined;
-  return links.find((port) => port.master === link.name && isUnderlay(port) && port.kind !== 'veth');
+function outward(snapshot: Snapshot, host: Place, links: readonly Link[], link: Link): Link | undefined {
+  if (link.kind === 'bridge') {
+    return links.find((port) => port.master === link.name && isUnderlay(port) && port.kind !== 'veth');
+  }
+  if (!isUnderlay(link)) return undefined;
+  return link.kind === 'veth' && topologyOf(snapshot).peerOf(host, link).state === 'found' ? undefined : link;
 }
 
 function shareNetwork(a: Link, b: Link): boolean {

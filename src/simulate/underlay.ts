@@ -8,7 +8,7 @@ import { linkNamed } from './hook-input.ts';
 import { linkStep } from './link-state.ts';
 import { droppedBySize, exceedingStep } from './mtu.ts';
 import { entryFor } from './neighbour-entry.ts';
-import { receivingDevice } from './receiving-device.ts';
+import { isUnderlay, receivingDevice } from './receiving-device.ts';
 import { type StackedHolder, stackedHolder } from './stacked-holder.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { topologyOf } from './topology.ts';
@@ -68,10 +68,22 @@ function onSegment(walk: Walk, cursor: Cursor, holder: Place, hop: Address, devi
   const unseen = notLookedAt(walk, cursor, holder);
   if (unseen) return unseen;
   const sender = linkNamed(snapshot, cursor.place, device);
-  const target = receivingDevice(snapshot, holder, sender, hop);
+  const target = byMac(walk, cursor, holder) ?? receivingDevice(snapshot, holder, sender, hop);
   if (!target) return stop(unknownEnd(cursor, `by which device ${holder.node} receives ${hop} is not known`));
   const wrong = wrongMac(walk, cursor, target.mac, hop, device);
   return wrong ?? received(walk, cursor, holder, target);
+}
+
+/** The holder's device that the frame is for, where that is a NIC of its own. */
+function byMac(walk: Walk, cursor: Cursor, holder: Place): Link | undefined {
+  const mac = cursor.packet.macs?.destination;
+  const links = walk.world.snapshot.fact('links', holder);
+  if (mac === undefined || links.state === 'unseen') return undefined;
+  const topology = topologyOf(walk.world.snapshot);
+  return links.value.find((link) => {
+    const isPodsCable = link.kind === 'veth' && topology.peerOf(holder, link).state === 'found';
+    return link.mac === mac && isUnderlay(link) && link.master === undefined && !isPodsCable;
+  });
 }
 
 /** A veth drops frames over its own MTU; what a NIC does with them is its driver's affair, and only said. */
@@ -117,7 +129,7 @@ function hostWithMac(
   const { snapshot } = walk.world;
   for (const node of snapshot.nodes().filter((one) => one !== except)) {
     const links = snapshot.fact('links', hostOf(node));
-    const link = links.state === 'seen' ? links.value.find((one) => one.mac === mac) : undefined;
+    const link = links.state === 'seen' ? links.value.find((one) => one.mac === mac && isUnderlay(one)) : undefined;
     if (link) return { place: hostOf(node), device: link.name };
   }
   return undefined;
