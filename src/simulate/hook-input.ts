@@ -7,6 +7,7 @@ import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import { type Connection, touchedAt } from './conntrack.ts';
 import { type Cursor, familyAt, type World } from './cursor.ts';
 import type { HookInput, HookLayer, HookName } from './hook.ts';
+import { kernelIsAtLeast } from './route-hops.ts';
 import { selectIpv4Address } from './route-source.ts';
 import { addressTypeOf } from './routes.ts';
 import { selectIpv6Source } from './select-source.ts';
@@ -36,7 +37,8 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
   };
   if (layer) Object.assign(input, { layer }, devicesAt(hook, layer));
   else {
-    if (isIncoming && path.input !== undefined) input.input = path.input;
+    const isTold = isIncoming || (hook === 'postrouting' && isInputToldAfterRouting(snapshot, cursor));
+    if (isTold && path.input !== undefined) input.input = path.input;
     if (isOutgoing && path.output !== undefined) input.output = path.output;
   }
   if (path.physicalInput !== undefined) input.physicalInput = path.physicalInput;
@@ -46,6 +48,15 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
   if (tracking.touched) input.touched = touchedAt(tracking, place);
   if (record !== undefined) input.record = record;
   return input;
+}
+
+/**
+ * What was routed through still bears the device that it came in by (ip_output, ip6_output: `indev = skb->dev`), since Linux
+ * 5.7; a kernel of unknown age is taken for a newer one. What br_netfilter hands over has none (br_nf_post_routing).
+ */
+function isInputToldAfterRouting(snapshot: Snapshot, { place, path }: Cursor): boolean {
+  if (path.local || path.physicalOutput !== undefined) return false;
+  return kernelIsAtLeast({ snapshot, place }, 5, 7) !== 'no';
 }
 
 function connectionOf({ packet, tracking: { current } }: Cursor): HookInput['connection'] {

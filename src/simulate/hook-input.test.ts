@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { hostOf } from '../net/place.ts';
+import { NO_CONNECTIONS } from './conntrack.ts';
+import type { Cursor, Path } from './cursor.ts';
+import type { HookName } from './hook.ts';
+import { hookInputOf } from './hook-input.ts';
+import { buildMeta, buildPacket } from './testing/build-hook-input.ts';
+import { snapshotOfTexts, type TextFact } from './testing/build-snapshot.ts';
+
+const W1 = hostOf('w1');
+
+function devices(hook: HookName, path: Path, release?: string): unknown {
+  const kernel = JSON.stringify({
+    files: [{ path: '/proc/sys/kernel/osrelease', text: `${release}\n` }],
+  });
+  const facts: TextFact[] = release === undefined ? [] : [['kernel', W1, {}, kernel]];
+  const cursor: Cursor = {
+    place: W1,
+    stage: { name: 'hook', hook, next: 0, after: { name: 'finish' } },
+    packet: buildPacket(),
+    meta: buildMeta(),
+    tracking: NO_CONNECTIONS,
+    path,
+    visited: [],
+  };
+  const { input, output } = hookInputOf(
+    { snapshot: snapshotOfTexts(facts), gate: { parts: [], podAddressesRoutable: 'yes' } },
+    cursor,
+    hook,
+  );
+  return { input, output };
+}
+
+const ROUTED: Path = { local: false, input: 'cni0', output: 'eth0' };
+
+describe('the devices that rules see after routing', () => {
+  it('are both, of what was routed through', () => {
+    expect(devices('postrouting', ROUTED)).toEqual({ input: 'cni0', output: 'eth0' });
+    expect(devices('postrouting', ROUTED, '6.18.0')).toEqual({ input: 'cni0', output: 'eth0' });
+    expect(devices('forward', ROUTED)).toEqual({ input: 'cni0', output: 'eth0' });
+  });
+
+  it('are the output alone of what is sent here, of what is bridged, and before Linux 5.7', () => {
+    const out = { input: undefined, output: 'eth0' };
+    expect(devices('postrouting', { local: true, output: 'eth0' })).toEqual(out);
+    expect(devices('postrouting', { ...ROUTED, physicalInput: 'a', physicalOutput: 'b' })).toEqual(out);
+    expect(devices('postrouting', ROUTED, '5.4.0-150-generic')).toEqual(out);
+    expect(devices('output', { local: true, input: 'cni0', output: 'eth0' })).toEqual(out);
+  });
+});
