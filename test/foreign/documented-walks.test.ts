@@ -299,6 +299,19 @@ Object.assign(WALKS, {
     ['another', 'node#1000 > 10.244.0.10:8080', 'handed-to-userspace 10.80.0.11 > 10.244.0.10:8080'],
     ['what is no pod’s', 'outside > 10.244.1.10:80', 'sent 10.80.0.1 > 10.244.1.10:80'],
   ],
+  // moby's description of its own table: docker/nftables.
+  'docker/nftables': [
+    ['a published port', 'outside > 10.80.0.11:8080', 'sent 10.80.0.1 > 10.244.0.10:80'],
+    [
+      'the container itself is not reached from outside',
+      'outside > 10.244.0.10:80',
+      'dropped-by-rule 10.80.0.1 > 10.244.0.10:80',
+    ],
+    ['a port that is not published', 'outside > 10.244.0.4:80', 'dropped-by-rule 10.80.0.1 > 10.244.0.4:80'],
+    ['containers among themselves', 'client > 10.244.0.10:81', 'sent 10.244.0.4 > 10.244.0.10:81'],
+    ['containers to the world are masqueraded', 'client > 10.80.0.1:80', 'sent 10.80.0.11 > 10.80.0.1:80'],
+    ['an internal network', 'hidden@172.31.0.10 > 10.80.0.1:80', 'dropped-by-rule 172.31.0.10 > 10.80.0.1:80'],
+  ],
   // A filter that sends elsewhere is seen and named; what it does is not modelled.
   'cni-plugins/bandwidth': [
     ['to a pod without limits', 'outside > 10.244.0.4:80', 'sent 10.80.0.1 > 10.244.0.4:80'],

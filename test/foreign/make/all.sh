@@ -73,3 +73,5 @@ make bandwidth nft cni-plugins/bandwidth
 
 PROBES=shorewall.probes.json make shorewall nft shorewall/iptables-nft
 PROBES=shorewall.probes.json make shorewall legacy shorewall/iptables-legacy
+
+PROBES=docker-nftables.probes.json make docker-nftables nft docker/nftables
