@@ -34,7 +34,7 @@ function natWays(walk: Walk, cursor: AtHook, outcome: HookOutcome): readonly Way
   const { hook } = cursor.stage;
   if (!outcome.nat) {
     const bound = bindNull(connection, natKindAt(hook), tracking.connections);
-    return [rewrittenWay(cursor, way, bound, outcome)];
+    return [rewrittenWay(way, bound, outcome)];
   }
   const { snapshot } = walk.world;
   const own = (): ReturnType<typeof redirectAddress> =>
@@ -49,12 +49,13 @@ function natWays(walk: Walk, cursor: AtHook, outcome: HookOutcome): readonly Way
   return binding.ways.map((bound) => {
     const kept: Connection = device === undefined ? bound : { ...bound, masqueradeDevice: device };
     const chance = both(way.chance, chanceOf(1 / binding.ways.length));
-    return rewrittenWay(cursor, { ...way, chance }, kept, outcome);
+    return rewrittenWay({ ...way, chance }, kept, outcome);
   });
 }
 
-function rewrittenWay(cursor: AtHook, way: Way, bound: Connection, outcome: HookOutcome): Way {
-  const after = rewritten({ ...(way.to as AtHook), tracking: withCurrent(cursor.tracking, bound) }, outcome).ways[0]!;
+function rewrittenWay(way: Way, bound: Connection, outcome: HookOutcome): Way {
+  const to = way.to as AtHook;
+  const after = rewritten({ ...to, tracking: withCurrent(to.tracking, bound) }, outcome).ways[0]!;
   return { ...after, chance: way.chance, steps: [...way.steps, ...after.steps] };
 }
 
