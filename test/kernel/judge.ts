@@ -134,7 +134,9 @@ function endObjection(judged: Judged, story: Story): string | undefined {
   const [first, answer] = story.ends as [Story['ends'][number], Story['ends'][number] | undefined];
   if (protocol === 'udp') {
     const at = seen.received.map(({ socket }) => sockets[socket]!.ns);
-    const wanted = first.end === 'delivered' ? [namespaceOf(first.place)] : [];
+    // The process that a rule hands a packet to is a socket here (TPROXY); it may get the answer, too.
+    const taken = [first.end === 'delivered' ? first : undefined, handedOver(first), handedOver(answer)];
+    const wanted = taken.flatMap((end) => (end ? [namespaceOf(end.place)] : []));
     if (at.join() !== wanted.join()) return `received at [${at}], not at [${wanted}]`;
   }
   const answered = protocol === 'tcp' ? seen.connected : (seen.answers?.length ?? 0) > 0;
@@ -144,6 +146,10 @@ function endObjection(judged: Judged, story: Story): string | undefined {
   if (answered !== isAnswered && !isUndone)
     return `the sender ${answered ? 'got an answer' : 'got no answer'} (${first.end})`;
   return toldObjection(seen, toldOf(story), first);
+}
+
+function handedOver<T extends Story['ends'][number]>(end: T | undefined): T | undefined {
+  return end?.end === 'handed-to-userspace' ? end : undefined;
 }
 
 /** What the client is told: an error that the server meets when it answers is the server's own. */

@@ -1,6 +1,6 @@
 import type { Feature } from '../feature.ts';
 import type { HookPoint } from '../network.ts';
-import { HOOKS_OF, targetFeature, type XtTarget } from './iptables-core.ts';
+import { type Aim, HOOKS_OF, targetFeature, type XtTarget } from './iptables-core.ts';
 
 const MANGLE = HOOKS_OF.mangle!;
 const BEFORE_ROUTING: readonly HookPoint[] = ['PREROUTING', 'OUTPUT'];
@@ -111,6 +111,34 @@ const HEADERS: readonly XtTarget[] = [
   ),
 ];
 
+/** Proxies' ports, that nothing else listens on, from here on. */
+const PROXY_PORT = 15_000;
+
+/** A silent transparent socket where the rule stands, or none; and a rule for its mark that makes the packet local, or none. */
+function layProxy({ network, stop, packet, draw }: Aim): string | undefined {
+  if (stop.isReply) return undefined;
+  const { ns } = stop;
+  const { family } = packet;
+  const number = Number(network.unique(''));
+  const port = PROXY_PORT + number;
+  const address = family === 4 ? '0.0.0.0' : '::';
+  if (draw.chance(0.85)) {
+    const socket = { protocol: 'udp', family, address, port, transparent: true, silent: true } as const;
+    network.add({ kind: 'socket', ns, socket });
+  }
+  if (draw.chance(0.7)) {
+    const table = 1000 + number;
+    network.add({ kind: 'ip', ns, family, line: `rule add fwmark 0x80/0x80 lookup ${table}` });
+    network.add({ kind: 'ip', ns, family, line: `route add local default dev lo table ${table}` });
+  }
+  const onAddress = draw.chance(0.5) ? ` --on-ip ${family === 4 ? '127.0.0.1' : '::1'}` : '';
+  return `-j TPROXY --on-port ${port}${onAddress} --tproxy-mark 0x80/0xff`;
+}
+
+const PROXIES: readonly XtTarget[] = [
+  target('TPROXY', 'mangle', ['PREROUTING'], layProxy, { protocols: ['udp'], isUndecidable: true }),
+];
+
 const PASSING: readonly XtTarget[] = [
   target('NFLOG', 'mangle', MANGLE, () => '-j NFLOG --nflog-group 7 --nflog-prefix "-x y"'),
   target('LOG', 'mangle', MANGLE, () => '-j LOG --log-prefix "x -j DROP "'),
@@ -156,7 +184,9 @@ const PASSING: readonly XtTarget[] = [
 /** Terminal ones stand back behind the others. */
 const RARE = new Set(['REJECT all']);
 
-export const IPTABLES_TARGET_FEATURES: readonly Feature[] = [...MARKS, ...HEADERS, ...PASSING].map((one) => ({
-  ...targetFeature(one),
-  ...(RARE.has(one.name) ? { weight: 0.4 } : {}),
-}));
+export const IPTABLES_TARGET_FEATURES: readonly Feature[] = [...MARKS, ...PROXIES, ...HEADERS, ...PASSING].map(
+  (one) => ({
+    ...targetFeature(one),
+    ...(RARE.has(one.name) ? { weight: 0.4 } : {}),
+  }),
+);
