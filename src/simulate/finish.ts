@@ -3,6 +3,7 @@ import type { Link } from '../parse/ip-link.ts';
 import type { Neighbour } from '../parse/ip-neigh.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { arpPasses } from './arp-filter.ts';
+import type { Question } from './bridge-proxy.ts';
 import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { BROADCAST } from './frame.ts';
@@ -12,6 +13,7 @@ import { isUp, linkDown, noCarrier } from './link-state.ts';
 import { fitOutput } from './mtu.ts';
 import { type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
 import { entryFor, isFixed, isValid } from './neighbour-entry.ts';
+import { heardMac, withHeard } from './neighbour-learning.ts';
 import { questionFor } from './neighbour-question.ts';
 import type { Interruption } from './segment.ts';
 import { makeStep, sourceOf } from './steps.ts';
@@ -45,7 +47,17 @@ function byLoopback(walk: Walk, cursor: Cursor): Cursor {
   const layer = { kind: 'device', device: 'lo' } as const;
   const hook: Stage = { name: 'hook', hook: 'prerouting', next: 0, after: { name: 'route-input' } };
   const ingress = atFrameHook(snapshot, cursor, 'ingress', layer, hook).stage;
-  return atFrameHook(snapshot, { ...cursor, path: { input: 'lo', local: false } }, 'egress', layer, ingress);
+  const path = { input: 'lo', local: false, ...keptRoute(cursor) };
+  return atFrameHook(snapshot, { ...cursor, path }, 'egress', layer, ingress);
+}
+
+/**
+ * What left by `lo` with a route that leads on keeps that, too, and is forwarded by it when it comes in: a packet of somebody
+ * else's over IPv4 (__mkroute_input; a host's own is local, RTCF_LOCAL of __mkroute_output), any over IPv6 (ip6_rt_init_dst).
+ */
+function keptRoute({ path, packet }: Cursor): Pick<Cursor['path'], 'kept'> {
+  const isOnward = path.route?.type === 'unicast' && (!path.local || packet.ip.destination.includes(':'));
+  return isOnward ? { kept: path.route! } : {};
 }
 
 /** Broadcast and multicast need nobody's answer (arp_mc_map, ndisc_mc_map; RFC 1112 §6.4, RFC 2464 §7). */
@@ -62,6 +74,7 @@ interface Asking {
   readonly cursor: Cursor;
   readonly link: Link;
   readonly address: Address;
+  readonly question: Question;
   readonly owner: SegmentOwner;
   /** Of the table's entry; '' where there is none. */
   readonly state: string;
@@ -77,10 +90,14 @@ function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address)
   const station = { place: cursor.place, link };
   const question = questionFor(snapshot, cursor.place, link, address, cursor.packet.ip.source);
   const owner = segmentOwner(walk, station, question);
-  const asking: Asking = { walk, cursor, link, address, owner, state: entry?.states[0] ?? '' };
+  const asking: Asking = { walk, cursor, link, address, question, owner, state: entry?.states[0] ?? '' };
   if (entry?.mac !== undefined && isValid(entry) && isTrusted(entry, owner)) {
     const kind = isFixed(entry) ? ' (permanent)' : '';
     return sent(asking, entry.mac, tell(asking, 'entry', entry.mac, `${address} is at ${entry.mac}${kind}`));
+  }
+  const heard = heardMac(walk, cursor, link, address);
+  if (heard !== undefined && isUp(link)) {
+    return sent(asking, heard, tell(asking, 'entry', heard, `${address} is at ${heard}, as its own question has told`));
   }
   if (link.flags.includes('NOARP')) {
     // Nobody is asked: the device's own MAC stands for all (arp_constructor, ndisc_constructor).
@@ -204,8 +221,10 @@ function tell(asking: Asking, by: string, mac: string | undefined, text: string,
   });
 }
 
-function sent({ cursor, link }: Asking, mac: string | undefined, step: Step, justAsked = false): Move {
-  return go(framed(cursor, link, mac, justAsked), [step]);
+function sent(asking: Asking, mac: string | undefined, step: Step, justAsked = false): Move {
+  const { cursor, link, question, owner } = asking;
+  const known = justAsked ? withHeard(cursor, link, question, owner) : cursor;
+  return go(framed(known, link, mac, justAsked), [step]);
 }
 
 /** Local senders and forwarded ones are told by ICMP host unreachable (arp_error_report, ndisc_error_report). */

@@ -15,7 +15,14 @@ import { topologyOf } from './topology.ts';
 
 /** Who would answer an ARP request or neighbour solicitation for an address on a device's segment. */
 export type SegmentOwner =
-  | { readonly state: 'owner'; readonly mac?: string; readonly place: Place; readonly proxy?: boolean }
+  | {
+      readonly state: 'owner';
+      readonly mac?: string;
+      readonly place: Place;
+      readonly proxy?: boolean;
+      /** The device on which it was asked; absent where that is not known. */
+      readonly device?: string;
+    }
   /** Everybody on the segment was seen, and nobody answers for it; `because`: its holder does not. */
   | {
       readonly state: 'nobody';
@@ -113,7 +120,8 @@ function isSame(a: Station, b: Station): boolean {
 }
 
 function ownerOf({ place, link }: Station, proxy: boolean): SegmentOwner {
-  return { state: 'owner', ...(link.mac !== undefined && { mac: link.mac }), place, ...(proxy && { proxy: true }) };
+  const { mac, name } = link;
+  return { state: 'owner', ...(mac !== undefined && { mac }), place, device: name, ...(proxy && { proxy: true }) };
 }
 
 /** Whether the answer, sent to the asker alone, comes to it. */
