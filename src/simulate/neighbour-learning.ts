@@ -1,0 +1,32 @@
+import type { Address } from '../net/address.ts';
+import { placeKey } from '../net/place.ts';
+import type { Link } from '../parse/ip-link.ts';
+import type { Question } from './bridge-proxy.ts';
+import type { Cursor, Walk } from './cursor.ts';
+import type { SegmentOwner } from './neighbour.ts';
+
+/*
+ * Who is asked learns the asker's MAC from the question (neigh_event_ns; ndisc_recv_ns), and needs not ask for it to
+ * answer. The walk keeps that among the places it has visited, so that the way back knows it.
+ */
+
+const PREFIX = 'heard ';
+
+function keyOf(cursor: Cursor, device: string, address: Address): string {
+  return `${PREFIX}${placeKey(cursor.place)} ${device} ${address} `;
+}
+
+/** The question that was just asked has taught its answerer where the asker is. */
+export function withHeard(cursor: Cursor, link: Link, question: Question, owner: SegmentOwner): Cursor {
+  if (owner.state !== 'owner' || owner.device === undefined || link.mac === undefined) return cursor;
+  if (question.asker === undefined) return cursor;
+  const fact = `${keyOf({ ...cursor, place: owner.place }, owner.device, question.asker)}${link.mac}`;
+  return { ...cursor, visited: [...cursor.visited, fact] };
+}
+
+/** The MAC of an address that has asked this namespace, by the packet in hand or by the one that it answers. */
+export function heardMac(walk: Walk, cursor: Cursor, link: Link, address: Address): string | undefined {
+  const start = keyOf(cursor, link.name, address);
+  const fact = [...(walk.learnt ?? []), ...cursor.visited].findLast((one) => one.startsWith(start));
+  return fact?.slice(start.length);
+}
