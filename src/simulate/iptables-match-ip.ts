@@ -77,5 +77,3 @@ function rangeTest(text: string | undefined, pick: (packet: Packet) => Address):
     return truth(bits >= addressToBits(from) && bits <= addressToBits(to));
   };
 }
-
-export { protocolNumber } from './iptables-protocols.ts';

@@ -132,5 +132,3 @@ function icmpTest(option: IptablesOption, names: typeof ICMP_NAMES): TruthEvalua
     return truth(any || (l4.type === type && (code === undefined || l4.code === code)));
   };
 }
-
-export { portInRange } from './ephemeral-port.ts';
