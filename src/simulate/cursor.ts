@@ -104,6 +104,8 @@ export interface Path {
   readonly physicalInput?: string;
   readonly physicalOutput?: string;
   readonly route?: RouteFound;
+  /** The route that a packet keeps through `lo`, where that leads on and not to this host. */
+  readonly kept?: RouteFound;
   /** Sent by a socket of this namespace. */
   readonly local: boolean;
   /** Whose socket that is, where the question told it (`-m owner`, `meta skuid`). */
@@ -112,6 +114,8 @@ export interface Path {
   readonly reroute?: { readonly packet: Packet; readonly mark: number };
   /** The socket of this namespace that TPROXY has given the packet to (skb->sk). */
   readonly tproxy?: { readonly address?: Address; readonly port?: number };
+  /** A rule has given it a template of a connection, which tracking then takes (nf_ct_tmpl_alloc). */
+  readonly hasTemplate?: boolean;
   /** ipvs has dealt with it in this namespace and does so once (skb->ipvs_property). */
   readonly ipvs?: boolean;
 }

@@ -120,7 +120,9 @@ function merged(outcomes: readonly HookOutcome[]): readonly HookOutcome[] {
 function evaluateAfter(entry: HookEntry, input: HookInput, former: HookOutcome): HookOutcome[] {
   const before = [...(input.touched ?? []), ...(former.touched ?? [])];
   const touching = before.length > 0 ? { touched: before } : {};
-  const results = entry.evaluate({ ...input, ...touching, packet: former.packet, meta: former.meta });
+  const bearing = former.hasTemplate ? { hasTemplate: true } : {};
+  const { packet, meta } = former;
+  const results = entry.evaluate({ ...input, ...touching, ...bearing, packet, meta });
   return results.map((result) => ({
     ...result,
     verdict: result.verdict.kind === 'accept' ? former.verdict : result.verdict,
@@ -131,6 +133,7 @@ function evaluateAfter(entry: HookEntry, input: HookInput, former: HookOutcome):
         ? {}
         : { fork: 'random' as const }),
     ...(former.notrack || result.notrack ? { notrack: true } : {}),
+    ...(former.hasTemplate || result.hasTemplate ? { hasTemplate: true } : {}),
     ...rerouted(entry, input, former, result),
     ...touchedBy(former, result),
     steps: [...former.steps, ...result.steps],
@@ -166,9 +169,11 @@ function outcomeKey(outcome: HookOutcome): string {
 }
 
 /** All that tells outcomes apart but the packet and what is kept beside it. */
-function effectKey({ verdict, nat, notrack, reroute, touched }: HookOutcome): string {
-  const isPlain = notrack === undefined && reroute === undefined && touched === undefined;
-  const rest = isPlain ? '' : JSON.stringify([notrack ?? false, reroute ?? null, touched ?? null]);
+function effectKey({ verdict, nat, notrack, reroute, touched, hasTemplate }: HookOutcome): string {
+  const isPlain = !notrack && !reroute && !touched && !hasTemplate;
+  const rest = isPlain
+    ? ''
+    : JSON.stringify([notrack ?? false, reroute ?? null, touched ?? null, hasTemplate ?? false]);
   return `${contentKey(verdict)} ${nat ? contentKey(nat) : ''} ${rest}`;
 }
 
@@ -221,8 +226,9 @@ export function wayOf(cursor: AtHook, outcome: HookOutcome): Way {
   return { chance: outcome.chance, steps: outcome.steps, to: end ?? next };
 }
 
-function pathAfter({ path }: AtHook, { reroute, verdict }: HookOutcome): Cursor['path'] {
-  const routed = reroute ? { ...path, reroute } : path;
+function pathAfter({ path }: AtHook, { reroute, verdict, hasTemplate }: HookOutcome): Cursor['path'] {
+  const bearing = hasTemplate && !path.hasTemplate ? { ...path, hasTemplate } : path;
+  const routed = reroute ? { ...bearing, reroute } : bearing;
   if (verdict.kind !== 'tproxy') return routed;
   const { kind: _, ...tproxy } = verdict;
   return { ...routed, tproxy };

@@ -139,6 +139,8 @@ export interface HookOutcome {
   readonly notrack?: boolean;
   /** The packet and mark by which an output hook's rule set has it routed anew; the hook's runner fills it in. */
   readonly reroute?: { readonly packet: Packet; readonly mark: number };
+  /** The packet bears a template of a connection, as in HookInput. */
+  readonly hasTemplate?: boolean;
   /** What this rule set has added to, as in HookInput. */
   readonly touched?: readonly string[];
   readonly steps: readonly Step[];

@@ -64,6 +64,7 @@ function outcomeOf(way: Way): HookOutcome {
   if (fork && !isCertain(chance)) outcome.fork = fork;
   if (end.kind === 'nat') outcome.nat = end.nat;
   if (way.notrack) outcome.notrack = true;
+  if (input.hasTemplate) outcome.hasTemplate = true;
   if (input.touched && input.touched.length > 0) outcome.touched = input.touched;
   return outcome;
 }
