@@ -36,7 +36,7 @@ class ReadChain implements NftChain {
   readonly name: string;
   readonly handle?: number;
   readonly base?: NonNullable<NftChain['base']>;
-  #bodies: Body[] = [];
+  #bodies: Body[] | undefined;
   #rules: readonly NftRule[] | undefined;
 
   constructor(name: string, handle: number | undefined, base: NftChain['base']) {
@@ -46,16 +46,17 @@ class ReadChain implements NftChain {
   }
 
   add(body: Body): void {
-    this.#bodies.push(body);
+    if (this.#bodies) this.#bodies.push(body);
+    else this.#bodies = [body];
   }
 
   get rules(): readonly NftRule[] {
-    this.#rules ??= this.#bodies.map(ruleOf);
+    this.#rules ??= (this.#bodies ?? []).map(ruleOf);
     return this.#rules;
   }
 
   hasXt(): boolean {
-    return this.#bodies.some((body) => (body.expr as readonly unknown[]).some(isXt));
+    return (this.#bodies ?? []).some((body) => (body.expr as readonly unknown[]).some(isXt));
   }
 }
 
@@ -120,7 +121,7 @@ export class NftTableReader {
   }
 
   tables(): readonly NftTable[] {
-    return [...this.#tables.values()].map(finished);
+    return [...this.#tables.values()].map((draft) => new ReadTable(draft));
   }
 
   #readNamed(kind: string, body: Body): boolean {
@@ -229,15 +230,43 @@ function emptyTable(family: NftFamily, name: string): TableDraft {
   return { family, name, flags: [], chains: new Map(), sets: new Map(), objects: [], flowtables: [] };
 }
 
-function finished({ handle, chains, sets, ...draft }: TableDraft): NftTable {
-  const list = [...chains.values()];
-  return {
-    ...draft,
-    ...(handle === undefined ? {} : { handle }),
-    chains: list,
-    sets: [...sets.values()],
-    hasXt: list.some((chain) => chain.hasXt()),
-  };
+const chainsByName = new WeakMap<NftTable, ReadonlyMap<string, NftChain>>();
+
+/** The table's chains by name. */
+export function chainsOf(table: NftTable): ReadonlyMap<string, NftChain> {
+  const known = chainsByName.get(table) ?? new Map(table.chains.map((chain) => [chain.name, chain]));
+  chainsByName.set(table, known);
+  return known;
+}
+
+/** Whether there are xt expressions is found out when somebody asks: only of tables with iptables' names they do. */
+class ReadTable implements NftTable {
+  readonly family: NftFamily;
+  readonly name: string;
+  readonly handle?: number;
+  readonly flags: readonly string[];
+  readonly chains: readonly NftChain[];
+  readonly sets: readonly NftSet[];
+  readonly objects: readonly NftObject[];
+  readonly flowtables: readonly NftFlowtable[];
+  #hasXt: boolean | undefined;
+
+  constructor(draft: TableDraft) {
+    this.family = draft.family;
+    this.name = draft.name;
+    if (draft.handle !== undefined) this.handle = draft.handle;
+    this.flags = draft.flags;
+    this.chains = [...draft.chains.values()];
+    this.sets = [...draft.sets.values()];
+    this.objects = draft.objects;
+    this.flowtables = draft.flowtables;
+    chainsByName.set(this, draft.chains);
+  }
+
+  get hasXt(): boolean {
+    this.#hasXt ??= this.chains.some((chain) => chain instanceof ReadChain && chain.hasXt());
+    return this.#hasXt;
+  }
 }
 
 function baseOf(body: Body, family: NftFamily): NftChain['base'] | undefined {

@@ -1,4 +1,5 @@
-import type { NftChain, NftRule, NftTable } from '../parse/nft-json.ts';
+import type { NftChain, NftRule } from '../parse/nft-json.ts';
+import { chainsOf } from '../parse/nft-json-table.ts';
 import type { HookOutcome } from './hook.ts';
 import type { NftBranch, NftTurn } from './nftables-branch.ts';
 import { together } from './nftables-datum.ts';
@@ -17,8 +18,6 @@ const FORK_COST = 50;
 const STEPS_MAX = 1_000;
 /** Rules with several ways that may lie one after the other on one way. */
 const FORKS_MAX = 500;
-
-const chainsByName = new WeakMap<NftTable, ReadonlyMap<string, NftChain>>();
 
 interface Frame {
   readonly chain: NftChain;
@@ -41,12 +40,6 @@ interface Walk {
 export function walkBaseChain(place: NftWalkPlace, state: NftState): readonly HookOutcome[] {
   const walk: Walk = { place, chains: chainsOf(place.scope.table), known: new Map(), rules: 0, forks: 0 };
   return walkOn(walk, [{ chain: place.base, next: 0 }], state);
-}
-
-function chainsOf(table: NftTable): ReadonlyMap<string, NftChain> {
-  const known = chainsByName.get(table) ?? new Map(table.chains.map((chain) => [chain.name, chain]));
-  chainsByName.set(table, known);
-  return known;
 }
 
 function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): readonly HookOutcome[] {

@@ -168,7 +168,8 @@ export function applyNftChanges({ value, place, changes }: Subject<NftRuleset>):
         failed,
       ),
     );
-    return { ...table, chains };
+    const isSame = chains.every((chain, index) => chain === table.chains[index]);
+    return isSame ? table : { ...table, hasXt: table.hasXt, chains };
   });
   return { value: { tables }, applied: meant.filter((change) => !failed.has(change)), failed: [...failed] };
 }
