@@ -1,5 +1,5 @@
 import type { IptablesChain, IptablesTable } from './iptables-save.ts';
-import { ScannedChain } from './iptables-save-chains.ts';
+import { ScannedChain, ScannedTable } from './iptables-save-chains.ts';
 import type { RuleBody } from './iptables-save-rule.ts';
 
 export interface NamesUsed {
@@ -15,10 +15,10 @@ const known = new WeakMap<IptablesTable, NamesUsed>();
 export function namesUsed(table: IptablesTable): NamesUsed {
   const former = known.get(table);
   if (former) return former;
-  const bodies = new Set(table.chains.flatMap(bodiesOf));
+  const bodies = table instanceof ScannedTable ? table.shapes : table.chains.flatMap(bodiesOf);
   const used: NamesUsed = {
-    modules: new Set([...bodies].flatMap((body) => body.matches.map((match) => match.module))),
-    targets: new Set([...bodies].flatMap((body) => body.target?.name ?? [])),
+    modules: new Set(bodies.flatMap((body) => body.matches.map((match) => match.module))),
+    targets: new Set(bodies.flatMap((body) => body.target?.name ?? [])),
   };
   known.set(table, used);
   return used;

@@ -1,5 +1,6 @@
 import type { IptablesChain, IptablesRule, IptablesTable } from './iptables-save.ts';
 import { NO_KEY, type RuleColumns } from './iptables-save-columns.ts';
+import { hashOf, type NameTable } from './iptables-save-names.ts';
 import { parseRuleBody, type RuleBody } from './iptables-save-rule.ts';
 
 /** `:NAME POLICY [packets:bytes]` */
@@ -18,6 +19,12 @@ export interface ChainStart {
   readonly offset: number;
 }
 
+/** The chains of one table in their order, and where each is among them. */
+export interface ChainStarts {
+  readonly starts: ChainStart[];
+  readonly names: NameTable;
+}
+
 /** The line that begins there, as a string of its own: a slice of the whole text would keep all of it in memory. */
 export function lineAt(bytes: Uint8Array, offset: number): string {
   const end = bytes.indexOf(NEWLINE, offset);
@@ -33,17 +40,39 @@ export class ScannedTable implements IptablesTable {
   readonly name: string;
   readonly #columns: RuleColumns;
   readonly #starts: readonly ChainStart[];
+  readonly #names: NameTable;
+  readonly #known: ScannedChain[] = [];
   #chains: readonly ScannedChain[] | undefined;
 
-  constructor(name: string, columns: RuleColumns, starts: readonly ChainStart[]) {
+  constructor(name: string, columns: RuleColumns, { starts, names }: ChainStarts) {
     this.name = name;
     this.#columns = columns;
     this.#starts = starts;
+    this.#names = names;
   }
 
+  /** All of them; whoever wants one asks for it by its name. */
   get chains(): readonly ScannedChain[] {
-    this.#chains ??= this.#starts.map((start) => new ScannedChain(this.#columns, start));
+    this.#chains ??= this.#starts.map((_, index) => this.#chainAt(index));
     return this.#chains;
+  }
+
+  chainNamed(name: string): ScannedChain | undefined {
+    const id = this.#names.find(hashOf(Buffer.from(name, 'utf8')));
+    const chain = id < 0 ? undefined : this.#chainAt(id - this.#starts[0]!.id);
+    return chain?.name === name ? chain : undefined;
+  }
+
+  /** One rule of each shape that the table's rules have. */
+  get shapes(): readonly RuleBody[] {
+    const [first, last] = [this.#starts[0], this.#starts.at(-1)];
+    if (!first || !last) return [];
+    return shapesBetween(this.#columns, this.#columns.starts[first.id]!, this.#columns.starts[last.id + 1]!);
+  }
+
+  #chainAt(index: number): ScannedChain {
+    this.#known[index] ??= new ScannedChain(this.#columns, this.#starts[index]!);
+    return this.#known[index];
   }
 }
 
@@ -95,10 +124,7 @@ export class ScannedChain implements IptablesChain {
 
   /** One rule of each shape that the chain's rules have. */
   get shapes(): readonly RuleBody[] {
-    const { shape, shapes, ofChain } = this.#columns;
-    const seen = new Set<number>();
-    for (let at = this.#first; at < this.#first + this.#count; at++) seen.add(shape[ofChain[at]!]!);
-    return [...seen].map((one) => shapes[one]!);
+    return shapesBetween(this.#columns, this.#first, this.#first + this.#count);
   }
 
   /** The key of the one address that the rule is about (addressKey); undefined where it may be about several. */
@@ -110,6 +136,12 @@ export class ScannedChain implements IptablesChain {
   portKey(index: number): number | undefined {
     return keyAt(this.#columns.port, this.#columns.ofChain[this.#first + index]!);
   }
+}
+
+function shapesBetween({ shape, shapes, ofChain }: RuleColumns, first: number, end: number): readonly RuleBody[] {
+  const seen = new Set<number>();
+  for (let at = first; at < end; at++) seen.add(shape[ofChain[at]!]!);
+  return [...seen].map((one) => shapes[one]!);
 }
 
 function keyAt(column: Float64Array, rule: number): number | undefined {

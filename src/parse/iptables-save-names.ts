@@ -1,12 +1,30 @@
-import type { WordHash } from './iptables-save-scan.ts';
+/** Two hashes of 32 bits for what is compared by name: together they stand for the name. */
+export interface WordHash {
+  readonly first: number;
+  readonly second: number;
+}
 
-/** The chains of the table in hand, by the hashes of their names. */
+export const PRIME = 0x01000193;
+export const OTHER_PRIME = 0x85ebca6b;
+export const SEED = 0x811c9dc5;
+
+/** Of a word's bytes; the scan does the same as it goes (ruleScanner). */
+export function hashOf(word: Uint8Array): WordHash {
+  let first = SEED;
+  let second = PRIME;
+  for (const byte of word) {
+    first = Math.imul(first ^ byte, PRIME);
+    second = Math.imul(second + byte, OTHER_PRIME);
+  }
+  return { first, second: second ^ (second >>> 15) };
+}
+
+/** The chains of one table, by the hashes of their names. */
 export interface NameTable {
   /** False where there is one of that name already. */
   add(name: WordHash, id: number): boolean;
   /** -1 where there is none. */
   find(name: WordHash): number;
-  clear(): void;
 }
 
 const SLOTS = 1024;
@@ -44,9 +62,5 @@ export function createNameTable(): NameTable {
       return true;
     },
     find: ({ first, second }) => slots[slotOf(first, second) + 2]! - 1,
-    clear: () => {
-      slots = new Int32Array(SLOTS * 3);
-      used = 0;
-    },
   };
 }

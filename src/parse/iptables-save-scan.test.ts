@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { namesUsed } from './iptables-names-used.ts';
 import { type IptablesRuleset, parseIptablesSave, parseIptablesSaveBytes } from './iptables-save.ts';
-import { ScannedChain } from './iptables-save-chains.ts';
+import { ScannedChain, ScannedTable } from './iptables-save-chains.ts';
 import { addressKey, portKey } from './iptables-save-keys.ts';
 import type { Parsed } from './parsed.ts';
 import { parseByLines } from './testing/iptables-save-by-lines.ts';
@@ -125,7 +125,34 @@ describe('the scan of an iptables-save', () => {
       ...names.map((name) => `-A ${name} -j ${name}`),
       'COMMIT',
     ].join('\n');
-    expect(told(parseIptablesSave(text))).toEqual(told(parseByLines(text)));
+    const parsed = parseIptablesSave(text);
+    expect(told(parsed)).toEqual(told(parseByLines(text)));
+    const table = parsed.value.tables[0]!;
+    if (!(table instanceof ScannedTable)) throw new Error('not scanned');
+    for (const name of names) expect(table.chainNamed(name)?.name).toBe(name);
+    expect(table.chainNamed('CHAIN-5000')).toBeUndefined();
+    expect(table.chainNamed(names[7]!)).toBe(table.chains[7]);
+  });
+
+  it('finds the chains of each table by their names', () => {
+    const text = [
+      '*nat',
+      ':A - [0:0]',
+      ':é - [0:0]',
+      'COMMIT',
+      '*filter',
+      ':B - [0:0]',
+      ':A - [1:2]',
+      '-A A -j B',
+      'COMMIT',
+      '*raw',
+      'COMMIT',
+    ];
+    const [nat, filter, raw] = parseIptablesSave(text.join('\n')).value.tables as readonly ScannedTable[];
+    expect([nat!.chainNamed('A')?.packets, filter!.chainNamed('A')?.packets]).toEqual([0, 1]);
+    expect(nat!.chainNamed('é')?.name).toBe('é');
+    expect([nat!.chainNamed('B'), raw!.chainNamed('A')]).toEqual([undefined, undefined]);
+    expect([nat!.shapes.length, filter!.shapes.length, raw!.shapes.length]).toEqual([0, 1, 0]);
   });
 });
 

@@ -1,11 +1,6 @@
 import { NO_KEY } from './iptables-save-columns.ts';
 import { hostKey, portKey } from './iptables-save-keys.ts';
-
-/** Two hashes of 32 bits for what is compared by name: together they stand for the name. */
-export interface WordHash {
-  readonly first: number;
-  readonly second: number;
-}
+import { OTHER_PRIME, PRIME, SEED, type WordHash } from './iptables-save-names.ts';
 
 /** A rule's line, read up to its end. */
 export interface ScannedRule {
@@ -37,10 +32,6 @@ const NINE = 57;
 const BACKSLASH = 92;
 const OPENING = 91;
 const CLOSING = 93;
-
-const PRIME = 0x01000193;
-const OTHER_PRIME = 0x85ebca6b;
-const SEED = 0x811c9dc5;
 
 /** Stand for a word in a shape: a value, a quoted value, `!`, the name of a chain that is jumped to. */
 const VALUE = 3;

@@ -1,4 +1,12 @@
-import { CHAIN_LINE, type ChainStart, lineAt, PLAIN, RULE_LINE, ScannedTable, textOf } from './iptables-save-chains.ts';
+import {
+  CHAIN_LINE,
+  type ChainStarts,
+  lineAt,
+  PLAIN,
+  RULE_LINE,
+  ScannedTable,
+  textOf,
+} from './iptables-save-chains.ts';
 import { buildColumns, type ColumnsBuilder, type RuleColumns } from './iptables-save-columns.ts';
 import { createNameTable, type NameTable } from './iptables-save-names.ts';
 import { parseRuleBody, type RuleBody } from './iptables-save-rule.ts';
@@ -83,15 +91,15 @@ const COLON = 58;
 const DASH = 45;
 const OPENING = 91;
 
-interface OpenTable {
+interface OpenTable extends ChainStarts {
   readonly name: string;
   readonly line: number;
-  readonly chains: ChainStart[];
 }
 
 interface Scan {
   readonly bytes: Uint8Array;
-  readonly names: NameTable;
+  /** Of the table in hand. */
+  names: NameTable;
   readonly rules: RuleScanner;
   readonly columns: ColumnsBuilder;
   /** By shapeKey: the shape's number, -1 where the parser makes nothing of it. */
@@ -102,11 +110,10 @@ interface Scan {
 }
 
 function scanFile(bytes: Uint8Array): Parsed<IptablesRuleset> {
-  const names = createNameTable();
   const scan: Scan = {
     bytes,
-    names,
-    rules: ruleScanner(bytes, names.find),
+    names: createNameTable(),
+    rules: ruleScanner(bytes, (name) => scan.names.find(name)),
     columns: buildColumns(bytes),
     shapeNumbers: new Map(),
     shapes: [],
@@ -115,12 +122,12 @@ function scanFile(bytes: Uint8Array): Parsed<IptablesRuleset> {
   };
   const tables = scanTables(scan);
   const columns: RuleColumns = scan.columns.finish(scan.chains, scan.shapes);
-  const value = { tables: tables.map(({ name, chains }) => new ScannedTable(name, columns, chains)) };
+  const value = { tables: tables.map((table) => new ScannedTable(table.name, columns, table)) };
   return { value, unparsed: scan.unparsed };
 }
 
 function scanTables(scan: Scan): OpenTable[] {
-  const { bytes, names, unparsed } = scan;
+  const { bytes, unparsed } = scan;
   const tables: OpenTable[] = [];
   let table: OpenTable | undefined;
   const cut = (open: OpenTable): void => void unparsed.push({ line: open.line, text: `*${open.name} without COMMIT` });
@@ -140,9 +147,9 @@ function scanTables(scan: Scan): OpenTable[] {
       if (content === 'COMMIT' && table) table = undefined;
       else if (/^\*[\w-]+$/.test(content)) {
         if (table) cut(table);
-        table = { name: content.slice(1), line, chains: [] };
+        scan.names = createNameTable();
+        table = { name: content.slice(1), line, starts: [], names: scan.names };
         tables.push(table);
-        names.clear();
       } else if (content.trim() !== '' && !isRemark(content)) unparsed.push({ line, text: content });
     }
     at = end;
@@ -162,7 +169,7 @@ function scanChain(scan: Scan, table: OpenTable, begin: number, end: number): bo
   const nameEnd = rules.hashWord(begin + 1);
   if (!isPlainChain(bytes, begin + 1, nameEnd, end) && !CHAIN_LINE.test(textOf(bytes, begin, end))) return false;
   if (!names.add(rules.word, scan.chains)) return false;
-  table.chains.push({ id: scan.chains++, offset: begin });
+  table.starts.push({ id: scan.chains++, offset: begin });
   return true;
 }
 

@@ -1,4 +1,5 @@
 import type { IptablesChain, IptablesRuleset, IptablesTable } from '../parse/iptables-save.ts';
+import { ScannedTable } from '../parse/iptables-save-chains.ts';
 import { type CompiledRule, compileRule } from './iptables-compile-rule.ts';
 import { indexChain, type RuleIndex, ruleAt, ruleCountOf } from './iptables-rule-index.ts';
 import type { TargetEvaluator } from './iptables-target.ts';
@@ -32,8 +33,8 @@ export function compileRuleset(ruleset: IptablesRuleset): readonly CompiledTable
 function compileTable(table: IptablesTable): CompiledTable {
   const known = tables.get(table);
   if (known) return known;
-  const byName = new Map(table.chains.map((chain) => [chain.name, chain]));
-  const isChain = (name: string): boolean => byName.has(name);
+  const named = chainsByName(table);
+  const isChain = (name: string): boolean => named(name) !== undefined;
   const chains = new Map<string, CompiledChain>();
   const targets = new Map<string, TargetEvaluator>();
   const made: CompiledTable = {
@@ -41,7 +42,7 @@ function compileTable(table: IptablesTable): CompiledTable {
     chain: (name) => {
       const former = chains.get(name);
       if (former) return former;
-      const chain = byName.get(name);
+      const chain = named(name);
       if (!chain) return undefined;
       const fresh = compileChain(chain, isChain, targets);
       chains.set(name, fresh);
@@ -50,6 +51,12 @@ function compileTable(table: IptablesTable): CompiledTable {
   };
   tables.set(table, made);
   return made;
+}
+
+function chainsByName(table: IptablesTable): (name: string) => IptablesChain | undefined {
+  if (table instanceof ScannedTable) return (name) => table.chainNamed(name);
+  const byName = new Map(table.chains.map((chain) => [chain.name, chain]));
+  return (name) => byName.get(name);
 }
 
 function compileChain(
