@@ -32,3 +32,10 @@ test('an outer packet tells its tunnel and what it carries, and is not compared 
   expect(packetText(outer)).toBe(text);
   expect(packetText(outer, { ...syn, ip: { ...syn.ip, ttl: 3 } })).toBe(text);
 });
+
+test('a packet that travels in fragments says so', () => {
+  const whole = packet({ l4: { protocol: 'icmp', type: 8, code: 0 }, lengthBytes: 3000, df: false });
+  expect(packetText({ ...whole, fragmentBytes: 1500 }, whole)).toBe(
+    'icmp 8/0 10.244.1.5 → 10.244.2.7, ttl 64, 3000 bytes, fragments of 1500',
+  );
+});

@@ -64,6 +64,7 @@ function fieldsOf({ ip, l4, lengthBytes, tunnel }: Packet): Readonly<Record<stri
     tos: ip.tos === 0 ? undefined : `0x${ip.tos.toString(16)}`,
     'fragment at': ip.fragmentOffset === undefined || ip.fragmentOffset === 0 ? undefined : String(ip.fragmentOffset),
     bytes: String(lengthBytes),
+    fragments: fragmentBytes === undefined ? undefined : `of ${fragmentBytes}`,
     '': ip.df ? 'DF' : undefined,
     ...(tunnel === undefined ? {} : { [tunnel.kind]: tunnelText(tunnel) }),
   };
