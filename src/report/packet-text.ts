@@ -57,7 +57,13 @@ function tunnelText(tunnel: NonNullable<Packet['tunnel']>): string {
   return fields['key'] === undefined ? 'tunnel' : `key ${String(fields['key'])}`;
 }
 
-function fieldsOf({ ip, l4, lengthBytes, tunnel }: Packet): Readonly<Record<string, string | undefined>> {
+function fieldsOf({
+  ip,
+  l4,
+  lengthBytes,
+  tunnel,
+  fragmentBytes,
+}: Packet): Readonly<Record<string, string | undefined>> {
   return {
     ttl: String(ip.ttl),
     mss: 'mss' in l4 && l4.mss !== undefined ? String(l4.mss) : undefined,
