@@ -53,18 +53,25 @@ export function bridgePortFor(
     if (!from && port !== undefined) return { state: 'port', port, by: 'fdb', ...(text !== undefined && { text }) };
     return { state: 'up', ...(text !== undefined && { text }) };
   }
-  const known = learntPort(walk, cursor, master, mac, entry.vlan) ?? justAsked(walk, cursor, master, entry);
+  const known = learntPort(walk, cursor, master, mac, entry.vlan) ?? justAsked(walk, cursor, master, from, entry);
   if (known) return { state: 'port', port: known.name, by: 'learnt' };
   if (found.to === 'port') return { state: 'port', port: found.port, by: 'fdb', text: found.text };
   return flooded(walk, cursor, master, from, entry);
 }
 
 /** The sender has asked for the MAC before this packet: its holder's answer came through here. */
-function justAsked(walk: Walk, cursor: Cursor, master: Link, entry: InVlan): Link | undefined {
+function justAsked(walk: Walk, cursor: Cursor, master: Link, from: Link | undefined, entry: InVlan): Link | undefined {
   if (!cursor.packet.macs?.asked) return undefined;
-  return portsOf(walk.world.snapshot, cursor.place, master).find((port) => {
-    return port.bridgePort?.learning !== false && lookBehind(walk.world.snapshot, cursor, port, entry).isThere;
+  const { snapshot } = walk.world;
+  return portsOf(snapshot, cursor.place, master).find((port) => {
+    const exit = mayLeave(snapshot, cursor.place, master, port, from, entry);
+    return port.bridgePort?.learning !== false && lookBehind(snapshot, cursor, port, leaving(exit, entry)).isThere;
   });
+}
+
+/** As the frame leaves by a port; one that may not is sought without a tag. */
+function leaving(exit: ReturnType<typeof mayLeave>, entry: InVlan): InVlan {
+  return exit.state === 'in' ? exit : { state: 'in', vlan: entry.vlan };
 }
 
 function flooded(walk: Walk, cursor: Cursor, master: Link, from: Link | undefined, entry: InVlan): PortChoice {
@@ -73,7 +80,7 @@ function flooded(walk: Walk, cursor: Cursor, master: Link, from: Link | undefine
   const destination = packet.macs?.destination ?? '';
   const seen = portsOf(snapshot, place, master).map((port) => {
     const exit = mayLeave(snapshot, place, master, port, from, entry);
-    const behind = lookBehind(snapshot, cursor, port, exit.state === 'in' ? exit : entry);
+    const behind = lookBehind(snapshot, cursor, port, leaving(exit, entry));
     return { port, behind, exit, isFlooded: floods(port, destination, from === undefined) };
   });
   const there = seen.filter(({ behind }) => behind.isThere);
