@@ -16,6 +16,23 @@ const QUOTED = new Set(['iif', 'oif', 'iifname', 'oifname', 'iifkind', 'oifkind'
 
 export function renderNftStatement(statement: unknown): string {
   if (typeof statement === 'string') return statement;
+  return typeof statement === 'object' && statement !== null
+    ? once(statement, statementText)
+    : statementText(statement);
+}
+
+const texts = new WeakMap<object, string>();
+
+/** The walk asks for the same texts with every packet. */
+function once(node: object, render: (node: unknown) => string): string {
+  const known = texts.get(node);
+  if (known !== undefined) return known;
+  const text = render(node);
+  texts.set(node, text);
+  return text;
+}
+
+function statementText(statement: unknown): string {
   const node = nftNode(statement);
   if (!node) return statement === null ? 'xt' : JSON.stringify(statement);
   const body = asRecord(node.body);
@@ -84,6 +101,12 @@ export function renderNftExpression(expression: unknown): string {
   if (typeof expression === 'string' || typeof expression === 'number' || typeof expression === 'boolean') {
     return String(expression);
   }
+  return typeof expression === 'object' && expression !== null
+    ? once(expression, expressionText)
+    : expressionText(expression);
+}
+
+function expressionText(expression: unknown): string {
   if (Array.isArray(expression)) return expression.map(renderNftExpression).join(',');
   const node = nftNode(expression);
   if (!node) return JSON.stringify(expression);

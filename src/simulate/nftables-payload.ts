@@ -26,6 +26,40 @@ export function evaluatePayload(body: unknown, scope: NftScope, what: string): N
   if (payload.tunnel !== undefined) return notKnown(what);
   if (payload.base !== undefined) return rawField(payload, scope, what);
   const protocol = asText(payload.protocol) ?? '';
+  if (scope.input.arp || protocol === 'ether' || protocol === 'vlan') return namedField(protocol, payload, scope, what);
+  return remembered(protocol, payload, scope, what);
+}
+
+const fields = new WeakMap<Packet, Map<string, NftDatum>>();
+
+/** Most rules look at the same few fields, which depend on the packet alone. */
+function remembered(
+  protocol: string,
+  payload: Readonly<Record<string, unknown>>,
+  scope: NftScope,
+  what: string,
+): NftDatum {
+  const { packet } = scope.state;
+  let known = fields.get(packet);
+  if (!known) {
+    known = new Map();
+    fields.set(packet, known);
+  }
+  const key = `${protocol} ${String(payload.field)}`;
+  let datum = known.get(key);
+  if (!datum) {
+    datum = namedField(protocol, payload, scope, what);
+    known.set(key, datum);
+  }
+  return datum;
+}
+
+function namedField(
+  protocol: string,
+  payload: Readonly<Record<string, unknown>>,
+  scope: NftScope,
+  what: string,
+): NftDatum {
   if (!isCarried(protocol, scope)) return ABSENT;
   const field = fieldOf(protocol, asText(payload.field) ?? '');
   if (!field) return notKnown(what);

@@ -2,7 +2,7 @@ import type { Scalar } from '../host/host.ts';
 import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import type { Source } from '../snapshot/snapshot.ts';
 import type { HookVerdict } from './hook.ts';
-import type { NftBranch, NftTurn } from './nftables-branch.ts';
+import { NEXT, type NftBranch, type NftTurn } from './nftables-branch.ts';
 import { together } from './nftables-datum.ts';
 import { after } from './nftables-expression.ts';
 import { changesBetween, type NftScope, type NftState, stateKey } from './nftables-state.ts';
@@ -12,10 +12,41 @@ import { CERTAIN } from './truth.ts';
 
 /** The ways in which a rule can deal with the packet; those that come to the same are one. */
 export function runRule(rule: NftRule, scope: NftScope): readonly NftBranch[] {
-  let branches: readonly NftBranch[] = [
-    { turn: { kind: 'next' }, state: scope.state, chance: CERTAIN, doubts: [], features: [] },
-  ];
-  for (const statement of rule.statements) {
+  let only: NftBranch = { turn: NEXT, state: scope.state, chance: CERTAIN, doubts: NONE, features: NONE };
+  let here = scope;
+  for (let index = 0; index < rule.statements.length; index++) {
+    const ways = runStatement(rule.statements[index], here);
+    const [way] = ways;
+    // Mostly a statement goes one way for sure, and says nothing more.
+    if (
+      ways.length !== 1 ||
+      !way ||
+      way.chance !== CERTAIN ||
+      way.fork ||
+      way.doubts.length + way.features.length > 0
+    ) {
+      return forkedRule(
+        rule.statements.slice(index + 1),
+        scope,
+        ways.map((one) => joined(only, one)),
+      );
+    }
+    only = { ...only, turn: way.turn, state: way.state };
+    if (way.turn.kind !== 'next') return [only];
+    if (way.state !== here.state) here = { ...scope, state: way.state };
+  }
+  return [only];
+}
+
+const NONE: readonly string[] = [];
+
+function forkedRule(
+  statements: readonly unknown[],
+  scope: NftScope,
+  start: readonly NftBranch[],
+): readonly NftBranch[] {
+  let branches = start;
+  for (const statement of statements) {
     branches = branches.flatMap((branch) => {
       if (branch.turn.kind !== 'next') return [branch];
       return runStatement(statement, { ...scope, state: branch.state }).map((way) => joined(branch, way));
@@ -72,6 +103,33 @@ export function ruleStep(
 ): Step | undefined {
   const undecided = branch.doubts.length > 0;
   if (branch.turn.kind === 'break' && !undecided) return undefined;
+  // A rule that only says where to go on says it in the same words to every packet.
+  const isPlain = !undecided && branch.state === before && branch.features.length === 0;
+  return isPlain ? plainStep(rule, chain, branch, before, place) : newRuleStep(rule, chain, branch, before, place);
+}
+
+const plainSteps = new WeakMap<NftRule, Map<string, Kept>>();
+
+function plainStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: NftState, place: NftWalkPlace): Step {
+  const { request } = place.source;
+  const { hook } = place.scope.input;
+  const { turn } = branch;
+  const where = 'chain' in turn ? turn.chain : turn.kind === 'verdict' ? JSON.stringify(turn.verdict) : '';
+  const key = `${place.base.name} ${turn.kind} ${where} ${branch.fork === 'random' ? branch.chance.max : ''}`;
+  let steps = plainSteps.get(rule);
+  if (!steps) {
+    steps = new Map();
+    plainSteps.set(rule, steps);
+  }
+  const known = steps.get(key);
+  if (known && known.request === request && known.hook === hook) return known.step;
+  const step = newRuleStep(rule, chain, branch, before, place);
+  steps.set(key, { request, hook, step });
+  return step;
+}
+
+function newRuleStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: NftState, place: NftWalkPlace): Step {
+  const undecided = branch.doubts.length > 0;
   const { input, table } = place.scope;
   const effect = effectText(branch, before);
   return {
@@ -98,8 +156,26 @@ export function ruleStep(
   };
 }
 
+interface Kept {
+  readonly request: Source['request'];
+  readonly hook: string;
+  readonly step: Step;
+}
+
+const policySteps = new WeakMap<NftChain, Kept>();
+
 /** The base chain's policy, which decides where no rule has. */
 export function policyStep(place: NftWalkPlace): Step {
+  const { request } = place.source;
+  const { hook } = place.scope.input;
+  const known = policySteps.get(place.base);
+  if (known && known.request === request && known.hook === hook) return known.step;
+  const step = newPolicyStep(place);
+  policySteps.set(place.base, { request, hook, step });
+  return step;
+}
+
+function newPolicyStep(place: NftWalkPlace): Step {
   const { input, table } = place.scope;
   const policy = place.base.base?.policy ?? 'accept';
   return {
