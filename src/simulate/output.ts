@@ -1,6 +1,7 @@
 import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
+import { isComplete } from '../snapshot/snapshot.ts';
 import {
   type Cursor,
   familyAt,
@@ -18,9 +19,13 @@ import { linkNamed } from './hook-input.ts';
 import { linkDown } from './link-state.ts';
 import { advertisedMss, refusedBySocket } from './mtu.ts';
 import { type OutputKey, type OutputLookup, type OutputWay, routeOutput } from './output-route.ts';
+import { deviceHolding } from './own-addresses.ts';
 import { routeStep } from './route-step.ts';
 import { keyOfPacket, type RouteFound } from './routes.ts';
 import { routeFromSocket } from './socket-route.ts';
+import { makeStep, sourceOf } from './steps.ts';
+import { readSysctl, switchedOn } from './sysctl.ts';
+import type { Step } from './trace.ts';
 
 const UNSPECIFIED = new Set<Address>(['0.0.0.0', '::']);
 
@@ -31,6 +36,9 @@ export function output(walk: Walk, cursor: Cursor): Move {
   const down = downDevice(walk, cursor);
   if (down) return down;
   const key = outputKey(cursor);
+  if (isSocket(cursor) && hasForeignSource(walk, cursor, key)) {
+    return stop({ end: 'no-route', cursor, senderSees: 'error EINVAL' }, [foreignStep(walk, cursor)]);
+  }
   const lookup = routeFromSocket(walk.world.snapshot, cursor.place, key);
   const kept = { ...lookup, ...(lookup.state === 'found' ? { ways: ofOneSource(cursor, lookup.ways) } : {}) };
   return routed(walk, cursor, key, kept as OutputLookup, (way) => sent(walk, cursor, way));
@@ -42,6 +50,29 @@ function downDevice({ world }: Walk, cursor: Cursor): Move | undefined {
   const device = stage.name === 'output' ? stage.device : undefined;
   const link = device === undefined ? undefined : linkNamed(world.snapshot, place, device);
   return link && !link.flags.includes('UP') ? linkDown(world.snapshot, cursor, link) : undefined;
+}
+
+/**
+ * A datagram of IPv6 is sent from an address of a device alone, unless ip_nonlocal_bind says otherwise: not from one that
+ * only a local route makes this host's (ip6_datagram_send_ctl, inet6_bind).
+ */
+function hasForeignSource({ world }: Walk, { place, packet }: Cursor, { source }: OutputKey): boolean {
+  if (source === undefined || packet.l4.protocol !== 'udp' || familyOf(source) !== 6) return false;
+  const links = world.snapshot.fact('links', place);
+  if (!isComplete(links) || deviceHolding(links.value, source) !== undefined) return false;
+  return switchedOn(readSysctl(world.snapshot, place, 'net.ipv6.ip_nonlocal_bind')) === 'no';
+}
+
+function foreignStep({ world }: Walk, { place, packet }: Cursor): Step {
+  const { source, destination } = packet.ip;
+  return makeStep({
+    kind: 'route',
+    at: 'route output',
+    matched: 'no',
+    source: sourceOf(world.snapshot.fact('links', place)),
+    values: { purpose: 'output', address: destination, type: 'none', reason: 'source' },
+    text: `no device here has the address ${source}: a socket cannot send from it`,
+  });
 }
 
 function outputKey({ packet, meta, path, stage }: Cursor): OutputKey {

@@ -157,3 +157,17 @@ describe('what comes in over IPv6', () => {
     expect(arrive6('fd00:1::9', {}, 'fe80::9', 1)).toBe('ttl-exceeded icmp 3/0');
   });
 });
+
+describe('what comes in by lo', () => {
+  it('is for this host, unless it left with a route that leads on', () => {
+    const snapshot = stateOf(STATE);
+    const ip = { source: '10.0.0.9', destination: '10.1.0.9' };
+    const cursor = arrivedAt('lo', ip);
+    expect(told(routeInput(walkIn(snapshot), cursor))).toBe('input');
+    const kept = { type: 'unicast', hop: { device: 'lo', weight: 1, flags: [] } };
+    const looping = { ...cursor, path: { ...cursor.path, kept } };
+    expect(told(routeInput(walkIn(snapshot), looping))).toBe('forward lo');
+    const spent = { ...looping, packet: { ...looping.packet, ip: { ...looping.packet.ip, ttl: 1 } } };
+    expect(told(routeInput(walkIn(snapshot), spent))).toBe('ttl-exceeded icmp 11/0');
+  });
+});

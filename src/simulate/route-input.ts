@@ -17,7 +17,7 @@ import { forwardingCheck } from './forwarding.ts';
 import { martianCheck, martianDestination } from './martian.ts';
 import { refusalOf, toldBy } from './refusal.ts';
 import { reversePathCheck } from './reverse-path.ts';
-import type { RouteWay } from './route-lookup.ts';
+import type { RouteFound, RouteWay } from './route-lookup.ts';
 import { routeStep } from './route-step.ts';
 import { isMulticast, keyOfPacket, lookupRoute, type RouteKey } from './routes.ts';
 import { interfaceKey, readSysctl, switchedOn } from './sysctl.ts';
@@ -28,8 +28,8 @@ import { withError } from './with-error.ts';
  * came by `lo` keeps the route that it left with.
  */
 export function routeInput(walk: Walk, cursor: Cursor): Move {
-  const { input } = cursor.path;
-  if (input === 'lo') return go(toInput(cursor));
+  const { input, kept } = cursor.path;
+  if (input === 'lo') return kept ? keptOn(walk, cursor, kept) : go(toInput(cursor));
   if (input === undefined) return stop(unknownEnd(cursor, 'no input device'));
   const { destination } = cursor.packet.ip;
   if (isMulticast(destination)) {
@@ -39,6 +39,13 @@ export function routeInput(walk: Walk, cursor: Cursor): Move {
   if (martian) return stop(martian.end!, martian.steps);
   if (destination === BROADCAST || destination === '0.0.0.0') return toBroadcast(walk, cursor, input);
   return onRoutes(walk, cursor, input);
+}
+
+/** By its route through `lo` it goes round until its hops are used up. */
+function keptOn(walk: Walk, cursor: Cursor, route: RouteFound): Move {
+  const forwarding = familyAt(cursor) === 6 ? forwardingCheck(walk, cursor, 'lo') : undefined;
+  if (forwarding?.end) return stop(forwarding.end, forwarding.steps);
+  return forward(walk, { ...cursor, path: { input: 'lo', local: false, route, output: 'lo' } });
 }
 
 const BROADCAST = '255.255.255.255';
