@@ -169,7 +169,7 @@ function toldObjection(seen: Observation, senderSees: string, first: Story['ends
   const isRefused = seen.error !== null && seen.error !== 'ENOBUFS';
   const isTold = isRefused || seen.soError !== null || remote !== undefined;
   const mustBe = isError(senderSees);
-  const refused = first.end === 'dropped-by-rule' || first.end === 'rejected-by-rule';
+  const refused = ['dropped-by-rule', 'rejected-by-rule', 'conntrack-refused'].includes(first.end);
   // What a rule keeps on its way out of its own host is told by EPERM as well (NF_DROP_GETERR).
   if (seen.error === 'EPERM' && refused) return undefined;
   if (isTold !== mustBe) {
