@@ -65,6 +65,11 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
     steps.push(...stepsOf(walk, at, branch));
     if (branch.turn.kind !== 'break') matched++;
     state = branch.state;
+    if (branch.turn.kind === 'break' || branch.turn.kind === 'next') {
+      const here = { chain: frame.chain, next: frame.next + 1 };
+      frames = frames.length === 1 ? [here] : [...frames.slice(0, -1), here];
+      continue;
+    }
     const following = follow(walk, frames, branch.turn);
     if (following === 'verdict') return [finished(branch, steps, state)];
     if (following === 'lost') return notWalked(walk, steps, state, lostText(branch.turn));

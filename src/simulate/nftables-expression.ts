@@ -97,6 +97,10 @@ function literalDatum(literal: unknown, type: NftType | undefined, what: string)
 function evaluateConcat(body: unknown, scope: NftScope, what: string): readonly NftAlternative[] {
   if (!Array.isArray(body)) return only(notKnown(what));
   const parts = body.map((part) => evaluateExpression(part, scope));
+  if (parts.every((part) => part.length === 1 && part[0]!.chance === CERTAIN)) {
+    const data = parts.map((part) => part[0]!.datum);
+    return only(data.some((datum) => datum.kind === 'absent') ? ABSENT : { kind: 'concat', parts: data });
+  }
   return cross(parts, (data) =>
     data.some((datum) => datum.kind === 'absent') ? ABSENT : { kind: 'concat', parts: data },
   );

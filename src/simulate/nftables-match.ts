@@ -34,6 +34,11 @@ export function testMatch(body: unknown, scope: NftScope): NftTest {
   const op = asText(match.op) ?? '==';
   if (typeof match.right === 'boolean') return testPresence(match.left, op, match.right, scope);
   const alternatives = evaluateExpression(match.left, scope);
+  const [sole] = alternatives;
+  if (sole && alternatives.length === 1 && sole.chance === CERTAIN) {
+    const { value, doubts } = judge(sole.datum, op, match.right, scope);
+    return testOf(value, doubts);
+  }
   return gather(
     alternatives.map((alternative) => ({ ...alternative, ...judge(alternative.datum, op, match.right, scope) })),
   );

@@ -1,3 +1,4 @@
+import { type Address, addressToBits } from '../net/address.ts';
 import type { L4, Packet, Port } from '../net/packet.ts';
 import { asNumber, asRecord, asText } from '../parse/nft-node.ts';
 import { chosenFromOf, EPHEMERAL_PORTS, type PortRange } from './ephemeral-port.ts';
@@ -61,11 +62,21 @@ function namedField(
   what: string,
 ): NftDatum {
   if (!isCarried(protocol, scope)) return ABSENT;
+  if (protocol === 'ip' || protocol === 'ip6') {
+    const { source, destination } = scope.state.packet.ip;
+    // Of all fields the most asked for.
+    if (payload.field === 'saddr') return addressDatum(source);
+    if (payload.field === 'daddr') return addressDatum(destination);
+  }
   const field = fieldOf(protocol, asText(payload.field) ?? '');
   if (!field) return notKnown(what);
   const { l4 } = scope.state.packet;
   if (field.types && !('type' in l4 && field.types.includes(l4.type))) return ABSENT;
   return readField(field.base, field.offset, field.length, field.type, scope, what);
+}
+
+function addressDatum(address: Address): NftDatum {
+  return numberOf(address.includes(':') ? 'ipv6_addr' : 'ipv4_addr', addressToBits(address));
 }
 
 /** Does the packet have this protocol's header at all? */

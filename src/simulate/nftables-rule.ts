@@ -114,7 +114,7 @@ function plainStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: Nf
   const { request } = place.source;
   const { hook } = place.scope.input;
   const { turn } = branch;
-  const where = 'chain' in turn ? turn.chain : turn.kind === 'verdict' ? JSON.stringify(turn.verdict) : '';
+  const where = 'chain' in turn ? turn.chain : turn.kind === 'verdict' ? verdictKey(turn.verdict) : '';
   const key = `${place.base.name} ${turn.kind} ${where} ${branch.fork === 'random' ? branch.chance.max : ''}`;
   let steps = plainSteps.get(rule);
   if (!steps) {
@@ -126,6 +126,10 @@ function plainStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: Nf
   const step = newRuleStep(rule, chain, branch, before, place);
   steps.set(key, { request, hook, step });
   return step;
+}
+
+function verdictKey(verdict: HookVerdict): string {
+  return verdict.kind === 'accept' || verdict.kind === 'drop' ? verdict.kind : JSON.stringify(verdict);
 }
 
 function newRuleStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: NftState, place: NftWalkPlace): Step {
