@@ -12,7 +12,7 @@ import type { RealRun } from './run-case.ts';
 import { namespaceOf, type Story, storiesOf } from './story.ts';
 import { wiringOf, worthComparing } from './wiring.ts';
 
-const GATE: DatapathGate = { parts: [], podAddressesRoutable: 'yes' };
+const GATE: DatapathGate = { parts: [], podAddressesRoutable: 'no' };
 
 export interface CheckedPacket {
   readonly packet: CasePacket;
@@ -77,6 +77,7 @@ export function talkOf(one: KernelCase, snapshot: Snapshot, packet: CasePacket, 
     ...(touched && { touched }),
     answers: !silent,
     ...(packet.mark && { mark: packet.mark }),
+    ...(packet.device !== undefined && { device: packet.device }),
     ...ownerOf(packet),
   });
 }
