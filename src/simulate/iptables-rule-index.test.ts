@@ -134,6 +134,20 @@ describe('rules found by address and port', () => {
     expect(index.candidates({ ...packet, ip: { ...packet.ip, destination: '10.2.0.7' } })).toEqual([100]);
   });
 
+  it('are found by an IPv6 address as well, however it is written', () => {
+    const written = ['fd00::7/128', 'fd00:0:0::8/128', '::ffff:10.0.0.9/128', 'fd00::/64'];
+    const about = Array.from({ length: 20 }, (_, index) => `-d fd00:1::${(index + 1).toString(16)}/128`);
+    const { value } = parseIptablesSave(saved([...about, ...written.map((address) => `-d ${address}`)], []));
+    const index = indexChain(value.tables[0]!.chains[0]!)!;
+    const { packet } = buildHookInput(snapshotOf(''), { packet: { l4: ECHO } });
+    const candidates = (destination: string) => index.candidates({ ...packet, ip: { ...packet.ip, destination } });
+    expect(candidates('fd00:1::14')).toEqual([19, 23]);
+    expect(candidates('fd00::7')).toEqual([20, 23]);
+    expect(candidates('fd00::8')).toEqual([21, 23]);
+    expect(candidates('::ffff:10.0.0.9')).toEqual([22, 23]);
+    expect(candidates('fd00::9')).toEqual([23]);
+  });
+
   it('cannot be told for a port that the kernel will choose', () => {
     const { value } = parseIptablesSave(
       saved(
