@@ -22,7 +22,7 @@ export interface World {
 export interface Walk {
   readonly world: World;
   /** The client's own socket or, for a client outside the cluster, the tuple that it waits for. Set on the way back. */
-  readonly expect?: { readonly place?: Place; readonly tuple: Tuple };
+  readonly expect?: { readonly place?: Place; readonly tuple: Tuple; readonly device?: string };
   /** What the bridges learnt from the packet that is answered (`Cursor.visited` at its end). */
   readonly learnt?: readonly string[];
 }
@@ -37,6 +37,8 @@ export type Stage =
       readonly open?: boolean;
       /** The kernel itself sends it, and no process. */
       readonly kernel?: boolean;
+      /** It is a process's socket that is bound to `device`. */
+      readonly bound?: boolean;
       /** A tunnel's outer packet: the device that it must leave by, and the mark that it is routed by. */
       readonly device?: string;
       readonly routeMark?: number;
@@ -108,6 +110,8 @@ export interface Path {
   readonly kept?: RouteFound;
   /** Sent by a socket of this namespace. */
   readonly local: boolean;
+  /** The device that this socket is bound to. */
+  readonly bound?: string;
   /** Whose socket that is, where the question told it (`-m owner`, `meta skuid`). */
   readonly owner?: SocketOwner;
   /** The packet and mark by which the output hook has it routed anew (ip_route_me_harder). */

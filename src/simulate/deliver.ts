@@ -53,6 +53,7 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
   const isMine =
     place !== undefined &&
     placeKey(place) === placeKey(cursor.place) &&
+    comesToDevice(walk, cursor) &&
     (about ? sameTuple(tupleOf(about), reversed(tuple)) : isAnswer(packet, tuple));
   const ends = 'sourcePort' in packet.l4 ? packet.l4 : undefined;
   const step = makeStep({
@@ -86,6 +87,14 @@ function isAnswer(packet: Packet, tuple: Tuple): boolean {
   const { type } = answer;
   if (type === undefined) return sameTuple(answer, tuple);
   return type === tuple.type && answer.sourcePort === tuple.sourcePort;
+}
+
+/**
+ * A bound socket takes what comes by its device; what comes by lo bears the device that has the address (inet_iif, the
+ * `iif` of IP6CB).
+ */
+function comesToDevice({ expect }: Walk, { path }: Cursor): boolean {
+  return expect?.device === undefined || path.input === 'lo' || path.input === expect.device;
 }
 
 /** What no socket waits for is told to whoever sent it, as anywhere. */

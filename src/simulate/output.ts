@@ -47,20 +47,30 @@ export function output(walk: Walk, cursor: Cursor): Move {
 /** By a device that is set down nothing is sent (ip_route_output_key_hash). */
 function downDevice({ world }: Walk, cursor: Cursor): Move | undefined {
   const { stage, place } = cursor;
-  const device = stage.name === 'output' ? stage.device : undefined;
+  const device = stage.name === 'output' && !stage.bound ? stage.device : undefined;
   const link = device === undefined ? undefined : linkNamed(world.snapshot, place, device);
   return link && !link.flags.includes('UP') ? linkDown(world.snapshot, cursor, link) : undefined;
 }
 
 /**
  * A datagram of IPv6 is sent from an address of a device alone, unless ip_nonlocal_bind says otherwise: not from one that
- * only a local route makes this host's (ip6_datagram_send_ctl, inet6_bind).
+ * only a local route makes this host's (ip6_datagram_send_ctl, inet6_bind). A socket that is bound to it all the same is
+ * IP_FREEBIND or IP_TRANSPARENT (ip(7)), and may.
  */
 function hasForeignSource({ world }: Walk, { place, packet }: Cursor, { source }: OutputKey): boolean {
   if (source === undefined || packet.l4.protocol !== 'udp' || familyOf(source) !== 6) return false;
   const links = world.snapshot.fact('links', place);
   if (!isComplete(links) || deviceHolding(links.value, source) !== undefined) return false;
+  if (isBoundSocket(world, place, packet)) return false;
   return switchedOn(readSysctl(world.snapshot, place, 'net.ipv6.ip_nonlocal_bind')) === 'no';
+}
+
+function isBoundSocket({ snapshot }: Walk['world'], place: Place, { ip, l4 }: Packet): boolean {
+  const sockets = snapshot.fact('sockets', place);
+  if (!isComplete(sockets) || !('sourcePort' in l4)) return false;
+  return sockets.value.some((socket) => {
+    return socket.protocol === l4.protocol && socket.address === ip.source && socket.port === l4.sourcePort;
+  });
 }
 
 function foreignStep({ world }: Walk, { place, packet }: Cursor): Step {
@@ -78,11 +88,11 @@ function foreignStep({ world }: Walk, { place, packet }: Cursor): Step {
 function outputKey({ packet, meta, path, stage }: Cursor): OutputKey {
   const { source, ...rest } = keyOfPacket(packet, meta.mark, {});
   if (stage.name !== 'output') throw new Error('not an output');
-  const { device, routeMark, kernel } = stage;
+  const { device, routeMark, kernel, bound } = stage;
   return {
     ...rest,
     ...(isOpen(packet, stage.open) ? {} : { source: source! }),
-    ...(device === undefined ? {} : { output: device }),
+    ...(device === undefined ? {} : { output: device, isBound: bound === true }),
     ...(routeMark === undefined ? {} : { mark: routeMark }),
     // A reset that REJECT sends for somebody else has a foreign source (FLOWI_FLAG_ANYSRC of ip_route_me_harder).
     ...(kernel ? { user: 0, anySource: true } : { user: path.owner?.uid ?? 'unknown' }),
@@ -103,10 +113,17 @@ function ofOneSource({ packet }: Cursor, ways: readonly OutputWay[]): readonly O
 function sent(walk: Walk, cursor: Cursor, way: OutputWay): Cursor {
   const packet = fitted(walk, cursor, way, withSource(cursor.packet, way));
   const { owner } = cursor.path;
+  const bound = cursor.stage.name === 'output' && cursor.stage.bound ? cursor.stage.device : undefined;
   return withMss(walk, {
     ...cursor,
     packet,
-    path: { local: true, route: way.found, output: way.device, ...(owner ? { owner } : {}) },
+    path: {
+      local: true,
+      route: way.found,
+      output: way.device,
+      ...(owner ? { owner } : {}),
+      ...(bound === undefined ? {} : { bound }),
+    },
     stage: { name: 'hook', hook: 'output', next: 0, after: { name: 'reroute' } },
   });
 }
@@ -135,9 +152,11 @@ export function sourceFor(
   place: Place,
   packet: Packet,
   user: number | 'unknown' = 'unknown',
+  device?: string,
 ): Address | undefined {
   const { source: _open, ...key } = keyOfPacket(packet, 0, {});
-  const lookup = routeFromSocket(walk.world.snapshot, place, { ...key, user });
+  const bound = device === undefined ? {} : { output: device, isBound: true };
+  const lookup = routeFromSocket(walk.world.snapshot, place, { ...key, user, ...bound });
   return lookup.state === 'found' ? lookup.ways.find((way) => way.refusal === undefined)?.source : undefined;
 }
 
@@ -159,6 +178,7 @@ export function reroute(walk: Walk, cursor: Cursor): Move {
   const isFour = familyOf(changed.packet.ip.destination) === 4;
   const key: OutputKey = {
     ...keyOfPacket(changed.packet, changed.mark, {}),
+    ...(path.bound === undefined ? {} : { output: path.bound, isBound: true }),
     anySource: true,
     user: isFour ? 0 : (path.owner?.uid ?? 'unknown'),
   };
@@ -195,7 +215,7 @@ function routed(
 
 /** A process sends it, and no tunnel or other part of the kernel. */
 function isSocket({ stage, packet }: Cursor): boolean {
-  return stage.name === 'output' && !stage.kernel && stage.device === undefined && packet.inner === undefined;
+  return stage.name === 'output' && !stage.kernel && (stage.bound || stage.device === undefined) && !packet.inner;
 }
 
 /** What a socket's owner is told by connect(2) or send(2) stands here as the ICMP error of the same errno. */

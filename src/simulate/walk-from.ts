@@ -19,6 +19,8 @@ export interface WalkStart {
   readonly unbound?: boolean;
   /** The kernel itself sends it, and no process: an error, a reset, an echo reply. */
   readonly byKernel?: boolean;
+  /** The device that the sender's socket is bound to (SO_BINDTODEVICE, socket(7)). */
+  readonly device?: string;
   /** The socket's mark (SO_MARK, socket(7)). */
   readonly mark?: number;
   /** The user and group of the process that sends it (a socket's, socket(7)); absent: not known. */
@@ -45,7 +47,7 @@ function startCursor(start: WalkStart, tracking: Tracking): Cursor {
   };
 }
 
-function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel }: WalkStart): Stage {
+function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: WalkStart): Stage {
   if (leavesBy !== undefined) return { name: 'transmit', device: leavesBy };
   if (arrivesBy !== undefined) return { name: 'arrive', device: arrivesBy };
   return {
@@ -53,5 +55,6 @@ function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel }: WalkStart):
     ...(fit ? { fit: true } : {}),
     ...(unbound ? { open: true } : {}),
     ...(byKernel ? { kernel: true } : {}),
+    ...(device === undefined ? {} : { device, bound: true }),
   };
 }

@@ -24,6 +24,8 @@ export interface TalkQuestion {
   readonly answers: boolean;
   /** The socket's mark. */
   readonly mark?: number;
+  /** The device that the socket is bound to. */
+  readonly device?: string;
   /** Whose socket it is; root's unless told. */
   readonly owner?: SocketOwner;
 }
@@ -32,12 +34,17 @@ export interface TalkQuestion {
 const ROOT: SocketOwner = { uid: 0, gid: 0 };
 
 export function simulateTalk(world: World, question: TalkQuestion): Talk {
-  const packet = withSource(world, question.from, question.packet);
+  const packet = withSource(world, question);
   const walked = walkWithErrors({ world }, startOf(question, packet), {
     connections: question.connections,
     ...(question.touched && { touched: question.touched }),
   });
-  const expect = { tuple: reversed(tupleOf(packet)), place: question.from };
+  const { device } = question;
+  const expect = {
+    tuple: reversed(tupleOf(packet)),
+    place: question.from,
+    ...(device === undefined ? {} : { device }),
+  };
   const next = new Map<number, Talk>();
   for (const [leaf, end] of walked.ends) {
     if (end.end !== 'delivered' || !question.answers) continue;
@@ -47,7 +54,7 @@ export function simulateTalk(world: World, question: TalkQuestion): Talk {
 }
 
 function startOf(question: TalkQuestion, packet: Packet): WalkStart {
-  const { from, mark, owner } = question;
+  const { from, mark, owner, device } = question;
   const isOpen = isUnspecified(question.packet);
   // IPv4's connect(2) looks up a second time with the address that it got (ip_route_connect).
   const unbound = isOpen && (packet.ip.source.includes(':') || packet.l4.protocol === 'icmp');
@@ -56,6 +63,7 @@ function startOf(question: TalkQuestion, packet: Packet): WalkStart {
     packet,
     owner: owner ?? ROOT,
     ...(mark === undefined ? {} : { mark }),
+    ...(device === undefined ? {} : { device }),
     ...(unbound ? { unbound } : {}),
   };
 }
@@ -83,9 +91,9 @@ function acknowledging(asked: Packet): Packet {
   return { ...asked, l4: { ...l4, flags: ['ack'] }, lengthBytes: header + 32 };
 }
 
-function withSource(world: World, from: Place, packet: Packet): Packet {
+function withSource(world: World, { from, packet, device, owner = ROOT }: TalkQuestion): Packet {
   if (!isUnspecified(packet)) return packet;
-  const source = sourceFor({ world }, from, packet);
+  const source = sourceFor({ world }, from, packet, owner.uid, device);
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
 }
 
