@@ -110,6 +110,8 @@ export interface Path {
   readonly kept?: RouteFound;
   /** Sent by a socket of this namespace. */
   readonly local: boolean;
+  /** The tunnel device that made it, which its packets still bear after routing (iptunnel_xmit, udp_tunnel_xmit_skb). */
+  readonly sentBy?: string;
   /** The device that this socket is bound to. */
   readonly bound?: string;
   /** Whose socket that is, where the question told it (`-m owner`, `meta skuid`). */

@@ -38,7 +38,8 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
   if (layer) Object.assign(input, { layer }, devicesAt(hook, layer));
   else {
     const isTold = isIncoming || (hook === 'postrouting' && isInputToldAfterRouting(snapshot, cursor));
-    if (isTold && path.input !== undefined) input.input = path.input;
+    const told = path.local ? path.sentBy : path.input;
+    if (isTold && told !== undefined) input.input = told;
     if (isOutgoing && path.output !== undefined) input.output = path.output;
   }
   if (path.physicalInput !== undefined) input.physicalInput = path.physicalInput;
@@ -56,7 +57,7 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
  * 5.7; a kernel of unknown age is taken for a newer one. What br_netfilter hands over has none (br_nf_post_routing).
  */
 function isInputToldAfterRouting(snapshot: Snapshot, { place, path }: Cursor): boolean {
-  if (path.local || path.physicalOutput !== undefined) return false;
+  if ((path.local && path.sentBy === undefined) || path.physicalOutput !== undefined) return false;
   return kernelIsAtLeast({ snapshot, place }, 5, 7) !== 'no';
 }
 

@@ -118,6 +118,7 @@ function sent(walk: Walk, cursor: Cursor, way: OutputWay): Cursor {
     ...cursor,
     packet,
     path: {
+      ...(cursor.path.sentBy === undefined ? {} : { sentBy: cursor.path.sentBy }),
       local: true,
       route: way.found,
       output: way.device,

@@ -59,7 +59,7 @@ export function sentOuter(walk: Walk, cursor: Cursor, link: Link, plan: OuterPla
       packet: outerPacket(cursor.packet, plan),
       meta: untouched(mark),
       tracking: release(cursor.tracking),
-      path: { local: true },
+      path: { local: true, ...(isHere && { sentBy: link.name }) },
       stage: {
         name: 'output',
         kernel: true,
