@@ -1,7 +1,7 @@
 import type { Link } from '../parse/ip-link.ts';
 import type { Cursor, Walk } from './cursor.ts';
 import { linkNamed } from './hook-input.ts';
-import { learntKey } from './segment.ts';
+import { learntKey } from './segment-search.ts';
 
 /*
  * A frame teaches every bridge that it passes where its sender is (br_fdb_update in net/bridge/br_fdb.c), whatever the

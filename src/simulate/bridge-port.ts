@@ -10,7 +10,8 @@ import type { Cursor, Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { type Frame, frameOf } from './frame.ts';
 import { linkNamed } from './hook-input.ts';
-import { reachFrom, type SegmentGap } from './segment.ts';
+import { reachFrom } from './segment.ts';
+import type { SegmentGap } from './segment-search.ts';
 import { topologyOf } from './topology.ts';
 
 export type InVlan = Extract<VlanEntry, { state: 'in' }>;

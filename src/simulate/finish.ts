@@ -15,7 +15,7 @@ import { type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
 import { entryFor, isFixed, isValid } from './neighbour-entry.ts';
 import { heardMac, withHeard } from './neighbour-learning.ts';
 import { questionFor } from './neighbour-question.ts';
-import type { Interruption } from './segment.ts';
+import type { Interruption } from './segment-search.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
 import { and } from './truth.ts';

@@ -9,7 +9,8 @@ import type { Walk } from './cursor.ts';
 import { BROADCAST, type Frame } from './frame.ts';
 import { answerOf } from './neighbour-answer.ts';
 import { isUnderlay, receivingDevice } from './receiving-device.ts';
-import { type Departure, type Interruption, type Reach, reachFrom, reachInto } from './segment.ts';
+import { reachFrom, reachInto } from './segment.ts';
+import type { Departure, Interruption, Reach } from './segment-search.ts';
 import { type StackedHolder, stackedHolder } from './stacked-holder.ts';
 import { topologyOf } from './topology.ts';
 
