@@ -67,6 +67,19 @@ describe('IPv6 between pods on veths of their own', () => {
     expect(leaf).toMatchObject({ end: 'forwarding-disabled', place: W1 });
   });
 
+  it('sends no datagram from an address that no device has, unless a socket is bound to it', () => {
+    const udp: L4 = { protocol: 'udp', sourcePort: 5000, destinationPort: 5001 };
+    const source = 'fd00:10::77';
+    const sent = (edits: readonly Edit[]) => {
+      const packet = buildPacket({ source, destination: 'fd00:10::2', l4: udp, lengthBytes: 80 });
+      const gate = { parts: [], podAddressesRoutable: 'no' } as const;
+      return leaves(simulateRoundTrip({ snapshot: edited(REPLIES, edits), gate }, { from: A, packet }).forward)[0];
+    };
+    expect(sent([])).toMatchObject({ end: 'no-route', place: A, senderSees: 'error EINVAL' });
+    const bound = `udp UNCONN 0 0 [${source}]:5000 [::]:* ino:1 sk:1 cgroup:/ v6only:0 <->\n`;
+    expect(sent([['sockets', A, () => bound]])).not.toMatchObject({ place: A });
+  });
+
   it('never fragments on the way: “too big” goes back', () => {
     const small: Edit = ['links', W1, (text) => text.replace(/("ifname":"vethb".*?"mtu":)1500/, '$11280')];
     const [leaf] = leaves(walk('fd00:10::2', tcpSyn(8080), [small], 1400).forward);
