@@ -26,7 +26,8 @@ export function underlay(walk: Walk, cursor: Cursor): Move {
   const neighbours = topology.hostsAt(hop).filter((place) => place.node !== cursor.place.node);
   const reflected = toItself(walk, cursor, device);
   if (reflected) return reflected;
-  if (neighbours[0]) return onSegment(walk, cursor, neighbours[0], hop, device);
+  const holder = neighbours[0] ?? holderOfMac(walk, cursor);
+  if (holder) return onSegment(walk, cursor, holder, hop, device);
   const stacked = stackedHolder(snapshot, hop);
   if (stacked && stacked.nic.place.node !== cursor.place.node) return toStacked(walk, cursor, stacked);
   if (topology.missing.length > 0) {
@@ -72,6 +73,14 @@ function onSegment(walk: Walk, cursor: Cursor, holder: Place, hop: Address, devi
   if (!target) return stop(unknownEnd(cursor, `by which device ${holder.node} receives ${hop} is not known`));
   const wrong = wrongMac(walk, cursor, target.mac, hop, device);
   return wrong ?? received(walk, cursor, holder, target);
+}
+
+/** The node whose NIC the frame is for, where its next hop is nobody's address: a route `onlink` with a neighbour that was set. */
+function holderOfMac(walk: Walk, cursor: Cursor): Place | undefined {
+  const { snapshot } = walk.world;
+  if (cursor.packet.macs === undefined) return undefined;
+  const others = snapshot.nodes().filter((node) => node !== '' && node !== cursor.place.node);
+  return others.map(hostOf).find((place) => byMac(walk, cursor, place) !== undefined);
 }
 
 /** The holder's device that the frame is for, where that is a NIC of its own. */
