@@ -9,8 +9,13 @@ export interface Place {
 
 export const CLUSTER: Place = { node: '', namespace: 'host' };
 
+const hosts = new Map<string, Place>();
+
+/** The same object for the same node: what is known of a place is found by its identity. */
 export function hostOf(node: string): Place {
-  return { node, namespace: 'host' };
+  const host = hosts.get(node) ?? { node, namespace: 'host' };
+  hosts.set(node, host);
+  return host;
 }
 
 export function podPlace(node: string, namespace: string, name: string): Place {

@@ -36,7 +36,7 @@ export function walkFrom(walk: Walk, start: WalkStart, tracking: Tracking = NO_C
 function startCursor(start: WalkStart, tracking: Tracking): Cursor {
   const { arrivesBy, packet, mark, owner } = start;
   return {
-    place: { node: start.from.node, namespace: start.from.namespace },
+    place: bare(start.from),
     stage: startStage(start),
     packet,
     // An error comes with the connection of the packet that it is about.
@@ -45,6 +45,12 @@ function startCursor(start: WalkStart, tracking: Tracking): Cursor {
     path: { local: arrivesBy === undefined, ...(owner ? { owner } : {}) },
     visited: [],
   };
+}
+
+/** The very object where it says no more than the namespace: what is known of a place is found by its identity. */
+function bare(place: Place): Place {
+  if (place.device === undefined && place.object === undefined) return place;
+  return { node: place.node, namespace: place.namespace };
 }
 
 function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: WalkStart): Stage {
