@@ -103,6 +103,9 @@ export function addNftRule(network: Network, aim: NftAim, chain: string, rule: s
   network.add({ ...base, line: `add chain ${table} ${own}` });
   network.add({ ...base, line: `add rule ${table} ${own} ${rule}`, feature });
   network.add({ ...base, line: `add rule ${table} ${own} counter return`, feature: 'nft return' });
+  // What nobody comes to, unless the rule before is left out.
+  const ttl = aim.ip === 'ip' ? 'ip ttl' : 'ip6 hoplimit';
+  network.add({ ...base, line: `add rule ${table} ${own} ${ttl} set ${draw.int(30, 60)} counter` });
   network.add({ ...base, line: `add rule ${table} ${chain} counter ${word} ${own}`, feature: `nft ${word}` });
 }
 

@@ -114,8 +114,11 @@ const MATCHES: readonly NftWords[] = [
   },
   {
     name: 'meta owner',
-    hooks: ['PREROUTING', 'FORWARD'],
-    words: ({ draw }) => draw.pick(['meta skuid 0', 'meta skgid != 0']),
+    hooks: ['OUTPUT'],
+    words: ({ packet, stop, draw }) =>
+      stop.isReply
+        ? undefined
+        : `meta ${draw.pick([`skuid ${packet.uid ?? 0}`, `skgid ${packet.gid ?? 0}`, 'skuid != 4711'])}`,
   },
   {
     name: 'ct state',
@@ -183,7 +186,7 @@ const MATCHES: readonly NftWords[] = [
     name: 'socket',
     hooks: ['PREROUTING', 'INPUT'],
     protocols: ['tcp'],
-    words: ({ draw }) => `socket wildcard ${draw.pick([0, 1])}`,
+    words: ({ stop, draw }) => (stop.isReply ? undefined : `socket wildcard ${mostly(draw, 1, 0)}`),
   },
   {
     name: 'jhash',
@@ -238,7 +241,8 @@ const MATCHES: readonly NftWords[] = [
     name: 'state before tracking',
     hooks: ['PREROUTING', 'OUTPUT'],
     priorities: EARLY,
-    words: ({ draw }) => draw.pick(['ct state invalid', 'ct state new', 'ct mark 0', 'ct direction original']),
+    words: ({ draw }) =>
+      mostly(draw, 'ct state invalid', draw.pick(['ct state new', 'ct mark 0', 'ct direction original'])),
   },
 ];
 

@@ -17,6 +17,15 @@ function ttl({ ip, draw }: NftAim): string {
   return `${ip} ${ip === 'ip' ? 'ttl' : 'hoplimit'} set ${draw.int(30, 60)}`;
 }
 
+/** A rule behind it, at postrouting, that makes to be seen what was set. */
+function shownLater(aim: NftAim, condition: string): void {
+  const { network, stop, table } = aim;
+  const chain = network.unique('l');
+  const base = { kind: 'nft', ns: stop.ns } as const;
+  network.add({ ...base, line: `add chain ${table} ${chain} { type filter hook postrouting priority 130; }` });
+  network.add({ ...base, line: `add rule ${table} ${chain} ${condition} counter ${ttl(aim)}` });
+}
+
 function addressType({ ip }: NftAim): string {
   return ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
 }
@@ -46,10 +55,17 @@ const STATEMENTS: readonly NftWords[] = [
   { name: 'dscp', words: ({ ip, draw }) => `${ip} dscp set ${draw.pick(['ef', 'cs3', 'af41'])}` },
   { name: 'ecn', words: ({ ip, draw }) => `${ip} ecn set ${draw.pick(['ect0', 'ect1', 'not-ect'])}` },
   { name: 'ttl', words: ttl },
-  { name: 'mss', protocols: ['tcp'], counter: 'none',
-    words: ({ draw }) =>
-      `tcp flags syn tcp option maxseg size set ${draw.pick(['700', '1200', '9000', 'rt mtu'])} counter`, hooks: ['FORWARD', 'OUTPUT', 'POSTROUTING'] },
-  { name: 'log', words: () => 'log prefix "fidelity "' },
+  {
+    name: 'mss',
+    protocols: ['tcp'],
+    counter: 'none',
+    hooks: ['FORWARD', 'OUTPUT'],
+    words: (aim) => {
+      shownLater(aim, 'tcp flags syn tcp option maxseg size 1-1250');
+      return `tcp flags syn tcp option maxseg size set ${aim.draw.pick(['700', '1200', '9000', 'rt mtu'])} counter`;
+    },
+  },
+  { name: 'log', words: (aim) => `log prefix "fidelity " ${ttl(aim)}` },
   { name: 'reject', weight: 0.7, hooks: ['INPUT', 'FORWARD', 'OUTPUT'], words: rejected },
   { name: 'drop', weight: 0.7, words: () => 'drop' },
   {
@@ -114,7 +130,15 @@ const STATEMENTS: readonly NftWords[] = [
       return `counter name "${name}" ${ttl(aim)}`;
     },
   },
-  { name: 'output mark', hooks: ['OUTPUT'], words: ({ draw }) => `meta mark set ${draw.pick(['0x5', '0x9'])}` },
+  {
+    name: 'output mark',
+    hooks: ['OUTPUT'],
+    words: (aim) => {
+      const mark = aim.draw.pick(['0x5', '0x9']);
+      shownLater(aim, `meta mark ${mark}`);
+      return `meta mark set ${mark}`;
+    },
+  },
 ]; // biome-ignore format: rows
 
 export const NFT_STATEMENT_FEATURES: readonly Feature[] = STATEMENTS.map(nftStatement);
