@@ -150,10 +150,11 @@ function keyAt(column: Float64Array, rule: number): number | undefined {
 }
 
 function readRule(columns: RuleColumns, row: number, number: number): IptablesRule {
-  const line = RULE_LINE.exec(lineAt(columns.bytes, columns.offset[row]!))!.groups!;
+  const [, packets, bytes, text, , rest = ''] = RULE_LINE.exec(lineAt(columns.bytes, columns.offset[row]!))!;
   // The scan let no line through of whose shape the parser makes nothing.
-  const body: RuleBody = parseRuleBody(line['rest'] ?? '')!;
-  return { number, line: columns.line[row]!, text: line['text']!, ...countersOf(line), ...body };
+  const body: RuleBody = parseRuleBody(rest)!;
+  const counters = packets === undefined ? {} : { packets: Number(packets), bytes: Number(bytes) };
+  return { number, line: columns.line[row]!, text: text!, ...counters, ...body };
 }
 
 export function countersOf(groups: Record<string, string | undefined>): { packets?: number; bytes?: number } {

@@ -81,8 +81,11 @@ function groupOptions(words: readonly Word[]): OpenGroup[] | undefined {
   return negated ? undefined : groups;
 }
 
+const OPTION = /^--?[A-Za-z][\w-]*$/;
+
 function optionName(word: string): string | undefined {
-  return /^--?(?<name>[A-Za-z][\w-]*)$/.exec(word)?.groups?.name;
+  if (word[0] !== '-' || !OPTION.test(word)) return undefined;
+  return word.slice(word[1] === '-' ? 2 : 1);
 }
 
 function addValue(group: OpenGroup, value: string): void {
