@@ -110,7 +110,11 @@ export const ROUTE_SYSCTL_FEATURES: readonly Feature[] = [
     if (aim.family === 6) return undefined;
     return {
       settings: [['net.ipv4.icmp_errors_use_inbound_ifaddr', '1']],
-      lines: [`route replace prohibit ${aim.destination}/32`, `addr add 10.97.0.1/24 dev ${aim.input}`],
+      lines: [
+        `route replace prohibit ${aim.destination}/32`,
+        // In the sender's network, and not what its route would give.
+        `addr add ${aim.source.replace(/\.\d+$/, '.200')}/24 dev ${aim.input}`,
+      ],
     };
   }),
 ];

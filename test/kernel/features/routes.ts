@@ -7,7 +7,7 @@ import { type Aim, aimAt, hostLength } from './route-aim.ts';
 /** `lines` of `ip` at the place aimed at; the first is what the feature is, unless `marked` says otherwise. */
 function routeFeature(
   name: string,
-  lines: (aim: Aim, network: Network) => readonly string[] | undefined,
+  lines: (aim: Aim, network: Network, table: number) => readonly string[] | undefined,
   options: { readonly weight?: number; readonly marked?: number; readonly forwarded?: boolean } = {},
 ): Feature {
   return {
@@ -15,7 +15,8 @@ function routeFeature(
     weight: options.weight ?? 0.5,
     add: (network) => {
       const aim = aimAt(network, options);
-      const made = aim && lines(aim, network);
+      // A table of its own, and rules of that priority.
+      const made = aim && lines(aim, network, network.draw.int(1000, 30_000));
       if (!aim || !made) return false;
       made.forEach((line, index) => {
         const feature = index === (options.marked ?? 0) ? name : '';
@@ -65,28 +66,28 @@ export const ROUTE_FEATURES: readonly Feature[] = [
   refusing('blackhole'),
   refusing('unreachable'),
   refusing('prohibit'),
-  routeFeature('route throw', (aim) => [
-    `route replace throw ${narrow(aim)} table 60`,
-    `route replace prohibit ${wide(aim)} table 60`,
-    `rule add to ${narrow(aim)} lookup 60 pref 60`,
+  routeFeature('route throw', (aim, _network, table) => [
+    `route replace throw ${narrow(aim)} table ${table}`,
+    `route replace prohibit ${wide(aim)} table ${table}`,
+    `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
   ]),
-  routeFeature('route metric', (aim) => [
-    `route add ${narrow(aim)} ${aim.onward} metric 10 table 61`,
-    `route add unreachable ${narrow(aim)} metric 20 table 61`,
-    `rule add to ${narrow(aim)} lookup 61 pref 61`,
+  routeFeature('route metric', (aim, _network, table) => [
+    `route add ${narrow(aim)} ${aim.onward} metric 10 table ${table}`,
+    `route add unreachable ${narrow(aim)} metric 20 table ${table}`,
+    `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
   ]),
-  routeFeature('route longest prefix', (aim) => [
-    `route add ${narrow(aim)} ${aim.onward} table 62`,
-    `route add prohibit ${wide(aim)} table 62`,
-    `rule add to ${narrow(aim)} lookup 62 pref 62`,
+  routeFeature('route longest prefix', (aim, _network, table) => [
+    `route add ${narrow(aim)} ${aim.onward} table ${table}`,
+    `route add prohibit ${wide(aim)} table ${table}`,
+    `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
   ]),
-  routeFeature('route tos', (aim) =>
+  routeFeature('route tos', (aim, _network, table) =>
     aim.family === 6 || aim.packet.tos === undefined || aim.isReply
       ? undefined
       : [
-          `route add ${narrow(aim)} tos 0x${(aim.packet.tos & 0x1c).toString(16)} ${aim.onward} table 63`,
-          `route add prohibit ${narrow(aim)} table 63`,
-          `rule add to ${narrow(aim)} lookup 63 pref 63`,
+          `route add ${narrow(aim)} tos 0x${(aim.packet.tos & 0x1c).toString(16)} ${aim.onward} table ${table}`,
+          `route add prohibit ${narrow(aim)} table ${table}`,
+          `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
         ],
   ),
   routeFeature(
@@ -102,16 +103,16 @@ export const ROUTE_FEATURES: readonly Feature[] = [
     },
     { marked: 1 },
   ),
-  routeFeature('route onlink', (aim, network) => {
+  routeFeature('route onlink', (aim, network, table) => {
     const { address, line } = gateway(aim, network);
-    return [...alone(aim, 66, `via ${address} dev ${aim.output} onlink`), line];
+    return [...alone(aim, table, `via ${address} dev ${aim.output} onlink`), line];
   }),
-  routeFeature('route via inet6', (aim, network) => {
+  routeFeature('route via inet6', (aim, network, table) => {
     if (aim.family === 6) return undefined;
     const { address, line } = gateway(aim, network, 6);
-    return [...alone(aim, 67, `via inet6 ${address} dev ${aim.output}`), line];
+    return [...alone(aim, table, `via inet6 ${address} dev ${aim.output}`), line];
   }),
-  routeFeature('route multipath', (aim, network) => {
+  routeFeature('route multipath', (aim, network, table) => {
     const one = gateway(aim, network);
     const other = gateway(aim, network);
     if (one.address === other.address) return undefined;
@@ -123,26 +124,26 @@ export const ROUTE_FEATURES: readonly Feature[] = [
       : [other.line];
     return [
       // A table is told before the next hops.
-      `route add ${narrow(aim)} table 68 ${hop(one.address, weights[0])} ${hop(other.address, weights[1])}`,
-      `route add prohibit ${narrow(aim)} metric 9999 table 68`,
-      `rule add to ${narrow(aim)} lookup 68 pref 68`,
+      `route add ${narrow(aim)} table ${table} ${hop(one.address, weights[0])} ${hop(other.address, weights[1])}`,
+      `route add prohibit ${narrow(aim)} metric 9999 table ${table}`,
+      `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
       one.line,
       ...dead,
     ];
   }),
   routeFeature(
     'route nexthop object',
-    (aim, network) => {
+    (aim, network, table) => {
       const { address, line } = gateway(aim, network);
       if (!isJoined(aim)) return undefined;
       const id = network.draw.int(100, 100_000);
-      return [`nexthop add id ${id} via ${address} dev ${aim.output} onlink`, ...alone(aim, 69, `nhid ${id}`), line];
+      return [`nexthop add id ${id} via ${address} dev ${aim.output} onlink`, ...alone(aim, table, `nhid ${id}`), line];
     },
     { marked: 1 },
   ),
   routeFeature(
     'route nexthop group',
-    (aim, network) => {
+    (aim, network, table) => {
       const { address, line } = gateway(aim, network);
       if (!isJoined(aim)) return undefined;
       const id = network.draw.int(100, 100_000);
@@ -150,7 +151,7 @@ export const ROUTE_FEATURES: readonly Feature[] = [
       return [
         `nexthop add id ${id} via ${address} dev ${aim.output} onlink`,
         `nexthop add id ${id + 1} group ${id}${type}`,
-        ...alone(aim, 70, `nhid ${id + 1}`),
+        ...alone(aim, table, `nhid ${id + 1}`),
         line,
       ];
     },
@@ -168,28 +169,26 @@ export const ROUTE_FEATURES: readonly Feature[] = [
     `route replace ${narrow(aim)} ${aim.onward} mtu ${aim.family === 4 ? 600 : 1280}`,
   ]),
   routeFeature('route advmss', (aim) => [`route replace ${narrow(aim)} ${aim.onward} advmss 1000`], { weight: 0.3 }),
-  routeFeature('route local', (aim) => [`route add local ${narrow(aim)} dev lo table local`], {
+  routeFeature('route local', (aim) => [`route replace local ${narrow(aim)} dev lo table local`], {
     weight: 0.4,
     forwarded: true,
   }),
-  routeFeature('route preference', (aim, network) => {
-    if (aim.family === 4) return undefined;
-    const { address, line } = gateway(aim, network);
-    return [
-      `route add ${narrow(aim)} ${aim.onward} table 64 metric 5 pref high`,
-      `route append ${narrow(aim)} dev lo table 64 metric 5 pref low`,
-      `rule add to ${narrow(aim)} lookup 64 pref 64`,
-      line,
-      address,
-    ].slice(0, 4);
-  }),
-  routeFeature('route from', (aim) =>
+  routeFeature('route preference', (aim, _network, table) =>
     aim.family === 4
       ? undefined
       : [
-          `route add ${narrow(aim)} from ${aim.source}/128 ${aim.onward} table 65`,
-          `route add prohibit ${narrow(aim)} table 65`,
-          `rule add to ${narrow(aim)} lookup 65 pref 65`,
+          `route add ${narrow(aim)} ${aim.onward} table ${table} metric 5 pref high`,
+          `route append ${narrow(aim)} dev lo table ${table} metric 5 pref low`,
+          `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
+        ],
+  ),
+  routeFeature('route from', (aim, _network, table) =>
+    aim.family === 4
+      ? undefined
+      : [
+          `route add ${narrow(aim)} from ${aim.source}/128 ${aim.onward} table ${table}`,
+          `route add prohibit ${narrow(aim)} table ${table}`,
+          `rule add to ${narrow(aim)} lookup ${table} pref ${table}`,
         ],
   ),
 ];

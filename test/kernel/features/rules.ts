@@ -30,7 +30,7 @@ function selecting(
       if (!aim || words === undefined) return false;
       const { draw } = network;
       const isNegated = draw.chance(0.2);
-      const pref = draw.int(100, 140);
+      const pref = draw.int(100, 9000);
       const add = (line: string, feature = ''): void =>
         network.add({ kind: 'ip', ns: aim.ns, family: aim.family, line, feature });
       add(`rule add${isNegated ? ' not' : ''} ${words} lookup main pref ${pref}`, name);
@@ -58,7 +58,7 @@ function acting(
     add: (network) => {
       const aim = aimAt(network);
       if (!aim) return false;
-      const pref = network.draw.int(200, 240);
+      const pref = network.draw.int(12_000, 30_000);
       lines(aim, pref, network).forEach((line, index) => {
         network.add({ kind: 'ip', ns: aim.ns, family: aim.family, line, feature: index === 0 ? name : '' });
       });
@@ -137,7 +137,7 @@ export const RULE_FEATURES: readonly Feature[] = [
     0.2,
   ),
   acting('rule suppress_prefixlength', (aim, pref, network) => [
-    `rule add ${to(aim)} lookup main suppress_prefixlength ${network.draw.pick(aim.family === 4 ? [0, 8, 24, 31] : [0, 48, 64, 127])} pref ${pref}`,
+    `rule add ${to(aim)} lookup main suppress_prefixlength ${network.draw.pick(aim.family === 4 ? [0, 0, 8, 24] : [0, 0, 48, 64])} pref ${pref}`,
     `rule add ${to(aim)} prohibit pref ${pref + 1}`,
   ]),
   acting('rule suppress_ifgroup', (aim, pref, network) => {
