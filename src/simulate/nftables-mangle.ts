@@ -53,9 +53,11 @@ function written(key: unknown, value: NftDatum, scope: NftScope, what: string): 
   const body = asRecord(node?.body) ?? {};
   switch (node?.kind) {
     case 'meta':
-      // Of the other keys (priority, nftrace, secmark, pkttype, broute) none changes the packet's way through IP.
       if (body.key === 'mark') return setMark(scope.state, 'mark', value, what);
-      return { state: scope.state, features: body.key === 'broute' || body.key === 'pkttype' ? [what] : [] };
+      // These decide who takes the frame: routed instead of bridged, for this host or another.
+      if (body.key === 'broute' || body.key === 'pkttype') return { state: scope.state, features: [what], lost: true };
+      // None of the others (priority, nftrace, secmark) changes the packet's way.
+      return { state: scope.state, features: [] };
     case 'ct':
       return setCt(body, value, scope.state, what);
     case 'payload':
