@@ -89,7 +89,8 @@ describe('tunnels', () => {
       udpChecksum: true,
       learning: true,
     });
-    const more = { ...data, ttl: 'inherit', tos: '0x1', df: 'set', gbp: true, local: '10.0.0.1', link: 'eth0' };
+    const { ttl: _ttl, ...inheriting } = data;
+    const more = { ...inheriting, tos: '0x1', df: 'set', gbp: true, local: '10.0.0.1', link: 'eth0' };
     expect(linkOf({ info_kind: 'vxlan', info_data: more }).vxlan).toMatchObject({
       ttlInherit: true,
       tos: 1,

@@ -123,7 +123,8 @@ function udpTunnelOf(data: JsonObject): UdpTunnel | undefined {
     external: flagOf(data, 'external') ?? false,
     udpChecksum: flagOf(data, 'udp_csum') ?? true,
     ...(ttl !== undefined && ttl !== 0 && { ttl }), // 0 is `ttl auto`
-    ...((data.ttl === 'inherit' || flagOf(data, 'ttl_inherit') === true) && { ttlInherit: true }),
+    // `ttl inherit` is the one that JSON does not print.
+    ...(!('ttl' in data) && { ttlInherit: true }),
     ...(tos !== undefined && tos !== 0 && { tos }),
     ...((df === 'set' || df === 'inherit') && { df }),
   };

@@ -92,6 +92,7 @@ describe('VXLAN', () => {
         port: 4789,
         local: `192.0.2.${n}`,
         learning: false,
+        ttl: 0,
         ...(typeof more === 'function' ? more(n) : more),
       };
     });
@@ -108,10 +109,7 @@ describe('VXLAN', () => {
   });
 
   it('inherits TTL, TOS and DF where told so; ECN always', () => {
-    const one = trip(
-      { ...plain, tunnel: vxlan({ ttl: 'inherit', tos: 'inherit', df: 'inherit' }) },
-      { ttl: 9, tos: 0xb9 },
-    );
+    const one = trip({ ...plain, tunnel: vxlan({ ttl: undefined, tos: '0x1', df: 'inherit' }) }, { ttl: 9, tos: 0xb9 });
     expect(outerOf(one).ip).toMatchObject({ ttl: 9, tos: 0xb9, df: true });
     expect(outerOf(trip(plain, { tos: 0xb9 })).ip.tos).toBe(1);
   });
@@ -155,7 +153,7 @@ describe('VXLAN', () => {
 
 describe('GENEVE', () => {
   const geneve = (remote: (n: 1 | 2) => string): End => ({
-    tunnel: ethernet('geneve', (n) => ({ id: 7, port: 6081, remote: remote(n) })),
+    tunnel: ethernet('geneve', (n) => ({ id: 7, port: 6081, ttl: 0, remote: remote(n) })),
     neighbours: true,
   });
 
