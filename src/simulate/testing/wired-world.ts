@@ -23,6 +23,8 @@ export interface Corner {
   readonly fdb?: readonly Json[];
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly listens?: boolean;
+  /** As podtriage's node side lists them; cut short where it is a string. */
+  readonly filters?: readonly Json[] | string;
   readonly more?: readonly TextFact[];
 }
 
@@ -91,7 +93,12 @@ function factsOf(corner: Corner): TextFact[] {
     ['nft.tables', place, {}, '{"nftables":[]}'],
     ['ipsets', place, {}, '<ipsets></ipsets>'],
     ['sockets', place, {}, corner.listens ? listening : ''],
-    ['tc-filters', place, {}, '[]'],
+    [
+      'tc-filters',
+      place,
+      {},
+      typeof corner.filters === 'string' ? corner.filters : JSON.stringify(corner.filters ?? []),
+    ],
     ...([4, 6] as const).flatMap((family): TextFact[] => [
       [
         'routes',
