@@ -19,7 +19,7 @@ import { type Answer, ask, build, HERE, snapshotOf } from './route-oracle.ts';
  */
 const NAMESPACE = `pt-routes-${process.pid}`;
 const SEED = Number(process.env.ROUTES_SEED ?? 1);
-const NETWORKS = Number(process.env.ROUTES_NETWORKS ?? 50);
+const NETWORKS = Number(process.env.ROUTES_NETWORKS ?? 40);
 const UNSURE_MAX = 0.02;
 
 const ERRORS: Readonly<Record<Refusal, string>> = {
