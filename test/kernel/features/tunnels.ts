@@ -49,7 +49,8 @@ function addEnd(network: Network, feature: string, node: Node, options: VxlanOpt
   add('ip', `addr add fd00:8::${indexOf(node)}/64 dev vx0 nodad`);
   if (options.isUp?.(node) ?? true) add('ip', 'link set dev vx0 up');
   for (const address of [`10.8.0.${indexOf(other)}`, `fd00:8::${indexOf(other)}`]) {
-    if (!network.realNeighbours) add('ip', `neigh add ${address} lladdr ${macOf(other)} dev vx0 nud permanent`);
+    // A question within the tunnel would be one more frame on the cable, which no walk tells of.
+    add('ip', `neigh add ${address} lladdr ${macOf(other)} dev vx0 nud permanent`);
   }
   if (options.isUp?.(node) ?? true) {
     add('ip', `route replace 10.1.${indexOf(other)}.0/24 via 10.8.0.${indexOf(other)} dev vx0`);
