@@ -134,3 +134,30 @@ describe('tables that were never touched by a rule', () => {
     expect(look({ routes: routes.slice(1), rules: [] })).toEqual(['unicast 10.0.0.2 1']);
   });
 });
+
+describe('a VRF', () => {
+  const state = {
+    devices: [
+      { ifname: 'blue', kind: 'vrf', table: 10 },
+      { ifname: 'eth1', master: 'blue' },
+    ],
+    rules: [{ priority: 1000, src: 'all', l3mdev: null }],
+    routes: ['10.5.0.0/16 via 10.0.1.2 dev eth1 table 10', 'default via 10.0.0.2 dev eth0'],
+  };
+
+  it('has a table of its own for what comes by it or is to leave by it', () => {
+    expect(look(state)).toEqual(['unicast 10.0.0.2 1']);
+    expect(look(state, { input: 'blue' })).toEqual(['unicast 10.0.1.2 1']);
+    expect(look(state, { output: 'blue' })).toEqual(['unicast 10.0.1.2 1']);
+    expect(look(state, { destination: '192.0.2.1', input: 'blue' })).toEqual(['unicast 10.0.0.2 1']);
+  });
+
+  it('is looked for by a negated rule as well, which then looks in main', () => {
+    const rules = [
+      { priority: 1000, not: null, src: 'all', l3mdev: null },
+      { priority: 1001, src: 'all', action: 'prohibit' },
+    ];
+    expect(look({ ...state, rules })).toEqual(['unicast 10.0.0.2 1']);
+    expect(look({ ...state, rules }, { input: 'blue' })).toEqual(['prohibit . 1']);
+  });
+});

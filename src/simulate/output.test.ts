@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { L4, Packet } from '../net/packet.ts';
+import type { Cursor, End } from './cursor.ts';
+import { isEnd } from './cursor.ts';
+import { output, sourceFor } from './output.ts';
+import { arrivedAt, HERE, type RouteState, walkIn, wholeStateOf } from './testing/route-state.ts';
+
+const STATE: RouteState = {
+  addresses: ['eth0 10.0.0.1/24', 'eth1 10.1.0.1/24'],
+  routes: [
+    'local 10.0.0.1 dev eth0 table local proto kernel scope host src 10.0.0.1',
+    'local 10.1.0.1 dev eth1 table local proto kernel scope host src 10.1.0.1',
+    'broadcast 10.0.0.255 dev eth0 table local proto kernel scope link src 10.0.0.1',
+    '10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.1',
+    'default via 10.1.0.254 dev eth1',
+    'blackhole 10.6.0.0/16',
+    '10.7.0.0/16 via 10.1.0.254 dev eth1 mtu 1300',
+    '10.8.0.0/16 via 10.1.0.254 dev eth1 advmss 900',
+  ],
+};
+const SYN: L4 = { protocol: 'tcp', sourcePort: 4000, destinationPort: 80, flags: ['syn'] };
+const DATAGRAM: L4 = { protocol: 'udp', sourcePort: 4000, destinationPort: 53 };
+
+interface Sending {
+  readonly destination: string;
+  readonly source?: string;
+  readonly l4?: L4;
+  readonly bytes?: number;
+  readonly device?: string;
+  readonly kernel?: boolean;
+  readonly state?: RouteState;
+}
+
+function send({
+  destination,
+  source,
+  l4 = DATAGRAM,
+  bytes = 60,
+  device,
+  kernel,
+  state = STATE,
+}: Sending): Cursor | End {
+  const any = destination.includes(':') ? '::' : '0.0.0.0';
+  const cursor = arrivedAt('eth0', { source: source ?? any, destination, df: true }, { l4 });
+  const stage = {
+    name: 'output',
+    ...(device === undefined ? {} : { device, bound: true }),
+    ...(kernel ? { kernel } : {}),
+  } as const;
+  const packet: Packet = { ...cursor.packet, lengthBytes: bytes };
+  return output(walkIn(wholeStateOf(state)), { ...cursor, packet, stage, path: { local: true } }).ways[0]!.to;
+}
+
+function told(to: Cursor | End): string {
+  return isEnd(to) ? `${to.end} ${to.senderSees}` : `${to.path.output} ${to.packet.ip.source}`;
+}
+
+describe('what a socket sends', () => {
+  it('goes by the device that it is bound to, without a route as if its destination were on the wire', () => {
+    expect(told(send({ destination: '192.0.2.1' }))).toBe('eth1 10.1.0.1');
+    expect(told(send({ destination: '192.0.2.1', device: 'eth0' }))).toBe('eth0 10.0.0.1');
+    const down = { ...STATE, devices: [{ ifname: 'eth0', up: false }] };
+    expect(told(send({ destination: '192.0.2.1', device: 'eth0', state: down }))).toBe('no-route icmp 3/0');
+    const walk = walkIn(wholeStateOf(STATE));
+    const { packet } = arrivedAt('eth0', { source: '0.0.0.0', destination: '192.0.2.1' });
+    expect(sourceFor(walk, HERE, packet, 0, 'eth0')).toBe('10.0.0.1');
+  });
+
+  it('is told at once of a black hole, and that a connection to many is none', () => {
+    expect(told(send({ destination: '10.6.0.1' }))).toBe('route-unreachable error EINVAL');
+    expect(told(send({ destination: '10.0.0.255', l4: SYN }))).toBe('route-unreachable icmp 3/0');
+    expect(told(send({ destination: '10.0.0.255' }))).toBe('eth0 10.0.0.1');
+  });
+
+  it('is refused at once where it may not be cut for its route', () => {
+    expect(told(send({ destination: '10.7.0.1', bytes: 1400 }))).toBe('packet-too-big icmp 3/4');
+    expect(told(send({ destination: '10.7.0.1', bytes: 1300 }))).toBe('eth1 10.1.0.1');
+    expect(told(send({ destination: '10.7.0.1', bytes: 1400, kernel: true }))).toBe('eth1 10.1.0.1');
+  });
+
+  it.each([
+    ['192.0.2.1', 1460],
+    ['10.7.0.1', 1260],
+    ['10.8.0.1', 900],
+  ])('a SYN to %s offers the MSS %d of its route', (destination, mss) => {
+    const to = send({ destination, l4: SYN });
+    expect(isEnd(to) ? undefined : to.packet.l4).toMatchObject({ mss });
+  });
+
+  it('leaves IPv6 from an address of a device alone, if it is a datagram of a process', () => {
+    const state: RouteState = {
+      family: 6,
+      addresses: ['eth0 fd00::1/64'],
+      routes: ['local fd00:9::1 dev lo table local metric 1024', 'default via fe80::9 dev eth0 metric 1024'],
+      sysctls: { 'net.ipv6.ip_nonlocal_bind': 0 },
+    };
+    const from = { destination: '2001:db8::1', source: 'fd00:9::1', state };
+    expect(told(send(from))).toBe('no-route error EINVAL');
+    expect(told(send({ ...from, l4: { ...SYN, flags: ['syn', 'ack'] } as L4 }))).toBe('eth0 fd00:9::1');
+    const allowed = { ...state, sysctls: { 'net.ipv6.ip_nonlocal_bind': 1 } };
+    expect(told(send({ ...from, state: allowed }))).toBe('eth0 fd00:9::1');
+  });
+});
