@@ -49,6 +49,27 @@ describe('a table that iptables-nft-save shows', () => {
     expect(entriesWith(INCOMPATIBLE, tables)).toEqual(['nft ip filter FORWARD', 'nft ip filter mine']);
   });
 
+  it('is not known where nft has put a rule with a set into a chain of iptables', () => {
+    const left = { payload: { protocol: 'ip', field: 'saddr' } };
+    const expr = [{ match: { op: '==', left, right: { set: ['1.1.1.1'] } } }, { drop: null }];
+    const ruleOf = (name: string): object => ({
+      rule: { family: 'ip', table: 'filter', chain: name, handle: 9, expr },
+    });
+    const { value, unparsed } = parseIptablesSave(WHOLE);
+    const incompleteWith = (rule: object): readonly string[] => {
+      const snapshot = snapshotOf([
+        { name: 'iptables.legacy', args: { family: 4 }, value: { tables: [] } },
+        { name: 'iptables.nft', args: { family: 4, table: '' }, value, unparsed },
+        ...nftFacts(JSON.stringify({ nftables: [...TABLE, rule] })),
+      ]);
+      return hookList(snapshot, HERE, 4, 'forward').incomplete;
+    };
+    expect(incompleteWith(ruleOf('FORWARD'))).toEqual([
+      'table ip filter of w1 holds rules with sets, which iptables-nft-save prints without them',
+    ]);
+    expect(incompleteWith(ruleOf('mine'))).toEqual([]);
+  });
+
   const named = (flags: object): readonly FixtureFact[] => {
     const names = JSON.stringify({ nftables: [{ table: { family: 'ip', name: 'filter', handle: 1, ...flags } }] });
     return [{ name: 'nft.tables', value: parseNftTables(names).value }];

@@ -2,6 +2,8 @@ import type { Request } from '../host/host.ts';
 import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { NftChain, NftTable, NftTableName } from '../parse/nft-json.ts';
+import { chainsOf } from '../parse/nft-json-table.ts';
+import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Truth } from './trace.ts';
 
@@ -80,4 +82,42 @@ export function iptablesDormancy(snapshot: Snapshot, place: Place, family: Famil
   if (dormant !== 'unknown' || !found) return dormant;
   const outline = snapshot.fact('nft.outline', place, { family: found.family, name: table });
   return outline.state === 'seen' && outline.unparsed.length === 0 ? dormancyOf(outline.value) : dormant;
+}
+
+const natives = new WeakMap<NftTable, boolean>();
+
+/**
+ * Whether iptables' own chains, or chains that they call, hold rules that look up in a set. iptables-nft writes none, and
+ * iptables-nft-save 1.8.9 prints such a rule without that condition.
+ */
+export function holdsNativeRules(table: NftTable): boolean {
+  const known = natives.get(table);
+  if (known !== undefined) return known;
+  const own = calledChains(table);
+  const holds = own.some((chain) => chain.rules.some((rule) => rule.statements.some(looksUp)));
+  natives.set(table, holds);
+  return holds;
+}
+
+/** From iptables' base chains on. */
+function calledChains(table: NftTable): readonly NftChain[] {
+  const found = new Set(table.chains.filter((chain) => isIptablesChain(table, chain)));
+  const byName = chainsOf(table);
+  for (const chain of found) {
+    for (const statement of chain.rules.flatMap((rule) => rule.statements)) {
+      const node = nftNode(statement);
+      const target = node?.kind === 'jump' || node?.kind === 'goto' ? asText(asRecord(node.body)?.target) : undefined;
+      const called = target === undefined ? undefined : byName.get(target);
+      if (called) found.add(called);
+    }
+  }
+  return [...found];
+}
+
+function looksUp(statement: unknown): boolean {
+  const node = nftNode(statement);
+  if (node?.kind === 'vmap') return true;
+  if (node?.kind !== 'match') return false;
+  const right = asRecord(node.body)?.right;
+  return nftNode(right)?.kind === 'set' || (typeof right === 'string' && right.startsWith('@'));
 }

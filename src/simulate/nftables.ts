@@ -6,7 +6,7 @@ import { asRecord, nftNode } from '../parse/nft-node.ts';
 import { isComplete, type Seen, type Snapshot, type Source } from '../snapshot/snapshot.ts';
 import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { walkBaseChain } from './nftables-chain.ts';
-import { dormancyOf, iptablesOwner, isIptablesChain } from './nftables-owner.ts';
+import { dormancyOf, holdsNativeRules, iptablesOwner, isIptablesChain } from './nftables-owner.ts';
 import type { Truth } from './trace.ts';
 import { CERTAIN } from './truth.ts';
 
@@ -74,14 +74,15 @@ function entriesOfTable(
   asker: NftAsker | undefined,
 ): NftHookEntries {
   const owner = iptablesOwner(name, snapshot, place);
-  if (owner.listed === 'whole') return NOTHING;
   const title = `table ${name.family} ${name.name} of ${formatPlace(place)}`;
+  const misread = owner.listed === 'no' ? [] : misreadRules(name, snapshot, place, title);
+  if (owner.listed === 'whole') return misread.length === 0 ? NOTHING : { ...NOTHING, incomplete: misread };
   const observed = snapshot.fact('nft.table', place, { family: name.family, name: name.name });
   if (observed.state === 'unseen') {
     const wants = owner.want ? [observed.want, owner.want] : [observed.want];
     return { entries: [], wants, incomplete: [`${title}: ${observed.detail}`] };
   }
-  const incomplete: string[] = isComplete(observed) ? [] : [`${title} was not read whole`];
+  const incomplete: string[] = isComplete(observed) ? misread : [...misread, `${title} was not read whole`];
   const table = observed.value.tables.find((known) => known.family === name.family && known.name === name.name);
   if (!table) return { entries: [], wants: [], incomplete: [...incomplete, `${title} is gone or was not read`] };
   if (owner.want && (table.hasXt || hasRules(table))) {
@@ -95,6 +96,14 @@ function entriesOfTable(
   if (outline.missing) incomplete.push(`${title}: ${outline.missing}`);
   const found = read(table, observed, title, { ...outline, partly: owner.listed === 'partly', asker });
   return { ...found, wants: outline.wants, incomplete: [...incomplete, ...found.incomplete] };
+}
+
+/** Rules of nft's own in iptables' chains, which iptables-nft-save prints wrongly; seen where the table's JSON is at hand. */
+function misreadRules(name: NftTableName, snapshot: Snapshot, place: Place, title: string): string[] {
+  const observed = snapshot.fact('nft.table', place, { family: name.family, name: name.name });
+  const table = observed.state === 'seen' ? observed.value.tables.find((one) => one.name === name.name) : undefined;
+  if (table?.family !== name.family || !holdsNativeRules(table)) return [];
+  return [`${title} holds rules with sets, which iptables-nft-save prints without them`];
 }
 
 function hasRules(table: NftTable): boolean {
