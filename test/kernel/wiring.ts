@@ -55,9 +55,30 @@ export function worthComparing(seen: Observation, { wires, peers, ports }: Wirin
     const peer = peers.get(`${event.ns}/${event.device}`);
     const twin = flooded.find((one) => !used.has(one) && `${one.ns}/${one.device}` === peer && isSame(one, event));
     if (twin) used.add(twin);
-    return !twin;
+    return !twin && !isLostCopy(event, seen.events, peer, ports);
   });
   return { ...seen, events };
+}
+
+/** A flooded copy that did not even come in at the other end (too long for it), while another did. */
+function isLostCopy(
+  event: WireEvent,
+  events: readonly WireEvent[],
+  peer: string | undefined,
+  ports: ReadonlySet<string>,
+): boolean {
+  const at = (one: WireEvent): string => `${one.ns}/${one.device}`;
+  if (!ports.has(at(event)) || events.some((one) => one.way === 'in' && at(one) === peer && isSame(one, event)))
+    return false;
+  return events.some((one) => {
+    return (
+      one.way === 'out' &&
+      one.ns === event.ns &&
+      one.device !== event.device &&
+      ports.has(at(one)) &&
+      isSame(one, event)
+    );
+  });
 }
 
 function isSame(a: WireEvent, b: WireEvent): boolean {

@@ -144,7 +144,8 @@ function linkFeature(name: string, line: (network: Network, device: Device) => s
     add: (network) => {
       if (name !== 'mtu') onlyFirst(network);
       const device = network.draw.pick(network.devices);
-      network.add({ kind: 'ip', ns: device.ns, line: line(network, device), feature: name });
+      // With the last of ip's lines: a device that is down takes no routes and no neighbours any more.
+      network.add({ kind: 'ip', family: 6, ns: device.ns, line: line(network, device), feature: name });
       return true;
     },
   };
@@ -200,10 +201,7 @@ export const LAYER2_FEATURES: readonly Feature[] = [
   ),
   fdbFeature('fdb wrong port', (network, port, ports) => {
     const other = ports.find((one) => one !== port);
-    return (
-      other &&
-      `fdb replace ${ownerOf(network, other.peer.ns)} dev ${port.name} master ${network.draw.pick(['static', 'dynamic'])}`
-    );
+    return other && `fdb replace ${ownerOf(network, other.peer.ns)} dev ${port.name} master static`;
   }),
   fdbFeature(
     'fdb local',
