@@ -34,7 +34,7 @@ export type RawEvent = readonly [ns: string, device: string, kind: number, proto
 export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEvent | undefined {
   const bytes = Buffer.from(hex, 'hex');
   const ip = ipHeader(bytes, protocol);
-  if (!ip || ip.later || ip.hopByHop) return undefined;
+  if (!ip || ip.later || ip.hopByHop || carriesHousekeeping(bytes, ip)) return undefined;
   const l4 = l4Of(bytes.subarray(ip.l4At), ip.protocol);
   if (!l4) return undefined;
   return {
@@ -60,6 +60,21 @@ export function housekeepingOf(raw: RawEvent): 4 | 6 | undefined {
   if (ip?.protocol === IGMP) return 4;
   if (ip?.hopByHop) return 6;
   return ip?.protocol === 58 && IS_HOUSEKEEPING(bytes[ip.l4At]!) ? 6 : undefined;
+}
+
+const VXLAN_PORTS: readonly number[] = [4789, 8472];
+const ARP = 0x0806;
+
+/** A tunnel's packet whose inner frame is ARP or neighbour discovery. */
+function carriesHousekeeping(frame: Buffer, { protocol, l4At }: IpHeader): boolean {
+  const innerAt = l4At + 16;
+  if (protocol !== 17 || frame.length < innerAt + 14 || !VXLAN_PORTS.includes(frame.readUInt16BE(l4At + 2)))
+    return false;
+  const kind = frame.readUInt16BE(innerAt + 12);
+  if (kind === ARP) return true;
+  const inner = frame.subarray(innerAt);
+  const ip = kind === 0x86dd && inner.length > 54 ? ipHeader(inner, kind) : undefined;
+  return ip !== undefined && (ip.hopByHop === true || (ip.protocol === 58 && IS_HOUSEKEEPING(inner[ip.l4At]!)));
 }
 
 interface IpHeader {
