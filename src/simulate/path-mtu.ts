@@ -30,11 +30,15 @@ function backMtu(input: HookInput): number | 'none' | undefined {
 
 const REFUSING = new Set(['none', 'unreachable', 'prohibit', 'blackhole']);
 
+/** The longest packet of IPv4 and of IPv6 without a jumbo payload (IP_MAX_MTU, IP6_MAX_MTU): of `lo`, IPv4 takes less. */
+const LONGEST = { 4: 65_535, 6: 65_575 } as const;
+
 /** The route's own, else its device's (ip_dst_mtu_maybe_forward, ip6_dst_mtu_maybe_forward). */
 function routeMtu({ snapshot, place, family }: HookInput, { route, hop, type }: RouteFound): number | undefined {
   if (route?.mtu !== undefined) return route.mtu;
   const device = type === 'local' ? 'lo' : hop?.device;
   if (device === undefined) return undefined;
   const own = family === 6 ? readSysctl(snapshot, place, interfaceKey(6, device, 'mtu')) : undefined;
-  return own?.state === 'seen' ? own.value : linkNamed(snapshot, place, device)?.mtu;
+  const mtu = own?.state === 'seen' ? own.value : linkNamed(snapshot, place, device)?.mtu;
+  return mtu === undefined ? undefined : Math.min(mtu, LONGEST[family]);
 }
