@@ -29,7 +29,11 @@ const NO_TABLES = '{"nftables": []}\n';
 function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
   const items = one.items.filter((item) => item.ns === namespace.name);
   const has = (test: (item: (typeof items)[number]) => boolean): boolean => items.some(test);
-  const families = [4, 6].filter((family) => one.packets.some((packet) => packet.family === family));
+  // A tunnel's outer packets are of IPv4, whatever is inside.
+  const isTunnelled = one.items.some((item) => 'line' in item && item.line.includes('type vxlan'));
+  const families = [4, 6].filter(
+    (family) => one.packets.some((packet) => packet.family === family) || (family === 4 && isTunnelled),
+  );
   const hasNft = has((item) => item.kind === 'nft');
   const hasXtNft = has((item) => 'backend' in item && item.backend === 'nft');
   const hasBridge = has((item) => 'line' in item && /\b(bridge|vxlan|geneve)\b/.test(item.line));

@@ -1,3 +1,4 @@
+import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import type { Device, Network } from '../network.ts';
 
@@ -22,6 +23,32 @@ function onlyFirst(network: Network): void {
   if (network.realNeighbours) network.packets.splice(1);
 }
 
+const FIRST_SOURCE_PORT = 20_000;
+
+/** A packet from one pod to another of the same bridge, which meets what is set there. */
+function aimed(network: Network, ports: readonly Device[]): void {
+  const [one, two] = network.draw.shuffled(ports.filter((port) => port.ns === ports[0]!.ns));
+  if (!one || !two) return;
+  const to = network.host(two.peer.ns);
+  const isAlready = network.packets.some(
+    (packet) => packet.ns === one.peer.ns && network.hostAt(packet.destination) === to,
+  );
+  if (isAlready || network.packets.length >= 8) return;
+  const family = network.draw.chance(0.6) ? 4 : 6;
+  const packet: CasePacket = {
+    ns: one.peer.ns,
+    family,
+    protocol: network.draw.pick(['tcp', 'udp']),
+    sourcePort: FIRST_SOURCE_PORT + 500 + network.packets.length,
+    destination: to.address[family],
+    destinationPort: 80,
+    payloadBytes: network.draw.pick([20, 1000, 1400]),
+    df: network.draw.chance(0.5),
+  };
+  if (network.realNeighbours) network.packets.splice(0, network.packets.length, packet);
+  else network.packets.push(packet);
+}
+
 /** Settings of one or all ports of a bridge. */
 function portFeature(
   name: string,
@@ -34,6 +61,7 @@ function portFeature(
     add: (network) => {
       const ports = portsOf(network);
       if (ports.length === 0) return false;
+      aimed(network, ports);
       if (!/^hairpin|^proxy|^neigh/.test(setting)) onlyFirst(network);
       for (const port of options.all ? ports : [network.draw.pick(ports)]) {
         const line = `link set dev ${port.name} type bridge_slave ${setting}`;
@@ -81,6 +109,7 @@ function fdbFeature(
         ports.filter((one) => one.ns === port.ns),
       );
       if (made === undefined) return false;
+      aimed(network, ports);
       onlyFirst(network);
       network.add({ kind: 'bridge', ns: port.ns, line: made, feature: name });
       return true;
@@ -97,6 +126,8 @@ function neighbourFeature(
     name,
     weight: options.weight ?? 0.7,
     add: (network) => {
+      // Within a tunnel a question about a stale entry is one more frame on the cable.
+      if (network.items.some((item) => 'line' in item && item.line.includes('type vxlan'))) return false;
       const packet = network.draw.pick(network.packets);
       const to = network.hostAt(packet.destination);
       const from = network.host(packet.ns);
@@ -159,7 +190,13 @@ function bridgeNetfilter(name: string, item: (node: string, bridge: string) => P
       const ports = portsOf(network);
       if (ports.length === 0) return false;
       const port = network.draw.pick(ports);
+      aimed(network, ports);
       network.add({ ...item(port.ns, port.bridge!), feature: name });
+      // Its counter tells whether what is bridged meets IP's rules.
+      for (const family of [4, 6] as const) {
+        const rule = '-m physdev --physdev-is-bridged -j MARK --set-mark 0x1';
+        network.rule({ ns: port.ns, backend: 'legacy', family, table: 'mangle', chain: 'FORWARD', rule, feature: '' });
+      }
       return true;
     },
   };

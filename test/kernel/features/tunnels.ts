@@ -27,7 +27,8 @@ function vxlan(name: string, weight: number, options: VxlanOptions = {}): Featur
     weight,
     add: (network) => {
       const hasTwo = network.hosts.some((one) => one.ns === 'b');
-      if (!hasTwo || network.items.some((item) => 'line' in item && item.line.includes('type vxlan'))) return false;
+      if (!hasTwo || network.items.some((item) => 'line' in item && /type vxlan|neigh replace/.test(item.line)))
+        return false;
       for (const node of NODES) addEnd(network, feature, node, options);
       return true;
     },
