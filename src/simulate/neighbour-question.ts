@@ -31,7 +31,8 @@ function solicitation(link: Link, address: Address, packetSource: Address): Ques
   const usable = link.addresses.filter(({ prefix, flags }) => {
     return familyOf(prefix.address) === 6 && (!flags.includes('tentative') || flags.includes('optimistic'));
   });
-  const own = usable.find(({ prefix }) => prefix.address === packetSource) ?? usable.find(({ scope }) => scope === 'link');
+  const own =
+    usable.find(({ prefix }) => prefix.address === packetSource) ?? usable.find(({ scope }) => scope === 'link');
   if (own) return { address, asker: own.prefix.address };
   return { address, mute: `${link.name} has no link-local address to ask from` };
 }
