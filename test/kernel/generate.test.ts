@@ -9,21 +9,18 @@ describe('random cases', () => {
     expect(caseOf(1, 5, FEATURES)).not.toEqual(caseOf(1, 6, FEATURES));
   });
 
-  it('have two to eight packets to addresses of the network, and survive as JSON', () => {
+  it('have packets and lines of their own namespaces, and survive as JSON', () => {
     for (let index = 0; index < 50; index++) {
       const one = caseOf(7, index, FEATURES);
-      expect(one.packets.length).toBeGreaterThanOrEqual(2);
+      expect(one.packets.length).toBeGreaterThanOrEqual(1);
       expect(JSON.parse(JSON.stringify(one))).toEqual(one);
       for (const { ns } of one.items) expect(one.namespaces.map(({ name }) => name)).toContain(ns);
     }
   });
 
-  it('come to every feature', () => {
-    const met = new Set<string>();
-    for (let index = 0; index < 1500; index++)
-      for (const name of caseOf(11, index, FEATURES).story.split(', ')) met.add(name);
-    const never = FEATURES.map(({ name }) => name).filter((name) => !met.has(name));
-    expect(never).toEqual([]);
+  it.each(FEATURES.map((feature) => [feature.name, feature] as const))('can have %s', (name, feature) => {
+    const cases = Array.from({ length: 40 }, (_, index) => index);
+    expect(cases.some((index) => caseOf(11, index, [feature]).story.split(', ').includes(name))).toBe(true);
   });
 
   it('name each feature once', () => {
