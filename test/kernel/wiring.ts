@@ -9,6 +9,8 @@ export interface Wiring {
   readonly peers: ReadonlyMap<string, string>;
   /** Ports of bridges and what macvlans stand on: they take frames for whatever MAC. */
   readonly ports: ReadonlySet<string>;
+  /** Of a NIC the macvlans that stand on it. */
+  readonly stations: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 const VETH =
@@ -21,6 +23,7 @@ export function wiringOf(one: KernelCase): Wiring {
   const wires = new Set<string>();
   const peers = new Map<string, string>();
   const ports = new Set<string>();
+  const stations = new Map<string, Set<string>>();
   for (const item of one.items) {
     const port = item.kind === 'ip' || item.kind === 'link' ? PORT.exec(item.line) : null;
     if (port) ports.add(`${item.ns}/${port[1]}`);
@@ -34,30 +37,40 @@ export function wiringOf(one: KernelCase): Wiring {
     }
     const macvlan = MACVLAN.exec(item.line)?.groups;
     if (macvlan) {
-      wires.add(`${macvlan.ns}/${macvlan.name}`);
-      ports.add(`${item.ns}/${macvlan.lower}`);
+      const station = `${macvlan.ns}/${macvlan.name}`;
+      const lower = `${item.ns}/${macvlan.lower}`;
+      wires.add(station);
+      ports.add(lower);
+      stations.set(lower, new Set([...(stations.get(lower) ?? []), station]));
     }
   }
-  return { wires, peers, ports };
+  return { wires, peers, ports, stations };
 }
 
 /**
  * Leaves out what no walk tells of: devices that are not cables, frames for another MAC, and those frames' way out of the
  * bridge that flooded them.
  */
-export function worthComparing(seen: Observation, { wires, peers, ports }: Wiring): Observation {
+export function worthComparing(seen: Observation, { wires, peers, ports, stations }: Wiring): Observation {
   const isForOther = (event: WireEvent): boolean => event.other && !ports.has(`${event.ns}/${event.device}`);
   const flooded = seen.events.filter((event) => isForOther(event) && event.way === 'in');
   const used = new Set<WireEvent>();
   const events = seen.events.filter((event) => {
     if (isForOther(event) || !wires.has(`${event.ns}/${event.device}`)) return false;
-    if (event.way !== 'out') return true;
+    if (event.way !== 'out') return !isBetweenSiblings(event, seen.events, stations);
     const peer = peers.get(`${event.ns}/${event.device}`);
     const twin = flooded.find((one) => !used.has(one) && `${one.ns}/${one.device}` === peer && isSame(one, event));
     if (twin) used.add(twin);
     return !twin && !isLostCopy(event, seen.events, peer, ports);
   });
   return { ...seen, events };
+}
+
+/** From one macvlan to another of the same NIC: its taps see the frame, which does not come in by it (macvlan_queue_xmit). */
+function isBetweenSiblings(event: WireEvent, events: readonly WireEvent[], stations: Wiring['stations']): boolean {
+  const here = stations.get(`${event.ns}/${event.device}`);
+  if (!here || !event.other) return false;
+  return events.some((one) => one.way === 'out' && here.has(`${one.ns}/${one.device}`) && isSame(one, event));
 }
 
 /** A flooded copy that did not even come in at the other end (too long for it), while another did. */

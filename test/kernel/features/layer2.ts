@@ -120,7 +120,7 @@ function fdbFeature(
 function neighbourFeature(
   name: string,
   entry: (mac: string) => string,
-  options: { readonly asked?: boolean; readonly weight?: number } = {},
+  options: { readonly asked?: boolean; readonly askable?: boolean; readonly weight?: number } = {},
 ): Feature {
   return {
     name,
@@ -132,6 +132,8 @@ function neighbourFeature(
       const to = network.hostAt(packet.destination);
       const from = network.host(packet.ns);
       if (!to || to === from || (options.asked && !network.realNeighbours)) return false;
+      // Without link-local addresses an IPv6 router has nothing to ask from, and the entry would not last.
+      if (options.askable && packet.family === 6 && !network.realNeighbours) return false;
       const way = network.way(from, to);
       const at = network.draw.int(0, way.length - 2);
       const [here, next] = [way[at]!, way[at + 1]!];
@@ -250,7 +252,7 @@ export const LAYER2_FEATURES: readonly Feature[] = [
   ),
   neighbourFeature('neighbour wrong mac', () => `lladdr ${STRAY_MAC} nud permanent`, { weight: 0.4 }),
   neighbourFeature('neighbour reachable', (mac) => `lladdr ${mac} nud reachable`),
-  neighbourFeature('neighbour stale', (mac) => `lladdr ${mac} nud stale`),
+  neighbourFeature('neighbour stale', (mac) => `lladdr ${mac} nud stale`, { askable: true }),
   neighbourFeature('neighbour noarp', (mac) => `lladdr ${mac} nud noarp`),
   neighbourFeature('neighbour failed', () => 'nud failed', { weight: 0.4 }),
   linkFeature('link noarp', (_network, device) => `link set dev ${device.bridge ?? device.name} arp off`, 0.4),
