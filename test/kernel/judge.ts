@@ -48,7 +48,10 @@ export function judge(judged: Judged): Agreement {
 
 /** Why this story is not what happened; undefined where it is. */
 function objection(judged: Judged, story: Story): string | undefined {
-  return eventObjection(judged.seen.events, story) ?? (story.isUnknown ? undefined : endObjection(judged, story));
+  return (
+    eventObjection(judged.seen.events, story) ??
+    (story.isUnknown || story.goesRound ? undefined : endObjection(judged, story))
+  );
 }
 
 /** Of each namespace the order of its events is known, between namespaces it is not. */
@@ -58,7 +61,7 @@ function eventObjection(seen: readonly WireEvent[], story: Story): string | unde
     const why = namespaceObjection(
       seen.filter((one) => one.ns === ns),
       story.events.filter((one) => one.ns === ns),
-      story.isUnknown,
+      story.isUnknown || story.goesRound,
     );
     if (why !== undefined) return why;
   }

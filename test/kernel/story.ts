@@ -25,6 +25,8 @@ export interface Story {
   /** The walk does not know how it goes on; what it says so far must still hold. */
   readonly isUnknown: boolean;
   readonly because: string;
+  /** It goes round until its TTL is used up: the rounds are not walked one by one, and not compared. */
+  readonly goesRound: boolean;
   /** The entries that the packets of this way leave behind. */
   readonly connections: readonly Connection[];
   /** What rules have added to sets. */
@@ -108,6 +110,7 @@ function ofPath(path: Path, wires: ReadonlySet<string>): Story {
     ends: [leaf],
     isUnknown: leaf.end === 'insufficient-information',
     because: leaf.because ?? '',
+    goesRound: leaf.end === 'loop',
     connections: [],
   };
 }
@@ -147,6 +150,7 @@ function together(a: Story, b: Story): Story {
     ends: [...a.ends, ...b.ends],
     isUnknown: a.isUnknown || b.isUnknown,
     because: a.because || b.because,
+    goesRound: a.goesRound || b.goesRound,
     isLast: a.isLast === true || b.isLast === true,
     connections: b.isLast ? b.connections : a.connections,
     ...((b.isLast ? b.touched : a.touched) && { touched: b.isLast ? b.touched : a.touched }),
