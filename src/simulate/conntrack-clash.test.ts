@@ -42,6 +42,19 @@ describe('a new entry', () => {
   });
 });
 
+describe('a port that NAT draws at random', () => {
+  const translated = (sourcePort: number): Connection => {
+    const { connection } = begun({ ...DATAGRAM, l4: { ...DATAGRAM.l4, sourcePort } as never }, NO_CONNECTIONS).current!;
+    return { ...connection, answer: { ...connection.answer, destination: '10.0.0.9', destinationPort: 'ephemeral' } };
+  };
+  const former = { ...translated(40000), confirmed: true };
+
+  it('is another one for another flow, so that neither refuses the other', () => {
+    const current = { connection: translated(40001), reply: false };
+    expect(isRefused({ current, connections: [former] })).toBe(false);
+  });
+});
+
 describe('isTaken', () => {
   const other: Connection = begun(DATAGRAM, NO_CONNECTIONS).current!.connection;
   const mine: Connection = { ...other, original: { ...other.original, source: '10.0.0.9' } };

@@ -31,8 +31,7 @@ export function isRefused({ current, connections }: Tracking): boolean {
   if (!current || current.connection.confirmed || current.reply) return false;
   const { connection } = current;
   const here = connections.filter((one) => one.table === connection.table);
-  // Of ports that are not known only those of the latest entry can be the same.
-  const known = isOpen(connection.original) || isOpen(connection.answer) ? here.slice(-1) : here;
+  const known = isOpen(connection.original) || isOpen(connection.answer) ? mayShare(here, connection) : here;
   const answered = known.filter((one) => hasKey(one, connection, 'answer'));
   const begun = known.filter((one) => hasKey(one, connection, 'original'));
   const clashing = [...begun, ...answered][0];
@@ -41,6 +40,14 @@ export function isRefused({ current, connections }: Tracking): boolean {
   // The same flow again, or turned round, joins the entry; one that differs in its answers alone stands beside it.
   const isJoined = (one: Connection): boolean => isSameFlow(one, connection) || isTurnedFlow(one, connection);
   return !isJoined(clashing) && answered.length > 0 && !isJoined(answered[0]!);
+}
+
+/**
+ * Of ports that are not known only those of the latest entry can be the same; and a port that NAT has chosen for another
+ * flow is another one (nf_nat_l4proto_unique_tuple).
+ */
+function mayShare(here: readonly Connection[], { original }: Connection): readonly Connection[] {
+  return here.slice(-1).filter((one) => isOpen(original) || sameTuple(one.original, original));
 }
 
 /** Protocols whose entries may clash without a loss (allow_clash of their struct nf_conntrack_l4proto). */

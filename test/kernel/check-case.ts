@@ -50,7 +50,7 @@ export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
       : judge({ protocol: packet.protocol, stories, seen, sockets });
     if (agreement.kind === 'agrees') {
       hits.push(hitsOf(agreement.stories));
-      if (agreement.stories.some((story) => story.goesRound)) isWhole = false;
+      if (agreement.stories.some((story) => story.isOpen)) isWhole = false;
       left = agreement.stories[0] ?? left;
     } else isWhole = false;
     return { packet, agreement, talk, seen };

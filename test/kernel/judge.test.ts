@@ -54,7 +54,7 @@ const STORY: Story = {
   ends: [end('delivered', SERVER, 'reply'), end('delivered', CLIENT, 'reply')],
   isUnknown: false,
   because: '',
-  goesRound: false,
+  isOpen: false,
   connections: [],
 };
 const SEEN: Observation = {

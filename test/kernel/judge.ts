@@ -50,7 +50,7 @@ export function judge(judged: Judged): Agreement {
 function objection(judged: Judged, story: Story): string | undefined {
   return (
     eventObjection(judged.seen.events, story) ??
-    (story.isUnknown || story.goesRound ? undefined : endObjection(judged, story))
+    (story.isUnknown || story.isOpen ? undefined : endObjection(judged, story))
   );
 }
 
@@ -61,7 +61,7 @@ function eventObjection(seen: readonly WireEvent[], story: Story): string | unde
     const why = namespaceObjection(
       seen.filter((one) => one.ns === ns),
       story.events.filter((one) => one.ns === ns),
-      story.isUnknown || story.goesRound,
+      story.isUnknown || story.isOpen,
     );
     if (why !== undefined) return why;
   }

@@ -9,4 +9,22 @@ export interface KnownDisagreement {
   readonly isIt: (one: KernelCase) => boolean;
 }
 
-export const KNOWN: readonly KnownDisagreement[] = [];
+function has(one: KernelCase, test: (item: KernelCase['items'][number]) => boolean): boolean {
+  return one.items.some(test);
+}
+
+export const KNOWN: readonly KnownDisagreement[] = [
+  {
+    id: 'fragments in a tunnel',
+    isIt: (one) =>
+      has(one, ({ feature }) => feature.startsWith('tunnel ')) &&
+      has(one, (item) => 'line' in item && / mtu \d/.test(item.line) && !item.line.includes('vxlan')) &&
+      one.packets.some(({ payloadBytes }) => payloadBytes >= 1000),
+  },
+  {
+    id: 'answer to a local forwarding entry',
+    isIt: (one) =>
+      has(one, ({ feature }) => feature === 'fdb local') &&
+      has(one, (item) => item.kind === 'sysctl' && item.key.endsWith('addr_gen_mode') && item.value === '0'),
+  },
+];

@@ -25,8 +25,11 @@ export interface Story {
   /** The walk does not know how it goes on; what it says so far must still hold. */
   readonly isUnknown: boolean;
   readonly because: string;
-  /** It goes round until its TTL is used up: the rounds are not walked one by one, and not compared. */
-  readonly goesRound: boolean;
+  /**
+   * What follows is not compared: it goes round until its TTL is used up, which is not walked round by round; or it leaves for a
+   * host that no namespace stands for, which the walk takes to be there.
+   */
+  readonly isOpen: boolean;
   /** The entries that the packets of this way leave behind. */
   readonly connections: readonly Connection[];
   /** What rules have added to sets. */
@@ -110,7 +113,7 @@ function ofPath(path: Path, wires: ReadonlySet<string>): Story {
     ends: [leaf],
     isUnknown: leaf.end === 'insufficient-information',
     because: leaf.because ?? '',
-    goesRound: leaf.end === 'loop',
+    isOpen: leaf.end === 'loop' || leaf.end === 'left-the-cluster',
     connections: [],
   };
 }
@@ -150,7 +153,7 @@ function together(a: Story, b: Story): Story {
     ends: [...a.ends, ...b.ends],
     isUnknown: a.isUnknown || b.isUnknown,
     because: a.because || b.because,
-    goesRound: a.goesRound || b.goesRound,
+    isOpen: a.isOpen || b.isOpen,
     isLast: a.isLast === true || b.isLast === true,
     connections: b.isLast ? b.connections : a.connections,
     ...((b.isLast ? b.touched : a.touched) && { touched: b.isLast ? b.touched : a.touched }),

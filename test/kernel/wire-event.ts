@@ -58,6 +58,7 @@ export function housekeepingOf(raw: RawEvent): 4 | 6 | undefined {
   const bytes = Buffer.from(raw[4], 'hex');
   const ip = ipHeader(bytes, raw[3]);
   if (ip?.protocol === IGMP) return 4;
+  if (ip && carriesHousekeeping(bytes, ip)) return ip.source.includes(':') ? 6 : 4;
   if (ip?.hopByHop) return 6;
   return ip?.protocol === 58 && IS_HOUSEKEEPING(bytes[ip.l4At]!) ? 6 : undefined;
 }
