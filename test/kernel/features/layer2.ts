@@ -120,7 +120,12 @@ function fdbFeature(
 function neighbourFeature(
   name: string,
   entry: (mac: string) => string,
-  options: { readonly asked?: boolean; readonly askable?: boolean; readonly weight?: number } = {},
+  options: {
+    readonly asked?: boolean;
+    readonly askable?: boolean;
+    readonly alone?: boolean;
+    readonly weight?: number;
+  } = {},
 ): Feature {
   return {
     name,
@@ -154,6 +159,8 @@ function neighbourFeature(
         line: `neigh replace ${address} dev ${dev} ${entry(mac)}`,
         feature: name,
       });
+      // What an earlier packet teaches about neighbours is not in the state that was read.
+      if (options.alone) network.packets.splice(0, network.packets.length, packet);
       return true;
     },
   };
@@ -254,7 +261,7 @@ export const LAYER2_FEATURES: readonly Feature[] = [
   neighbourFeature('neighbour reachable', (mac) => `lladdr ${mac} nud reachable`),
   neighbourFeature('neighbour stale', (mac) => `lladdr ${mac} nud stale`, { askable: true }),
   neighbourFeature('neighbour noarp', (mac) => `lladdr ${mac} nud noarp`),
-  neighbourFeature('neighbour failed', () => 'nud failed', { weight: 0.4 }),
+  neighbourFeature('neighbour failed', () => 'nud failed', { weight: 0.4, alone: true }),
   linkFeature('link noarp', (_network, device) => `link set dev ${device.bridge ?? device.name} arp off`, 0.4),
   linkFeature('link down', (_network, device) => `link set dev ${device.name} down`, 0.3),
   linkFeature(
