@@ -20,6 +20,13 @@ describe('joinSteps', () => {
     expect(told(both)).toEqual(['A#1 yes', 'B#1 unknown', 'C#1 unknown']);
   });
 
+  it('leaves at the end what ended both, wherever the other rule set stood in the order', () => {
+    const first = [rule('drop#1')];
+    const second = [rule('other#1'), rule('drop#1')];
+    expect(told(joinSteps(first, second))).toEqual(['other#1 unknown', 'drop#1 yes']);
+    expect(told(joinSteps(second, first))).toEqual(['other#1 unknown', 'drop#1 yes']);
+  });
+
   it('counts a rule that one way met twice', () => {
     expect(told(joinSteps([rule('M#1'), rule('M#1')], [rule('M#1')]))).toEqual(['M#1 yes', 'M#1 unknown']);
   });

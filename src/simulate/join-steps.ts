@@ -19,7 +19,12 @@ export function joinSteps(a: readonly Step[], b: readonly Step[]): readonly Step
     return !twin || twin.matched !== step.matched ? perhaps(step) : step;
   });
   const rest = new Set([...left.values()].flat());
-  return rest.size === 0 ? joined : [...joined, ...b.filter((step) => rest.has(step)).map(perhaps)];
+  if (rest.size === 0) return joined;
+  const onlyThere = b.filter((step) => rest.has(step)).map(perhaps);
+  const last = a.at(-1);
+  if (!last || !b.some((step) => keyOf(step) === keyOf(last))) return [...joined, ...onlyThere];
+  // What ended the packet both ways stays at the end: a leaf is about its last step.
+  return [...joined.slice(0, -1), ...onlyThere, ...joined.slice(-1)];
 }
 
 /** A rule stands at one place of one backend; a rule set is walked through once for each time that it is called. */
