@@ -4,7 +4,7 @@ import { withMark, withTouched } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import type { HookEntry, HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
-import { joinSteps } from './join-steps.ts';
+import { joinOrders } from './join-steps.ts';
 import { both, CERTAIN } from './truth.ts';
 import { verdictEnd } from './verdict-end.ts';
 
@@ -34,7 +34,7 @@ function withStepsOfAll(orders: readonly (readonly HookOutcome[])[]): readonly H
     const key = first!.length === 1 ? '' : outcomeKey(outcome);
     const steps = others.reduce((joined, order) => {
       const same = first!.length === 1 ? order[0] : order.find((one) => outcomeKey(one) === key);
-      return same ? joinSteps(joined, same.steps) : joined;
+      return same ? joinOrders(joined, same.steps) : joined;
     }, outcome.steps);
     return { ...outcome, steps };
   });
@@ -188,7 +188,7 @@ function contentKey(content: object): string {
 
 function joinOutcomes(a: HookOutcome, b: HookOutcome): HookOutcome {
   const fork = a.fork === 'undecided' || b.fork === 'undecided' ? 'undecided' : (a.fork ?? b.fork);
-  return { ...a, ...(fork ? { fork } : {}), steps: joinSteps(a.steps, b.steps) };
+  return { ...a, ...(fork ? { fork } : {}), steps: joinOrders(a.steps, b.steps) };
 }
 
 function resultKey(outcomes: readonly HookOutcome[]): string {

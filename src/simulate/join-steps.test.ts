@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf } from '../net/place.ts';
-import { joinSteps } from './join-steps.ts';
+import { joinOrders, joinSteps } from './join-steps.ts';
 import { makeStep, sourceAt } from './steps.ts';
 import type { Step } from './trace.ts';
 
@@ -23,8 +23,8 @@ describe('joinSteps', () => {
   it('leaves at the end what ended both, wherever the other rule set stood in the order', () => {
     const first = [rule('drop#1')];
     const second = [rule('other#1'), rule('drop#1')];
-    expect(told(joinSteps(first, second))).toEqual(['other#1 unknown', 'drop#1 yes']);
-    expect(told(joinSteps(second, first))).toEqual(['other#1 unknown', 'drop#1 yes']);
+    expect(told(joinOrders(first, second))).toEqual(['other#1 unknown', 'drop#1 yes']);
+    expect(told(joinOrders(second, first))).toEqual(['other#1 unknown', 'drop#1 yes']);
   });
 
   it('counts a rule that one way met twice', () => {

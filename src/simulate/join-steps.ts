@@ -19,12 +19,17 @@ export function joinSteps(a: readonly Step[], b: readonly Step[]): readonly Step
     return !twin || twin.matched !== step.matched ? perhaps(step) : step;
   });
   const rest = new Set([...left.values()].flat());
-  if (rest.size === 0) return joined;
-  const onlyThere = b.filter((step) => rest.has(step)).map(perhaps);
+  return rest.size === 0 ? joined : [...joined, ...b.filter((step) => rest.has(step)).map(perhaps)];
+}
+
+/** The same of rule sets in another order: what ended the packet both ways stays at the end, since a leaf is about its last step. */
+export function joinOrders(a: readonly Step[], b: readonly Step[]): readonly Step[] {
+  const joined = joinSteps(a, b);
   const last = a.at(-1);
-  if (!last || !b.some((step) => keyOf(step) === keyOf(last))) return [...joined, ...onlyThere];
-  // What ended the packet both ways stays at the end: a leaf is about its last step.
-  return [...joined.slice(0, -1), ...onlyThere, ...joined.slice(-1)];
+  const isShared = last !== undefined && b.some((step) => keyOf(step) === keyOf(last));
+  if (!isShared || joined.length === a.length) return joined;
+  const end = a.length - 1;
+  return [...joined.slice(0, end), ...joined.slice(a.length), joined[end]!];
 }
 
 /** A rule stands at one place of one backend; a rule set is walked through once for each time that it is called. */
