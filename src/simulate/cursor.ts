@@ -148,6 +148,8 @@ export interface End {
   readonly because?: string;
   readonly wants?: readonly Request[];
   readonly errorPacket?: Packet;
+  /** The device that the socket which took it is bound to, or the VRF whose answers it gives: so are its answers. */
+  readonly boundTo?: string;
   /** Where the fault lies that ends it, where that is elsewhere: the packet is not sent since nobody can answer there. */
   readonly place?: Place;
 }

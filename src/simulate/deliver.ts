@@ -1,5 +1,6 @@
 import type { Packet } from '../net/packet.ts';
 import { placeKey } from '../net/place.ts';
+import type { Socket } from '../parse/ss.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { release } from './conntrack.ts';
 import { type Cursor, familyAt, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
@@ -111,13 +112,17 @@ function toListener(walk: Walk, cursor: Cursor): Move {
   const sockets = snapshot.fact('sockets', cursor.place);
   if (sockets.state === 'unseen') return stop(unseenEnd(cursor, sockets));
   const isGroup = isToGroup(walk, cursor);
+  const vrf = vrfOf(walk, cursor);
   // TCP speaks to one host alone (tcp_v4_rcv, tcp_v6_conn_request).
   const match: SocketMatch =
     isGroup && cursor.packet.l4.protocol === 'tcp'
       ? { found: 'none', reason: 'none' }
-      : findListener(sockets.value, cursor.packet, cursor.path.input, vrfOf(walk, cursor));
+      : findListener(sockets.value, cursor.packet, cursor.path.input, vrf);
   const step = listenerStep(walk, cursor, match);
-  if (match.found === 'listener') return stop({ end: 'delivered', cursor, senderSees: 'reply' }, [step]);
+  if (match.found === 'listener') {
+    const boundTo = boundDevice(match.socket, cursor, vrf);
+    return stop({ end: 'delivered', cursor, senderSees: 'reply', ...(boundTo !== undefined && { boundTo }) }, [step]);
+  }
   if (!isComplete(sockets)) {
     return stop(unknownEnd(cursor, 'the sockets of this namespace were not seen wholly'), [step]);
   }
@@ -147,6 +152,11 @@ function toListener(walk: Walk, cursor: Cursor): Move {
     },
     [step],
   );
+}
+
+/** TCP's answers of a socket that serves every VRF are the VRF's (inet_request_bound_dev_if). */
+function boundDevice({ device }: Socket, { packet }: Cursor, vrf: SocketVrf | undefined): string | undefined {
+  return device ?? (packet.l4.protocol === 'tcp' ? vrf?.name : undefined);
 }
 
 function isToGroup(walk: Walk, cursor: Cursor): boolean {

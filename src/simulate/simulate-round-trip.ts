@@ -66,14 +66,25 @@ export function unboundOf({ ip, l4 }: Packet): Pick<WalkStart, 'unbound'> {
 export function walkBack(walk: Walk, end: End, owner?: SocketOwner): CondensedTrace {
   const { cursor } = end;
   const packet = answerTo(cursor.packet);
+  const device = answeringDevice(end);
   const start = {
     from: cursor.place,
     packet,
     fit: true,
     ...('type' in packet.l4 ? { byKernel: true } : {}),
+    ...(device === undefined ? {} : { device }),
     ...(owner ? { owner } : {}),
   };
   return walkWithErrors({ ...walk, learnt: cursor.visited }, start, release(cursor.tracking));
+}
+
+/**
+ * A bound socket answers by its device, whatever the tables say (inet_csk_route_req, udp_sendmsg); IPv6's echo replies are
+ * routed with the device that the request came in by (icmpv6_echo_reply).
+ */
+function answeringDevice({ boundTo, cursor: { packet, path } }: End): string | undefined {
+  if (packet.l4.protocol !== 'icmpv6') return boundTo;
+  return path.input === 'lo' ? undefined : path.input;
 }
 
 /** What a live server sends first: SYN/ACK, a datagram of the same size, an echo reply. */

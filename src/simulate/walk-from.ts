@@ -19,7 +19,7 @@ export interface WalkStart {
   readonly unbound?: boolean;
   /** The kernel itself sends it, and no process: an error, a reset, an echo reply. */
   readonly byKernel?: boolean;
-  /** The device that the sender's socket is bound to (SO_BINDTODEVICE, socket(7)). */
+  /** The device that the sender's socket is bound to (SO_BINDTODEVICE, socket(7)); `byKernel`: that its route is looked up with. */
   readonly device?: string;
   /** The socket's mark (SO_MARK, socket(7)). */
   readonly mark?: number;
@@ -61,6 +61,6 @@ function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: Wal
     ...(fit ? { fit: true } : {}),
     ...(unbound ? { open: true } : {}),
     ...(byKernel ? { kernel: true } : {}),
-    ...(device === undefined ? {} : { device, bound: true }),
+    ...(device === undefined ? {} : { device, ...(byKernel ? {} : { bound: true }) }),
   };
 }

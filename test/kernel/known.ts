@@ -27,10 +27,4 @@ export const KNOWN: readonly KnownDisagreement[] = [
       has(one, ({ feature }) => feature === 'fdb local') &&
       has(one, (item) => item.kind === 'sysctl' && item.key.endsWith('addr_gen_mode') && item.value === '0'),
   },
-  {
-    id: 'answer of a socket that is bound to a device',
-    isIt: (one) =>
-      has(one, ({ feature }) => feature === 'socket device') &&
-      has(one, ({ feature }) => feature.startsWith('tunnel ') || feature.startsWith('route ')),
-  },
 ];

@@ -23,6 +23,8 @@ export interface RouteState {
   readonly neighbours?: readonly object[];
   readonly nexthops?: readonly object[];
   readonly kernel?: string;
+  /** As `ss` prints them; wholeStateOf alone. */
+  readonly sockets?: readonly string[];
 }
 
 const STANDARD = {
@@ -43,7 +45,7 @@ export function wholeStateOf(state: RouteState): Snapshot {
     ['fdb', HERE, {}, '[]'],
     ['nft.tables', HERE, {}, '{"nftables":[]}'],
     ['ipsets', HERE, {}, '<ipsets></ipsets>'],
-    ['sockets', HERE, {}, ''],
+    ['sockets', HERE, {}, (state.sockets ?? []).map((line) => `${line}\n`).join('')],
     ['tc-filters', HERE, {}, '[]'],
     ['iptables.legacy', HERE, { family }, ''],
     ['iptables.nft', HERE, { family, table: '' }, ''],
