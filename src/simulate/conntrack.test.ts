@@ -52,6 +52,14 @@ describe('track', () => {
     track(W1, packet, untouched(), tracking).meta.conntrack;
   const tcp = (...flags: string[]): Packet => buildPacket({ l4: { ...tcpSyn(80), flags } as L4 });
 
+  it('begins anew with a SYN on an entry of the kernel’s table that has been closed', () => {
+    const packet = buildPacket({ l4: { ...tcpSyn(80), sourcePort: 40_000 } as L4 });
+    const { connection } = track(W1, packet, untouched(), NO_CONNECTIONS).tracking.current!;
+    const closed: Connection = { ...connection, confirmed: true, seenReply: true, tcp: { state: 'TW', closing: true } };
+    const { meta, tracking } = track(W1, packet, untouched(), NO_CONNECTIONS, { existing: () => closed });
+    expect([meta.conntrack, tracking.current?.connection.confirmed]).toEqual(['new', false]);
+  });
+
   it('begins a connection with what can begin one', () => {
     expect(stateOf(SYN)).toBe('new');
     expect(stateOf(buildPacket({ l4: udpTo(53) }))).toBe('new');

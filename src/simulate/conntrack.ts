@@ -133,13 +133,8 @@ function trackKnown(
       : ({ kind: 'accept', tcp: undefined } as const);
     if (verdict.kind === 'invalid') return invalid(tracking, meta);
     if (verdict.kind === 'reopen') {
-      return track(
-        place,
-        packet,
-        meta,
-        { ...tracking, connections: without(tracking.connections, connection) },
-        options,
-      );
+      const { existing: _gone, ...rest } = options;
+      return track(place, packet, meta, { ...tracking, connections: without(tracking.connections, connection) }, rest);
     }
     tcp = verdict.tcp;
     isReset = segment === 'rst';
