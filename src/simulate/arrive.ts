@@ -61,7 +61,10 @@ function looped(walk: Walk, cursor: Cursor, device: string): Move {
   });
   const [type, code] = unreachableCode(cursor.packet, 'ttl');
   const errorPacket = icmpError(cursor.packet, type, code);
-  return stop({ end: 'loop', cursor, senderSees: `icmp ${type}/${code}`, ...(errorPacket ? { errorPacket } : {}) }, [
-    step,
-  ]);
+  const link = linkNamed(walk.world.snapshot, cursor.place, device);
+  const at: Cursor = { ...cursor, path: { input: link?.bridgePort ? link.master! : device, local: false } };
+  return stop(
+    { end: 'loop', cursor: at, senderSees: `icmp ${type}/${code}`, ...(errorPacket ? { errorPacket } : {}) },
+    [step],
+  );
 }
