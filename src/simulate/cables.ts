@@ -24,6 +24,8 @@ export interface Cables {
   readonly uppersOf: (place: Place, link: Link) => readonly Station[];
 }
 
+const NONE: readonly Station[] = [];
+
 const STACKED: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
 
 /** How the devices of these namespaces, all of one node, hang together. */
@@ -41,11 +43,13 @@ export function cablesOf(snapshot: Snapshot, places: readonly Place[]): Cables {
     ),
     isSeen: (place) => isComplete(snapshot.fact('links', place)),
   };
-  const peers = new Map<string, Peer>();
+  // A device is one namespace's: it is its own key.
+  const peers = new WeakMap<Link, Peer>();
   const peerOf = (place: Place, link: Link): Peer => {
-    const key = indexKey(place, link.index);
-    const peer = peers.get(key) ?? findPeer(context, place, link);
-    peers.set(key, peer);
+    const known = peers.get(link);
+    if (known) return known;
+    const peer = findPeer(context, place, link);
+    peers.set(link, peer);
     return peer;
   };
   const lowerOf = (place: Place, link: Link): Peer => findLower(context, peerOf, place, link);
@@ -55,7 +59,7 @@ export function cablesOf(snapshot: Snapshot, places: readonly Place[]): Cables {
     lowerOf,
     uppersOf: (place, link) => {
       uppers ??= stackedOn(stations, lowerOf);
-      return uppers.get(indexKey(place, link.index)) ?? [];
+      return uppers.size === 0 ? NONE : (uppers.get(indexKey(place, link.index)) ?? NONE);
     },
   };
 }

@@ -39,7 +39,7 @@ export function mergeWays<T extends Weighted>(
     list.map((way) => way.chance),
     total,
   );
-  return list.map((way, index) => ({ ...way, chance: chances[index]! }));
+  return list.map((way, index) => (way.chance === chances[index] ? way : { ...way, chance: chances[index]! }));
 }
 
 export function sum(a: Chance, b: Chance): Chance {

@@ -26,7 +26,7 @@ export function condense(graph: Graph, start: Cursor): CondensedTrace {
 
 /** Node 0 and every node that is entered by a fork or by more than one way, in the order of the walk. */
 function headsOf(graph: Graph): ReadonlySet<number> {
-  const entered = new Uint32Array(graph.nodes.length);
+  const entered = new Array<number>(graph.nodes.length).fill(0);
   const heads = new Set<number>([0]);
   for (const { out } of graph.nodes) {
     if (out.kind === 'next') entered[out.node]! += 1;

@@ -28,7 +28,7 @@ export function hasTwin(connection: Connection, connections: readonly Connection
  * direction do so: what is not found as the answer of an entry begins one that contradicts it.
  */
 export function isRefused({ current, connections }: Tracking): boolean {
-  if (!current || current.connection.confirmed || current.reply) return false;
+  if (!current || current.connection.confirmed || current.reply || connections.length === 0) return false;
   const { connection } = current;
   const here = connections.filter((one) => one.table === connection.table);
   const known = isOpen(connection.original) || isOpen(connection.answer) ? mayShare(here, connection) : here;

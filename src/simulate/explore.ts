@@ -40,7 +40,7 @@ export interface Graph {
  */
 export function explore(walk: Walk, start: Cursor): Graph {
   const nodes: GraphNode[] = [];
-  const known = new Map<string, number[]>();
+  const known = new Map<string, Standing[]>();
   const waiting: number[] = [];
   let steps = 0;
   let unwalked = 0;
@@ -48,11 +48,10 @@ export function explore(walk: Walk, start: Cursor): Graph {
   const visit = (cursor: Cursor): number => {
     const { destination } = cursor.packet.ip;
     const alike = known.get(destination);
-    const former = alike?.find((index) => standAlike(nodes[index]!.cursor, cursor));
-    if (former !== undefined) return former;
+    for (const one of alike ?? NOBODY) if (standAlike(one.cursor, cursor)) return one.index;
     const index = nodes.push(nodeOf(cursor)) - 1;
-    if (alike) alike.push(index);
-    else known.set(destination, [index]);
+    if (alike) alike.push({ index, cursor });
+    else known.set(destination, [{ index, cursor }]);
     waiting.push(index);
     return index;
   };
@@ -97,6 +96,12 @@ function countOf(steps: readonly Step[]): number {
   return count;
 }
 
+interface Standing {
+  readonly index: number;
+  readonly cursor: Cursor;
+}
+
+const NOBODY: readonly Standing[] = [];
 const NO_STEPS: readonly Step[] = [];
 const OPEN: GraphOut = { kind: 'open' };
 

@@ -233,12 +233,12 @@ function unresolved(cursor: Cursor): ReturnType<typeof withError> {
 }
 
 function framed(cursor: Cursor, link: Link, mac: string | undefined, justAsked = false): Cursor {
+  const stage = { name: 'transmit', device: link.name } as const;
+  if (mac !== undefined && link.mac !== undefined) {
+    const macs = { source: link.mac, destination: mac };
+    const packet = { ...cursor.packet, macs: justAsked ? { ...macs, asked: true as const } : macs };
+    return { ...cursor, packet, stage };
+  }
   const { macs: _former, ...packet } = cursor.packet;
-  const known = mac !== undefined && link.mac !== undefined;
-  const macs = known && { source: link.mac!, destination: mac, ...(justAsked && { asked: true as const }) };
-  return {
-    ...cursor,
-    packet: { ...packet, ...(macs && { macs }) },
-    stage: { name: 'transmit', device: link.name },
-  };
+  return { ...cursor, packet, stage };
 }

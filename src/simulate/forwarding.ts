@@ -1,7 +1,7 @@
 import { type Check, PASSED } from './check.ts';
 import { type Cursor, familyAt, unknownEnd, type Walk } from './cursor.ts';
 import { makeStep, sourceOf } from './steps.ts';
-import { interfaceKey, readSysctl, type SysctlValue, switchedOn } from './sysctl.ts';
+import { readInterface, readSysctl, type SysctlValue, switchedOn } from './sysctl.ts';
 
 /**
  * Whether this namespace forwards what came in by `input`. IPv4: the input device's own setting (IN_DEV_FORWARD), which
@@ -13,13 +13,13 @@ export function forwardingCheck(walk: Walk, cursor: Cursor, input: string): Chec
   const { place } = cursor;
   const isFour = familyAt(cursor) === 4;
   const read = (key: string): SysctlValue => readSysctl(snapshot, place, key);
-  const own = isFour ? read(interfaceKey(4, input, 'forwarding')) : undefined;
+  const own = isFour ? readInterface(snapshot, place, 4, input, 'forwarding') : undefined;
   if (own?.state === 'seen' && own.value > 0) return PASSED;
   const whole = read(isFour ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding');
   const decisive = own?.state === 'seen' ? own : whole;
   const isOn = switchedOn(decisive.state === 'absent' ? { state: 'unseen', key: decisive.key } : decisive);
   if (isOn === 'yes') return PASSED;
-  if (!isFour && switchedOn(read(interfaceKey(6, input, 'force_forwarding'))) === 'yes') return PASSED;
+  if (!isFour && switchedOn(readInterface(snapshot, place, 6, input, 'force_forwarding')) === 'yes') return PASSED;
   if (isOn === 'unknown') return { steps: [], end: unknownEnd(cursor, `${decisive.key} was not seen`) };
   // Where forwarding as a whole is off, that is what to mend.
   const shown = switchedOn(whole) === 'no' && whole.state === 'seen' ? whole : decisive;

@@ -78,7 +78,8 @@ function awakeEntry<E extends HookEntry>(entry: E, snapshot: Snapshot, place: Pl
   const table = /^(?<table>.+)-nft$/.exec(entry.name)?.groups?.table;
   const dormant = table === undefined ? 'no' : iptablesDormancy(snapshot, place, family, table);
   if (dormant === 'no') return [entry];
-  return dormant === 'yes' ? [] : [{ ...entry, evaluate: (input) => perhapsDormant(input, entry.evaluate(input)) }];
+  if (dormant === 'yes') return [];
+  return [{ ...entry, distinct: false, evaluate: (input) => perhapsDormant(input, entry.evaluate(input)) }];
 }
 
 function itemsOf(entries: readonly HookEntry[], hook: HookName, hasIpvs: boolean): HookItem[] {

@@ -1,11 +1,12 @@
 import { type Connection, translationsOf, withCurrent, withoutCurrent } from './conntrack.ts';
-import type { AtHook, Move, Walk, Way } from './cursor.ts';
+import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import { go, unknownEnd } from './cursor.ts';
 import type { HookEntry, HookOutcome } from './hook.ts';
 import { hookInputOf, masqueradeAddress, redirectAddress } from './hook-input.ts';
 import { inEveryOrder, moveOf, natOutcomes, wayOf } from './hook-rules.ts';
 import { bind, bindNull, isDecided, natChanges, natKindAt, translate } from './nat.ts';
 import { makeStep, sourceAt } from './steps.ts';
+import type { Step } from './trace.ts';
 import { both, chanceOf } from './truth.ts';
 
 /**
@@ -18,12 +19,16 @@ export function runNat(walk: Walk, cursor: AtHook, entries: readonly HookEntry[]
   const { hook } = cursor.stage;
   const kind = natKindAt(hook);
   const isFirst = cursor.meta.conntrack === 'new' && !current.reply && !isDecided(current.connection, kind);
-  if (!isFirst) return leavesElsewhere(cursor) ? droppedElsewhere(cursor) : rewritten(cursor);
+  if (!isFirst && leavesElsewhere(cursor)) return droppedElsewhere(cursor);
   // What is in the table already is translated no more (nf_nat_setup_info).
-  if (current.connection.confirmed) return rewritten(cursor);
+  if (!isFirst || current.connection.confirmed) {
+    const { to, steps } = rewritten(cursor);
+    return go(to, steps);
+  }
   const input = hookInputOf(walk.world, cursor, hook);
   const outcomes = inEveryOrder(entries, (order) => natOutcomes(order, input));
-  return moveOf(outcomes.flatMap((outcome) => natWays(walk, cursor, outcome).map((way) => ({ outcome, way }))));
+  const ways = outcomes.flatMap((outcome) => natWays(walk, cursor, outcome));
+  return moveOf(outcomes, ways);
 }
 
 function natWays(walk: Walk, cursor: AtHook, outcome: HookOutcome): readonly Way[] {
@@ -54,20 +59,26 @@ function natWays(walk: Walk, cursor: AtHook, outcome: HookOutcome): readonly Way
 }
 
 function rewrittenWay(way: Way, bound: Connection, outcome: HookOutcome): Way {
-  const to = way.to as AtHook;
-  const after = rewritten({ ...to, tracking: withCurrent(to.tracking, bound) }, outcome).ways[0]!;
-  return { ...after, chance: way.chance, steps: [...way.steps, ...after.steps] };
+  const before = way.to as AtHook;
+  const { to, steps } = rewritten({ ...before, tracking: withCurrent(before.tracking, bound) }, outcome);
+  return { chance: way.chance, steps: steps.length === 0 ? way.steps : [...way.steps, ...steps], to };
 }
 
-function rewritten(cursor: AtHook, outcome?: HookOutcome): Move {
+interface Rewritten {
+  readonly to: Cursor;
+  readonly steps: readonly Step[];
+}
+
+function rewritten(cursor: AtHook, outcome?: HookOutcome): Rewritten {
   const { hook } = cursor.stage;
   const { connection, reply } = cursor.tracking.current!;
   const packet = translate(cursor.packet, connection, reply, hook);
-  const meta = { ...cursor.meta, nat: translationsOf(connection) };
-  if (packet === cursor.packet) return go({ ...cursor, meta });
+  const nat = translationsOf(connection);
+  const meta = cursor.meta.nat === nat ? cursor.meta : { ...cursor.meta, nat };
+  if (packet === cursor.packet) return { to: { ...cursor, meta }, steps: [] };
   const path = reroutedBy(cursor, packet);
   const { changes, text } = natChanges(cursor.packet, packet);
-  if (changes.length === 0) return go({ ...cursor, packet, meta, path });
+  if (changes.length === 0) return { to: { ...cursor, packet, meta, path }, steps: [] };
   const last = outcome?.steps.findLast((step) => step.kind === 'rule' && step.matched !== 'no');
   const step = makeStep({
     kind: 'nat',
@@ -85,7 +96,7 @@ function rewritten(cursor: AtHook, outcome?: HookOutcome): Move {
     changes,
     features: ['nat'],
   });
-  return go({ ...cursor, packet, meta, path }, [step]);
+  return { to: { ...cursor, packet, meta, path }, steps: [step] };
 }
 
 function textOf(text: string, reply: boolean, outcome: HookOutcome | undefined): string {

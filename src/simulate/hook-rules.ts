@@ -12,7 +12,8 @@ import { verdictEnd } from './verdict-end.ts';
 export function runRules(walk: Walk, cursor: AtHook, entries: readonly HookEntry[]): Move {
   const input = hookInputOf(walk.world, cursor, cursor.stage.hook);
   const outcomes = inEveryOrder(entries, (order) => runInOrder(order, input));
-  return moveOf(outcomes.map((outcome) => ({ outcome, way: wayOf(cursor, outcome) })));
+  const ways = outcomes.map((outcome) => wayOf(cursor, outcome));
+  return moveOf(outcomes, ways);
 }
 
 /** The outcomes, and where the order of equal priorities makes them differ, those of either order as a fork. */
@@ -84,7 +85,9 @@ function withKnownOrder(entries: readonly HookEntry[]): readonly HookEntry[] {
 
 /** Each rule set gets the packet as the one before left it, unless that one kept it. */
 function runInOrder(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
-  let outcomes = merged(firstOutcomes(entries[0], input));
+  const [first] = entries;
+  let outcomes = firstOutcomes(first, input);
+  if (!first?.distinct) outcomes = merged(outcomes);
   for (const entry of entries.slice(1)) {
     outcomes = merged(
       outcomes.flatMap((former) => (goesOn(former.verdict) ? evaluateAfter(entry, input, former) : [former])),
@@ -205,15 +208,10 @@ function mergedOrders(orders: readonly (readonly HookOutcome[])[]): HookOutcome[
   return mergeWays(all, CERTAIN, outcomeKey, joinOutcomes);
 }
 
-interface Outgoing {
-  readonly outcome: HookOutcome;
-  readonly way: Way;
-}
-
-export function moveOf(outgoing: readonly Outgoing[]): Move {
-  const ways = outgoing.map((one) => one.way);
+/** The ways that the outcomes were made of, each of one or more. */
+export function moveOf(outcomes: readonly HookOutcome[], ways: readonly Way[]): Move {
   if (ways.length === 1) return { ways };
-  const undecided = outgoing.some((one) => one.outcome.fork === 'undecided');
+  const undecided = outcomes.some((outcome) => outcome.fork === 'undecided');
   return { fork: undecided ? 'undecided' : 'random', ways };
 }
 
@@ -236,6 +234,7 @@ function pathAfter({ path }: AtHook, { reroute, verdict, hasTemplate }: HookOutc
 
 /** A packet that has its connection keeps it and its zone: what would forgo it does nothing (xt_CT.c, nft_ct.c). */
 function metaAfter({ tracking, meta }: AtHook, outcome: HookOutcome): Meta {
+  if (outcome.meta === meta && (tracking.current || !outcome.notrack)) return meta;
   if (!tracking.current) return outcome.notrack ? { ...outcome.meta, conntrack: 'untracked' } : outcome.meta;
   const { zoneDirection: _set, ...rest } = outcome.meta;
   const { conntrack, zone, zoneDirection } = meta;
@@ -244,8 +243,10 @@ function metaAfter({ tracking, meta }: AtHook, outcome: HookOutcome): Meta {
 
 /** The nat chains in their order, until one translates or decides. */
 export function natOutcomes(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
-  let outcomes = firstOutcomes(entries[0], input);
-  for (const entry of entries.slice(1)) {
+  const [first, ...others] = entries;
+  let outcomes = firstOutcomes(first, input);
+  if (others.length === 0 && first?.distinct) return outcomes;
+  for (const entry of others) {
     outcomes = outcomes.flatMap((former) =>
       former.verdict.kind === 'accept' && !former.nat ? evaluateAfter(entry, input, former) : [former],
     );

@@ -156,5 +156,7 @@ export interface HookEntry {
   readonly reroutes?: boolean;
   /** Of entries of one group and equal priority, the one with the higher order was registered later and so runs first. */
   readonly registered?: { readonly group: string; readonly order: number };
+  /** Whether outcomes that are alike are one already: nothing remains to be put together. */
+  readonly distinct?: boolean;
   readonly evaluate: (input: HookInput) => readonly HookOutcome[];
 }

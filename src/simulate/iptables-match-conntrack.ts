@@ -69,14 +69,22 @@ function allOf(tests: readonly Test[], input: HookInput): Truth {
   return all;
 }
 
-const STATES = new Set(['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', 'SNAT', 'DNAT']);
+const STATE_NAMES: Readonly<Record<HookInput['meta']['conntrack'], string>> = {
+  none: 'INVALID',
+  new: 'NEW',
+  established: 'ESTABLISHED',
+  related: 'RELATED',
+  invalid: 'INVALID',
+  untracked: 'UNTRACKED',
+};
+const STATES = new Set([...Object.values(STATE_NAMES), 'SNAT', 'DNAT']);
 
 /** Before conntrack has seen the packet its state is INVALID, or NEW with CT's template. SNAT and DNAT are the connection's own translations. */
 function stateTest(option: IptablesOption): TruthEvaluator | undefined {
   const states = (firstValue(option) ?? '').split(',');
   if (states.some((state) => !STATES.has(state))) return undefined;
   return ({ meta, hasTemplate }) => {
-    const state = meta.conntrack === 'none' ? (hasTemplate ? 'NEW' : 'INVALID') : meta.conntrack.toUpperCase();
+    const state = meta.conntrack === 'none' && hasTemplate ? 'NEW' : STATE_NAMES[meta.conntrack];
     if (states.includes(state)) return 'yes';
     if (state === 'INVALID' || state === 'UNTRACKED') return 'no';
     return truth(

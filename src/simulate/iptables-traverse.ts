@@ -33,6 +33,7 @@ export function evaluateBaseChain(
 ): readonly HookOutcome[] {
   const entry: Way = { chance: CERTAIN, fork: undefined, input, notrack: false, steps: [], end: NEXT };
   const ways = walkChain(context, chain, entry, 0, RETURN);
+  if (!ways.some((way) => way.end === RETURN)) return ways.map(outcomeOf);
   const ended = ways.map((way) => (way.end === RETURN ? applyPolicy(context, chain, way) : way));
   return merged(ended, CERTAIN).map(outcomeOf);
 }
@@ -69,7 +70,10 @@ function outcomeOf(way: Way): HookOutcome {
   return outcome;
 }
 
-/** All ways through a chain; each ends in a verdict, a translation, or as the chain is `left`: at its end or by RETURN. */
+/**
+ * All ways through a chain, those that are alike as one; each ends in a verdict, a translation, or as the chain is `left`:
+ * at its end or by RETURN.
+ */
 function walkChain(context: TableContext, chain: CompiledChain, entry: Way, depth: number, left: End): readonly Way[] {
   if (depth > DEEPEST_CALL) return [unknownEnd(entry, `chains call each other more than ${DEEPEST_CALL} deep`)];
   let live: readonly Way[] = [entry];
@@ -79,11 +83,14 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
   const count = candidates?.length ?? chain.ruleCount;
   for (let at = 0; at < count && live.length > 0; at++) {
     const rule = chain.rule(candidates === undefined ? at : candidates[at]!);
+    const isUndivided = done.length === 0 && live.length === 1 && live[0]!.chance === entry.chance;
     live = passRule(context, chain, rule, depth, live, done);
+    // What one rule makes of the only way was put together there; mostly it is what a chain made that it calls.
+    if (isUndivided && live.length === 0) return leftBy(done, left);
   }
-  const behind = live.flatMap((way) => leaveChain(context, chain, way));
-  if (done.length === 0) return merged(leftBy(behind, left), entry.chance);
-  return merged(leftBy([...done, ...behind], left), entry.chance);
+  const { unparsed } = context.observed;
+  const behind = unparsed.length === 0 ? live : live.flatMap((way) => leaveChain(context, chain, way));
+  return merged(leftBy(done.length === 0 ? behind : [...done, ...behind], left), entry.chance);
 }
 
 /** Ways that went on to the chain's end, or were returned from it. */
@@ -119,12 +126,9 @@ function passRule(
   return next.length > 1 ? mergeLive(next) : next;
 }
 
-const NO_LINES: TableContext['observed']['unparsed'] = [];
-
 /** Lines of this chain that were not understood may have been rules: from here on nothing is sure. */
 function leaveChain(context: TableContext, chain: CompiledChain, way: Way): readonly Way[] {
-  const { unparsed } = context.observed;
-  const lines = unparsed.length === 0 ? NO_LINES : unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
+  const lines = context.observed.unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
   if (lines.length === 0) return [way];
   const step = unparsedStep(context, chain, lines[0]!);
   const unsure: Way = { ...way, chance: both(way.chance, UNDECIDED), fork: 'undecided', steps: [...way.steps, step] };
@@ -244,7 +248,7 @@ function continued(way: Way, effect: TargetEffect & { kind: 'continue' }): Way {
     packet,
     meta: meta ?? way.input.meta,
     ...(effect.template ? { hasTemplate: true } : {}),
-    ...(adds ? { touched: [...touched, effect.touched!] } : {}),
+    ...(adds ? { touched: [...touched, effect.touched!].toSorted() } : {}),
   };
   return { ...way, input, notrack: way.notrack || effect.notrack === true };
 }

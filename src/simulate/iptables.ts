@@ -76,6 +76,7 @@ function tableEntries(
         priority,
         nat: table.name === 'nat',
         ...(table.name === 'mangle' && hook === 'output' ? { reroutes: true } : {}),
+        distinct: true,
         evaluate: (input) => evaluateBaseChain(context, chain, input),
       },
     ];

@@ -76,6 +76,7 @@ function isInRange(tuple: Tuple, to: NatRange): boolean {
 }
 
 function isAddressIn(address: Address, from: Address, to: Address): boolean {
+  if (from === to) return address === from;
   if (familyOf(address) !== familyOf(from)) return false;
   const bits = addressToBits(address);
   return bits >= addressToBits(from) && bits <= addressToBits(to);

@@ -46,7 +46,7 @@ export function bind(
   if (address === undefined && nat.to.port === undefined) {
     return { kind: 'unknown', because: 'where NAT translates to is not known' };
   }
-  const to = address === undefined ? nat.to : { ...nat.to, address };
+  const to = address === undefined || address === nat.to.address ? nat.to : { ...nat.to, address };
   const choices = natChoices(reversed(connection.answer), { ...nat, to }, connection, connections);
   if (!choices) return { kind: 'unknown', because: 'which port NAT draws at random is not known' };
   return { kind: 'bound', ways: choices.map((choice) => boundTo(connection, nat.kind, choice)) };
@@ -106,12 +106,15 @@ function quotedChanges(before: Packet, after: Packet): Step['changes'] {
 }
 
 function endChanges(before: Packet, after: Packet, prefix: string): Step['changes'] {
-  return (['source', 'destination'] as const).flatMap((end) => {
+  return ENDS.flatMap((end) => {
+    if (before.ip[end] === after.ip[end] && portAt(before, end) === portAt(after, end)) return [];
     const from = formatEnd(before.ip[end], portAt(before, end));
     const to = formatEnd(after.ip[end], portAt(after, end));
-    return from === to ? [] : [{ field: `${prefix}${end}`, from, to }];
+    return [{ field: `${prefix}${end}`, from, to }];
   });
 }
+
+const ENDS = ['source', 'destination'] as const;
 
 function portAt(packet: Packet, end: 'source' | 'destination'): Port | undefined {
   if (!('sourcePort' in packet.l4)) return undefined;

@@ -27,6 +27,7 @@ export function withHeard(cursor: Cursor, link: Link, question: Question, owner:
 /** The MAC of an address that has asked this namespace, by the packet in hand or by the one that it answers. */
 export function heardMac(walk: Walk, cursor: Cursor, link: Link, address: Address): string | undefined {
   const start = keyOf(cursor, link.name, address);
-  const fact = [...(walk.learnt ?? []), ...cursor.visited].findLast((one) => one.startsWith(start));
+  const isIt = (one: string): boolean => one.startsWith(start);
+  const fact = cursor.visited.findLast(isIt) ?? walk.learnt?.findLast(isIt);
   return fact?.slice(start.length);
 }

@@ -8,6 +8,7 @@ import type { Station } from './cables.ts';
 import type { Walk } from './cursor.ts';
 import { BROADCAST, type Frame } from './frame.ts';
 import { answerOf } from './neighbour-answer.ts';
+import { perPlace } from './per-place.ts';
 import { isUnderlay, receivingDevice } from './receiving-device.ts';
 import { reachFrom, reachInto } from './segment.ts';
 import type { Departure, Interruption, Reach } from './segment-search.ts';
@@ -41,18 +42,27 @@ export type SegmentOwner =
 
 const UNKNOWN: SegmentOwner = { state: 'unknown', wants: [] };
 
-const owners = new WeakMap<Snapshot, Map<string, SegmentOwner>>();
+interface KnownOwner {
+  readonly device: string;
+  readonly asker: Address | undefined;
+  readonly owner: SegmentOwner;
+}
+
+/** By the address asked for: few ask for one, and to compare them costs less than to name them. */
+const ownersAt = perPlace(() => new Map<Address, KnownOwner[]>());
 
 /** The question goes to everybody on the segment; the answer must find its way back to who asked. */
 export function segmentOwner(walk: Walk, asker: Station, question: Question): SegmentOwner {
-  const { snapshot } = walk.world;
-  const known = owners.get(snapshot) ?? new Map<string, SegmentOwner>();
-  owners.set(snapshot, known);
   if (question.mute !== undefined) return { state: 'nobody', because: question.mute };
   const { address, asker: own } = question;
-  const key = `${placeKey(asker.place)} ${asker.link.name} ${address} ${own}`;
-  const owner = known.get(key) ?? findOwner(walk, asker, question);
-  known.set(key, owner);
+  const device = asker.link.name;
+  const owners = ownersAt(walk.world.snapshot, asker.place);
+  const alike = owners.get(address) ?? [];
+  owners.set(address, alike);
+  const former = alike.find((one) => one.device === device && one.asker === own);
+  if (former) return former.owner;
+  const owner = findOwner(walk, asker, question);
+  alike.push({ device, asker: own, owner });
   return owner;
 }
 

@@ -1,11 +1,13 @@
-import { hostOf } from '../net/place.ts';
+import { hostOf, type Place } from '../net/place.ts';
 import type { NexthopObject } from '../parse/ip-nexthop.ts';
 import type { NextHop, Route } from '../parse/ip-route.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import { entryFor } from './neighbour-entry.ts';
+import { perPlace } from './per-place.ts';
 import type { LookupContext } from './route-lookup.ts';
 import { interfaceKey, readSysctl, switchedOn } from './sysctl.ts';
 import type { Truth } from './trace.ts';
-import { or, truth } from './truth.ts';
+import { truth } from './truth.ts';
 
 /**
  * The route's next hops. Where it goes through a nexthop object whose particulars the route does not show
@@ -70,13 +72,23 @@ export function kernelIsAtLeast(
   major: number,
   minor: number,
 ): Truth {
-  const observed = snapshot.fact('kernel', hostOf(place.node));
-  const found =
-    observed.state === 'seen' ? /^(?<major>\d+)\.(?<minor>\d+)/.exec(observed.value.release)?.groups : undefined;
-  if (!found) return 'unknown';
-  const has = Number(found.major);
-  return or(truth(has > major), truth(has === major && Number(found.minor) >= minor));
+  const has = releaseAt(snapshot, place);
+  if (has.major === undefined) return 'unknown';
+  return truth(has.major > major || (has.major === major && has.minor >= minor));
 }
+
+interface Release {
+  /** Undefined where it was not read. */
+  readonly major: number | undefined;
+  readonly minor: number;
+}
+
+const releaseAt = perPlace((snapshot: Snapshot, place: Place): Release => {
+  const observed = snapshot.fact('kernel', hostOf(place.node));
+  const release = observed.state === 'seen' ? observed.value.release : '';
+  const found = /^(?<major>\d+)\.(?<minor>\d+)/.exec(release)?.groups;
+  return found ? { major: Number(found.major), minor: Number(found.minor) } : { major: undefined, minor: 0 };
+});
 
 /**
  * How often each is taken (fib_select_multipath, nexthop_select_path_hthr). The hash falls on one by weight; where that

@@ -223,7 +223,8 @@ export function keyOfPacket(packet: Packet, mark: number, devices: { input?: str
  * What kind of address this is by the local table alone (inet_addr_type, fib_frontend.c), perhaps as seen by one device.
  */
 export function addressTypeOf(snapshot: Snapshot, place: Place, address: Address, device?: string): AddressType {
-  return typeAt(snapshot, place, `${address} ${device ?? ''}`, () => findType(snapshot, place, address, device));
+  const question = device === undefined ? address : `${address} ${device}`;
+  return typeAt(snapshot, place, question, () => findType(snapshot, place, address, device));
 }
 
 type AddressType = 'unicast' | 'local' | 'broadcast' | 'multicast' | 'anycast' | 'unknown';
@@ -264,6 +265,7 @@ function isType(type: string): type is 'local' | 'broadcast' | 'multicast' | 'an
 
 export function isMulticast(address: Address): boolean {
   if (address.includes(':')) return address.startsWith('ff');
+  if (!address.startsWith('2')) return false;
   const first = Number(address.slice(0, address.indexOf('.')));
   return first >= 224 && first < 240;
 }

@@ -38,7 +38,9 @@ export function findListener(
     return socket.protocol === l4.protocol && socket.port === l4.destinationPort && isOpen(socket);
   });
   const fitting = onPort.filter((socket) => refusal(socket, destination, input, vrf) === undefined);
-  const best = fitting.toSorted((a, b) => exactness(b, destination) - exactness(a, destination))[0];
+  const sorted =
+    fitting.length < 2 ? fitting : fitting.toSorted((a, b) => exactness(b, destination) - exactness(a, destination));
+  const [best] = sorted;
   if (best) return { found: 'listener', socket: best };
   const nearest = onPort[0];
   if (!nearest) return { found: 'none', reason: 'none' };

@@ -23,6 +23,29 @@ export function readSysctl(snapshot: Snapshot, place: Place, key: string): Sysct
   return { state: 'seen', key, value: Number(text) };
 }
 
+/** A setting of one interface. It is asked for at nearly every device that a packet comes by. */
+export function readInterface(
+  snapshot: Snapshot,
+  place: Place,
+  family: Family,
+  device: string,
+  name: string,
+): SysctlValue {
+  const known = interfacesAt(snapshot, place)[family];
+  const former = known.get(name)?.get(device);
+  if (former !== undefined) return former;
+  const value = readSysctl(snapshot, place, interfaceKey(family, device, name));
+  known.set(name, (known.get(name) ?? new Map<string, SysctlValue>()).set(device, value));
+  return value;
+}
+
+const interfacesAt = perPlace(
+  (): Record<Family, Map<string, Map<string, SysctlValue>>> => ({
+    4: new Map(),
+    6: new Map(),
+  }),
+);
+
 type Larger = { readonly key: string; readonly value: number } | 'unseen' | 'absent';
 
 /** The larger of `all` and the interface's own. It is asked for at nearly every device that a packet comes by. */

@@ -30,13 +30,23 @@ export function tupleOf(packet: Packet): Tuple {
 }
 
 export function reversed(tuple: Tuple): Tuple {
+  const { protocol, source, destination, sourcePort, destinationPort, type } = tuple;
+  if (type === undefined && sourcePort !== undefined && destinationPort !== undefined) {
+    return {
+      protocol,
+      source: destination,
+      destination: source,
+      sourcePort: destinationPort,
+      destinationPort: sourcePort,
+    };
+  }
   return {
-    protocol: tuple.protocol,
-    source: tuple.destination,
-    destination: tuple.source,
-    ...(tuple.destinationPort === undefined ? {} : { sourcePort: tuple.destinationPort }),
-    ...(tuple.sourcePort === undefined ? {} : { destinationPort: tuple.sourcePort }),
-    ...(tuple.type === undefined ? {} : { type: oppositeOf(tuple) ?? tuple.type, code: tuple.code ?? 0 }),
+    protocol,
+    source: destination,
+    destination: source,
+    ...(destinationPort === undefined ? {} : { sourcePort: destinationPort }),
+    ...(sourcePort === undefined ? {} : { destinationPort: sourcePort }),
+    ...(type === undefined ? {} : { type: oppositeOf(tuple) ?? type, code: tuple.code ?? 0 }),
   };
 }
 
