@@ -19,6 +19,8 @@ export interface Socket {
   /** SO_BINDTODEVICE (`%eth0`). */
   readonly device?: string;
   readonly v6only?: boolean;
+  /** `*` stands for `::` alone or for IPv4 as well: where ss had to read /proc, it does not tell (see SsOptions). */
+  readonly mayBeV6only?: true;
   readonly receiveQueue: number;
   readonly sendQueue: number;
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
@@ -30,8 +32,18 @@ const LINE =
 const LOCAL = /^(?:\[(?<six>[^\]]*)\]|(?<plain>.*?))(?:%(?<device>[^:%\]]+))?:(?<port>\d+)$/;
 const PROCESS = /\("(?<name>(?:[^"\\]|\\.)*)",pid=(?<pid>\d+),fd=\d+\)/g;
 
-export function parseSs(text: string): Parsed<readonly Socket[]> {
-  return parseLines(text, parseSsLine);
+export interface SsOptions {
+  /** ss read /proc/net/tcp6 and udp6 and not sock_diag: of a socket of `::` these don't tell whether it is IPV6_V6ONLY. */
+  readonly byProc?: boolean;
+}
+
+export function parseSs(text: string, { byProc = false }: SsOptions = {}): Parsed<readonly Socket[]> {
+  const parsed = parseLines(text, parseSsLine);
+  return byProc ? { ...parsed, value: parsed.value.map(withoutV6only) } : parsed;
+}
+
+function withoutV6only(socket: Socket): Socket {
+  return socket.address === undefined && socket.v6only === undefined ? { ...socket, mayBeV6only: true } : socket;
 }
 
 /** One line of `ss`; the columns after the peer's address are optional. */

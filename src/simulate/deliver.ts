@@ -3,14 +3,15 @@ import { placeKey } from '../net/place.ts';
 import type { Socket } from '../parse/ss.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { release } from './conntrack.ts';
-import { type Cursor, familyAt, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import { type Cursor, type End, familyAt, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
 import { isIcmpError, tcpReset, unreachableCode } from './error-packet.ts';
 import { linkNamed } from './hook-input.ts';
 import { addressTypeOf } from './routes.ts';
 import { findListener, type SocketMatch, type SocketVrf } from './sockets.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
-import type { Step } from './trace.ts';
+import type { Step, Truth } from './trace.ts';
+import { UNDECIDED } from './truth.ts';
 import { decapsulate, tunnelAt } from './tunnel-end.ts';
 import { formatEnd, reversed, sameTuple, type Tuple, tupleOf } from './tuple.ts';
 import { errorAbout } from './with-error.ts';
@@ -121,37 +122,30 @@ function toListener(walk: Walk, cursor: Cursor): Move {
   const step = listenerStep(walk, cursor, match);
   if (match.found === 'listener') {
     const boundTo = boundDevice(match.socket, cursor, vrf);
-    return stop({ end: 'delivered', cursor, senderSees: 'reply', ...(boundTo !== undefined && { boundTo }) }, [step]);
+    const device = boundTo === undefined ? {} : { boundTo };
+    const taken: End = { end: 'delivered', cursor, senderSees: 'reply', ...device };
+    return match.isSure ? stop(taken, [step]) : perhapsTaken(taken, takenByNobody(cursor, isGroup), step);
   }
   if (!isComplete(sockets)) {
     return stop(unknownEnd(cursor, 'the sockets of this namespace were not seen wholly'), [step]);
   }
+  return stop(takenByNobody(cursor, isGroup), [step]);
+}
+
+function perhapsTaken(taken: End, refused: End, step: Step): Move {
+  const steps = [{ ...step, matched: 'unknown' as const }];
+  return { fork: 'undecided', ways: [taken, refused].map((to) => ({ chance: UNDECIDED, steps, to })) };
+}
+
+/** What no socket takes is answered by a reset or an ICMP error. What was sent to many is not (__udp4_lib_mcast_deliver). */
+function takenByNobody(cursor: Cursor, isGroup: boolean): End {
   const { packet } = cursor;
-  // What was sent to many has no error (__udp4_lib_mcast_deliver).
-  if (isGroup) return stop({ end: 'no-listener', cursor, senderSees: 'nothing' }, [step]);
-  if (packet.l4.protocol === 'tcp') {
-    const errorPacket = tcpReset(packet);
-    return stop(
-      {
-        end: 'no-listener',
-        cursor,
-        senderSees: errorPacket ? 'reset' : 'nothing',
-        ...(errorPacket ? { errorPacket } : {}),
-      },
-      [step],
-    );
-  }
+  if (isGroup) return { end: 'no-listener', cursor, senderSees: 'nothing' };
   const [type, code] = unreachableCode(packet, 'port');
-  const errorPacket = errorAbout(cursor, type, code);
-  return stop(
-    {
-      end: 'no-listener',
-      cursor,
-      senderSees: errorPacket ? `icmp ${type}/${code}` : 'nothing',
-      ...(errorPacket ? { errorPacket } : {}),
-    },
-    [step],
-  );
+  const isTcp = packet.l4.protocol === 'tcp';
+  const errorPacket = isTcp ? tcpReset(packet) : errorAbout(cursor, type, code);
+  if (!errorPacket) return { end: 'no-listener', cursor, senderSees: 'nothing' };
+  return { end: 'no-listener', cursor, senderSees: isTcp ? 'reset' : `icmp ${type}/${code}`, errorPacket };
 }
 
 /** TCP's answers of a socket that serves every VRF are the VRF's (inet_request_bound_dev_if). */
@@ -170,7 +164,7 @@ function vrfOf(walk: Walk, cursor: Cursor): SocketVrf | undefined {
   const master = device?.master === undefined ? undefined : linkNamed(snapshot, cursor.place, device.master);
   if (master?.kind !== 'vrf') return undefined;
   const key = `net.ipv4.${String(cursor.packet.l4.protocol)}_l3mdev_accept`;
-  return { name: master.name, isOpen: switchedOn(readSysctl(snapshot, cursor.place, key)) === 'yes' };
+  return { name: master.name, isOpen: switchedOn(readSysctl(snapshot, cursor.place, key)) };
 }
 
 function listenerStep(walk: Walk, cursor: Cursor, match: SocketMatch): Step {
@@ -196,11 +190,16 @@ function listenerStep(walk: Walk, cursor: Cursor, match: SocketMatch): Step {
     },
     text:
       match.found === 'listener'
-        ? `${process?.name ?? 'a socket'} listens on ${formatEnd(socket!.address ?? '*', socket!.port)}`
+        ? `${process?.name ?? 'a socket'} listens on ${formatEnd(socket!.address ?? '*', socket!.port)}${doubtOf(match)}`
         : socket
           ? `nothing listens on ${wanted}: ${process?.name ?? 'a socket'} is bound to ${socket.address ?? '*'}`
           : `nothing listens on ${wanted}`,
   });
+}
+
+function doubtOf({ isSure, socket }: Extract<SocketMatch, { found: 'listener' }>): string {
+  if (isSure) return '';
+  return `; whether it takes this packet was not seen (${socket.mayBeV6only ? 'IPV6_V6ONLY' : 'l3mdev_accept'})`;
 }
 
 /** The kernel answers echo requests unless told not to, and takes errors for its sockets. */
@@ -210,18 +209,6 @@ function toKernel(walk: Walk, cursor: Cursor): Move {
   const { snapshot } = walk.world;
   const sysctls = snapshot.fact('sysctls', cursor.place);
   const ignoring = isEcho ? ignoredBy(walk, cursor) : undefined;
-  if (ignoring) {
-    const { key, check } = ignoring;
-    const step = makeStep({
-      kind: 'sysctl',
-      at: 'icmp',
-      matched: 'no',
-      source: sourceOf(sysctls, `${key} = 1`),
-      values: { check, key, value: '1', needed: '0' },
-      text: `${key} is 1: echo requests are not answered here`,
-    });
-    return stop({ end: 'no-listener', cursor, senderSees: 'nothing' }, [step]);
-  }
   const step = makeStep({
     kind: 'socket',
     at: 'icmp',
@@ -229,21 +216,43 @@ function toKernel(walk: Walk, cursor: Cursor): Move {
     values: { protocol: String(packet.l4.protocol), address: packet.ip.destination, by: 'kernel' },
     text: isEcho ? 'the kernel answers the echo request' : 'the kernel takes it',
   });
-  return stop({ end: 'delivered', cursor, senderSees: isEcho ? 'reply' : 'nothing' }, [step]);
+  const taken: End = { end: 'delivered', cursor, senderSees: isEcho ? 'reply' : 'nothing' };
+  if (!ignoring) return stop(taken, [step]);
+  const { key, check, isOn } = ignoring;
+  const refused: End = { end: 'no-listener', cursor, senderSees: 'nothing' };
+  if (isOn === 'unknown')
+    return perhapsTaken(taken, refused, { ...step, text: `${step.text}, unless ${key} is 1: not seen` });
+  const ignored = makeStep({
+    kind: 'sysctl',
+    at: 'icmp',
+    matched: 'no',
+    source: sourceOf(sysctls, `${key} = 1`),
+    values: { check, key, value: '1', needed: '0' },
+    text: `${key} is 1: echo requests are not answered here`,
+  });
+  return stop(refused, [ignored]);
+}
+
+interface Ignoring {
+  readonly key: string;
+  readonly check: string;
+  readonly isOn: Truth;
 }
 
 /** The setting by which an echo request has no answer (icmp_echo in net/ipv4/icmp.c, icmpv6_echo_reply). */
-function ignoredBy(walk: Walk, cursor: Cursor): { readonly key: string; readonly check: string } | undefined {
+function ignoredBy(walk: Walk, cursor: Cursor): Ignoring | undefined {
   const { snapshot } = walk.world;
   const isV4 = familyAt(cursor) === 4;
   const type = addressTypeOf(snapshot, cursor.place, cursor.packet.ip.destination);
-  const isOn = (key: string): boolean => switchedOn(readSysctl(snapshot, cursor.place, key)) === 'yes';
+  const setting = (key: string, check: string): Ignoring => {
+    return { key, check, isOn: switchedOn(readSysctl(snapshot, cursor.place, key)) };
+  };
   const all = isV4 ? 'net.ipv4.icmp_echo_ignore_all' : 'net.ipv6.icmp.echo_ignore_all';
-  if (isOn(all)) return { key: all, check: 'icmp_echo_ignore_all' };
-  const group = isV4 ? 'net.ipv4.icmp_echo_ignore_broadcasts' : 'net.ipv6.icmp.echo_ignore_multicast';
-  if ((type === 'broadcast' || type === 'multicast') && isOn(group)) {
-    return { key: group, check: 'icmp_echo_ignore_broadcasts' };
+  const settings = [setting(all, 'icmp_echo_ignore_all')];
+  if (type === 'broadcast' || type === 'multicast') {
+    const group = isV4 ? 'net.ipv4.icmp_echo_ignore_broadcasts' : 'net.ipv6.icmp.echo_ignore_multicast';
+    settings.push(setting(group, 'icmp_echo_ignore_broadcasts'));
   }
-  const anycast = 'net.ipv6.icmp.echo_ignore_anycast';
-  return type === 'anycast' && isOn(anycast) ? { key: anycast, check: 'icmp_echo_ignore_anycast' } : undefined;
+  if (type === 'anycast') settings.push(setting('net.ipv6.icmp.echo_ignore_anycast', 'icmp_echo_ignore_anycast'));
+  return settings.find(({ isOn }) => isOn === 'yes') ?? settings.find(({ isOn }) => isOn === 'unknown');
 }

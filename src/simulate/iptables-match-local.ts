@@ -109,6 +109,7 @@ function boundSocket(input: HookInput, acceptsWildcard: boolean): Truth {
   if (sockets.state === 'unseen') return 'unknown';
   const listener = findListener(sockets.value, packet, input.input);
   if (listener.found === 'none') return isComplete(sockets) ? 'no' : 'unknown';
+  if (!listener.isSure) return 'unknown';
   const { address } = listener.socket;
   const isWildcard = address === undefined || address === '0.0.0.0' || address === '::';
   return truth(!isWildcard || acceptsWildcard);

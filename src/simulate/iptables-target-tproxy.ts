@@ -46,8 +46,9 @@ function listens(input: HookInput, wanted: Address | undefined, port: number): T
     ip: { ...ip, destination: address },
     l4: { ...l4, destinationPort: port || l4.destinationPort },
   };
-  const found = findListener(sockets.value, packet, input.input).found === 'listener';
-  return found ? 'yes' : isComplete(sockets) ? 'no' : 'unknown';
+  const match = findListener(sockets.value, packet, input.input);
+  if (match.found === 'listener') return match.isSure ? 'yes' : 'unknown';
+  return isComplete(sockets) ? 'no' : 'unknown';
 }
 
 function begins({ packet: { l4 }, meta, connection }: HookInput): boolean {

@@ -19,7 +19,7 @@ export function evaluateSocket(body: unknown, scope: NftScope, what: string): Nf
   if (input.hook === 'output' || !isFirst || !isComplete(sockets)) return notKnown(what);
   const match = findListener(sockets.value, state.packet, input.input);
   if (match.found === 'none') return ABSENT;
-  if (asRecord(body)?.key !== 'wildcard') return notKnown(what);
+  if (!match.isSure || asRecord(body)?.key !== 'wildcard') return notKnown(what);
   const { address } = match.socket;
   return numberOf('integer', address === undefined || address === '0.0.0.0' || address === '::' ? 1 : 0);
 }

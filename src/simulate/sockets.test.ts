@@ -35,6 +35,15 @@ describe('findListener', () => {
     expect(find(sockets(tcp('*:80', 'v6only:1')))).toBe('v6only');
   });
 
+  it('is not sure of IPv4 where ss read /proc, unless another socket serves it', () => {
+    const byProc = (...lines: string[]) => parseSs(lines.join('\n'), { byProc: true }).value;
+    const sure = (list: ReturnType<typeof byProc>, packet = V4) => findListener(list, packet, undefined);
+    expect(sure(byProc(tcp('*:80')))).toMatchObject({ found: 'listener', isSure: false });
+    expect(sure(byProc(tcp('*:80')), V6)).toMatchObject({ found: 'listener', isSure: true });
+    expect(sure(byProc(tcp('*:80'), tcp('0.0.0.0:80')))).toMatchObject({ found: 'listener', isSure: true });
+    expect(sure(sockets(tcp('*:80')))).toMatchObject({ found: 'listener', isSure: true });
+  });
+
   it('looks at the device that a socket is bound to', () => {
     const bound = sockets(tcp('0.0.0.0%eth1:80'));
     expect(find(bound, V4, 'eth1')).toBe('0.0.0.0');
@@ -57,9 +66,13 @@ describe('findListener', () => {
 
   it('finds in a VRF what is bound to it, and others only where that is allowed', () => {
     const any = sockets(tcp('0.0.0.0:80'));
-    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: false }).found).toBe('none');
-    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: true }).found).toBe('listener');
-    expect(findListener(sockets(tcp('0.0.0.0%red:80')), V4, 'eth0', { name: 'red', isOpen: false }).found).toBe(
+    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: 'no' }).found).toBe('none');
+    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: 'yes' })).toMatchObject({
+      found: 'listener',
+      isSure: true,
+    });
+    expect(findListener(any, V4, 'eth0', { name: 'red', isOpen: 'unknown' })).toMatchObject({ isSure: false });
+    expect(findListener(sockets(tcp('0.0.0.0%red:80')), V4, 'eth0', { name: 'red', isOpen: 'no' }).found).toBe(
       'listener',
     );
   });

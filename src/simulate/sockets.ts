@@ -1,9 +1,11 @@
 import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Socket } from '../parse/ss.ts';
+import type { Truth } from './trace.ts';
 
 export type SocketMatch =
-  | { readonly found: 'listener'; readonly socket: Socket }
+  /** Not sure: whether that socket, and any other that fits, takes packets of this family or VRF was not seen. */
+  | { readonly found: 'listener'; readonly socket: Socket; readonly isSure: boolean }
   | {
       readonly found: 'none';
       /** Why the nearest one does not serve: nothing on the port, or bound elsewhere. */
@@ -17,7 +19,7 @@ export type SocketRefusal = 'other-address' | 'other-device' | 'v6only';
 export interface SocketVrf {
   readonly name: string;
   /** net.ipv4.tcp_l3mdev_accept, udp_l3mdev_accept: unbound sockets serve every VRF. */
-  readonly isOpen: boolean;
+  readonly isOpen: Truth;
 }
 
 /**
@@ -41,10 +43,16 @@ export function findListener(
   const sorted =
     fitting.length < 2 ? fitting : fitting.toSorted((a, b) => exactness(b, destination) - exactness(a, destination));
   const [best] = sorted;
-  if (best) return { found: 'listener', socket: best };
+  const isSure = fitting.some((socket) => !isDoubtful(socket, destination, vrf));
+  if (best) return { found: 'listener', socket: best, isSure };
   const nearest = onPort[0];
   if (!nearest) return { found: 'none', reason: 'none' };
   return { found: 'none', reason: refusal(nearest, destination, input, vrf)!, nearest };
+}
+
+function isDoubtful(socket: Socket, destination: Address, vrf: SocketVrf | undefined): boolean {
+  if (socket.device === undefined && vrf?.isOpen === 'unknown') return true;
+  return socket.mayBeV6only === true && familyOf(destination) === 4;
 }
 
 function isOpen(socket: Socket): boolean {
@@ -71,7 +79,7 @@ function refusal(
 
 /** SO_BINDTODEVICE names the device or its VRF (inet_bound_dev_eq). */
 function servesDevice(socket: Socket, input: string | undefined, vrf: SocketVrf | undefined): boolean {
-  if (socket.device === undefined) return vrf === undefined || vrf.isOpen;
+  if (socket.device === undefined) return vrf?.isOpen !== 'no';
   return socket.device === input || socket.device === vrf?.name;
 }
 

@@ -11,7 +11,11 @@ function ask(action: string, more: Partial<Request> = {}): Request {
   return { action, place: NODE, args: {}, round: 0, ...more };
 }
 
-function raw(request: Request, text: string, more: { exitCode?: number; truncated?: boolean } = {}): Reply {
+function raw(
+  request: Request,
+  text: string,
+  more: { exitCode?: number; truncated?: boolean; tool?: string } = {},
+): Reply {
   return {
     request,
     startedAtMs: 1,
@@ -37,6 +41,13 @@ describe('createSnapshot', () => {
     expect(isComplete(routes) && routes.value[0]?.text).toBe('default via 10.0.0.1 dev eth0');
     expect(snapshot.fact('routes', NODE, { family: 6 })).toMatchObject({ state: 'unseen', gap: 'not-asked' });
     expect(snapshot.fact('routes', POD, { family: 4 })).toMatchObject({ state: 'unseen', gap: 'not-asked' });
+  });
+
+  test('sockets that ss read from /proc, as the tool’s name tells, may be of IPv6 alone', () => {
+    const line = 'tcp LISTEN 0 0 *:80 *:* ino:1 sk:1\n';
+    const told = (tool: string) => createSnapshot([raw(ask('sockets'), line, { tool })]).fact('sockets', NODE);
+    expect(told('iproute2-6.1.0 (inet_diag not loaded)')).toMatchObject({ value: [{ mayBeV6only: true }] });
+    expect(told('iproute2-6.1.0')).not.toMatchObject({ value: [{ mayBeV6only: true }] });
   });
 
   test("an argument that is '' means all, as if it were left out", () => {

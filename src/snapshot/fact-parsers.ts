@@ -37,8 +37,12 @@ export interface Unreadable {
   readonly unreadable: string;
 }
 
-/** From a reply's text, and the arguments it was asked with, to the fact's value. Never throws. */
-export type FactParser<K extends FactName> = (text: string, args: FactArgs) => Parsed<Facts[K]> | Unreadable;
+/** From a reply's text, the arguments it was asked with and the tool that gave it, to the fact's value. Never throws. */
+export type FactParser<K extends FactName> = (
+  text: string,
+  args: FactArgs,
+  tool: string,
+) => Parsed<Facts[K]> | Unreadable;
 
 /** One parser for each fact; a fact without one does not compile. */
 export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
@@ -77,7 +81,8 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'nft.outline': parseNftOutline,
   'nft.table': (text, args) => parseNftJson(text, { terse: args.terse === true }),
   ipsets: parseIpset,
-  sockets: parseSs,
+  // The node side names the modules without which ss asks in another way.
+  sockets: (text, _args, tool) => parseSs(text, { byProc: tool.includes('not loaded') }),
   'conntrack.statistics': parseConntrackStatistics,
   conntrack: (text) =>
     text.startsWith(CTNETLINK_MISSING) ? { unreadable: CTNETLINK_MISSING } : parseConntrackList(text),

@@ -21,14 +21,14 @@ export function observeReply<K extends FactName>(name: K, reply: Reply): Observe
 function observe<K extends FactName>(name: K, reply: Reply): Observed<Facts[K]> {
   const { request } = reply;
   if (reply.got === 'nothing') return { state: 'unseen', gap: reply.gap, detail: reply.detail, want: request };
-  const { exitCode, raw } = reply;
+  const { exitCode, raw, tool } = reply;
   if (exitCode === COMMAND_NOT_FOUND) {
     return { state: 'unseen', gap: 'not-installed', detail: `the tool for ${name} is not installed`, want: request };
   }
   if (exitCode !== 0 && raw.length === 0) {
     return { state: 'unseen', gap: 'failed', detail: `${name}: exit code ${exitCode} without output`, want: request };
   }
-  const parsed = BYTES_PARSERS[name]?.(raw) ?? FACT_PARSERS[name](new TextDecoder().decode(raw), request.args);
+  const parsed = BYTES_PARSERS[name]?.(raw) ?? FACT_PARSERS[name](new TextDecoder().decode(raw), request.args, tool);
   if ('unreadable' in parsed) {
     return { state: 'unseen', gap: 'failed', detail: `${name}: ${parsed.unreadable}`, want: request };
   }
