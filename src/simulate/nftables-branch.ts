@@ -7,8 +7,8 @@ import { CERTAIN, UNDECIDED } from './truth.ts';
 export type NftTurn =
   /** The next statement, or after the last one the next rule. */
   | { readonly kind: 'next' }
-  /** The rule is left: it does not match. */
-  | { readonly kind: 'break' }
+  /** The rule is left: it does not match. `behind`: its counter has counted, and this statement behind that leaves it. */
+  | { readonly kind: 'break'; readonly behind?: string }
   | { readonly kind: 'return' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'verdict'; readonly verdict: HookVerdict };

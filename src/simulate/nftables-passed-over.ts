@@ -1,6 +1,6 @@
 import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import { renderNftStatement } from '../parse/nft-rule-text.ts';
-import { type NftWalkPlace, placeValues } from './nftables-rule.ts';
+import { type NftWalkPlace, placeValues } from './nftables-rule-step.ts';
 import type { NftState } from './nftables-state.ts';
 import { runStatement } from './nftables-statement.ts';
 import type { Step } from './trace.ts';

@@ -186,3 +186,22 @@ describe('the route', () => {
     expect(summaryOf(outcomesOf([[nexthop, ACCEPT]], {}))).toEqual(EITHER);
   });
 });
+
+describe('a rule that is left behind its counter', () => {
+  const restore = { mangle: { key: { meta: { key: 'mark' } }, value: { ct: { key: 'mark' } } } };
+  const isCounted = (rule: readonly unknown[], conntrack: 'invalid' | 'new'): boolean =>
+    outcomesOf([rule], { meta: { conntrack } })[0]!.steps.some(
+      ({ kind, matched }) => kind === 'rule' && matched === 'yes',
+    );
+
+  it('has counted, though it sets nothing', () => {
+    const counter = { counter: { packets: 0, bytes: 0 } };
+    expect(isCounted([counter, restore], 'invalid')).toBe(true);
+    expect(isCounted([counter, restore], 'new')).toBe(true);
+    expect(isCounted([restore, counter], 'invalid')).toBe(false);
+  });
+
+  it('by a match has not matched', () => {
+    expect(isCounted([{ counter: null }, is(payload('tcp', 'dport'), 81)], 'new')).toBe(false);
+  });
+});
