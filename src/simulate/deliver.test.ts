@@ -1,65 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import type { L4, Packet } from '../net/packet.ts';
-import type { Sysctls } from '../parse/sysctls.ts';
-import type { FactName, Facts } from '../snapshot/facts.ts';
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import { ECHO, tcpSyn } from './testing/build-hook-input.ts';
-import { B_MAC, device, W1, world } from './testing/wired-world.ts';
-import type { LeafEnd } from './trace.ts';
-import { simulateTrace } from './walk.ts';
+import { deliver } from './deliver.ts';
+import { arrivedAt, HERE, walkIn, wholeStateOf } from './testing/route-state.ts';
+import { reversed, tupleOf } from './tuple.ts';
 
-const HOST = world([
-  { place: W1, links: [device('eth0', 2, undefined, { address: B_MAC, addresses: ['192.0.2.1/24'] })] },
-]);
+const ME = '10.0.0.1';
 
-/** The host, of which one fact says something else. */
-function hostWith<K extends FactName>(name: K, value: Facts[K], complete = true): Snapshot {
-  const own: Snapshot['fact'] = (asked, place, args) => {
-    const observed = HOST.fact(asked, place, args);
-    const said = { ...observed, state: 'seen', value, complete, unparsed: [] };
-    return (String(asked) === name ? said : observed) as typeof observed;
-  };
-  return { ...HOST, fact: own };
+function sent(destination: string, l4: L4): Packet {
+  return { ip: { source: ME, destination, ttl: 64, tos: 0, df: false }, l4, lengthBytes: 60 };
 }
 
-function endsOf(snapshot: Snapshot, l4: L4): readonly LeafEnd[] {
-  const packet: Packet = {
-    ip: { source: '192.0.2.9', destination: '192.0.2.1', ttl: 64, tos: 0, df: true },
-    l4,
-    lengthBytes: 84,
-  };
-  const gate = { parts: [], podAddressesRoutable: 'no' } as const;
-  const { segments } = simulateTrace({ snapshot, gate }, { from: W1, packet, arrivesBy: 'eth0' });
-  return segments.flatMap(({ then }) => ('end' in then ? [then] : []));
+/** What becomes of an error about `quoted` that comes to a socket which has sent `asked`. */
+function endOf(asked: Packet, quoted: Packet): unknown {
+  const walk = { ...walkIn(wholeStateOf({})), expect: { place: HERE, tuple: reversed(tupleOf(asked)) } };
+  const l4: L4 = { protocol: 'icmp', type: 3, code: 1, about: quoted };
+  const arrived = arrivedAt('eth0', { source: '10.0.0.9', destination: ME }, { l4 });
+  return deliver(walk, { ...arrived, stage: { name: 'deliver' } }).ways[0]!.to;
 }
 
-const namesOf = (ends: readonly LeafEnd[]) => ends.map(({ end }) => end).toSorted();
+describe('an error', () => {
+  const echo = (id: number): L4 => ({ protocol: 'icmp', type: 8, code: 0, id });
+  const datagram: L4 = { protocol: 'udp', sourcePort: 4000, destinationPort: 53 };
 
-describe('deliver', () => {
-  const listener = {
-    protocol: 'tcp',
-    state: 'LISTEN',
-    port: 80,
-    receiveQueue: 0,
-    sendQueue: 0,
-    processes: [],
-    text: '',
-  } as const;
-
-  it('goes both ways where it was not seen whether a socket of `::` takes IPv4 as well', () => {
-    const ends = endsOf(hostWith('sockets', [{ ...listener, mayBeV6only: true }]), tcpSyn(80));
-    expect(namesOf(ends)).toEqual(['delivered', 'no-listener']);
-    expect(ends.find(({ end }) => end === 'no-listener')?.senderSees).toBe('reset');
-    expect(namesOf(endsOf(hostWith('sockets', [listener]), tcpSyn(80)))).toEqual(['delivered']);
+  it('about an echo request finds its sender by the id, wherever NAT has sent that', () => {
+    expect(endOf(sent('10.0.0.2', echo(7)), sent('10.0.0.3', echo(7)))).toMatchObject({ end: 'delivered' });
+    expect(endOf(sent('10.0.0.2', echo(7)), sent('10.0.0.2', echo(8)))).toMatchObject({ end: 'reply-not-matched' });
   });
 
-  it('goes both ways where it was not seen whether echo requests are answered', () => {
-    const seen = HOST.fact('sysctls', W1);
-    const sysctls: Sysctls = seen.state === 'seen' ? seen.value : {};
-    const told = (ignores: string) => ({ ...sysctls, 'net.ipv4.icmp_echo_ignore_all': ignores });
-    expect(namesOf(endsOf(hostWith('sysctls', sysctls, false), ECHO))).toEqual(['delivered', 'no-listener']);
-    expect(namesOf(endsOf(hostWith('sysctls', told('0'), false), ECHO))).toEqual(['delivered']);
-    expect(namesOf(endsOf(hostWith('sysctls', told('1'), false), ECHO))).toEqual(['no-listener']);
-    expect(namesOf(endsOf(HOST, ECHO))).toEqual(['delivered']);
+  it('about a datagram finds it by both ends', () => {
+    expect(endOf(sent('10.0.0.2', datagram), sent('10.0.0.2', datagram))).toMatchObject({ end: 'delivered' });
+    expect(endOf(sent('10.0.0.2', datagram), sent('10.0.0.3', datagram))).toMatchObject({ end: 'reply-not-matched' });
   });
 });

@@ -56,7 +56,7 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
     place !== undefined &&
     placeKey(place) === placeKey(cursor.place) &&
     comesToDevice(walk, cursor) &&
-    (about ? sameTuple(tupleOf(about), reversed(tuple)) : isAnswer(packet, tuple));
+    (about ? isAsked(about, tuple) : isAnswer(packet, tuple));
   const ends = 'sourcePort' in packet.l4 ? packet.l4 : undefined;
   const step = makeStep({
     kind: 'socket',
@@ -81,6 +81,14 @@ function deliverAnswer(walk: Walk, cursor: Cursor): Move {
   return stop({ end: 'reply-not-matched', cursor, senderSees: 'nothing', ...(errorPacket ? { errorPacket } : {}) }, [
     step,
   ]);
+}
+
+/** An error is for whoever sent what it quotes; of what pings, the id alone counts (ping_err in net/ipv4/ping.c). */
+function isAsked(about: Packet, tuple: Tuple): boolean {
+  const quoted = tupleOf(about);
+  const asked = reversed(tuple);
+  if (asked.type === undefined) return sameTuple(quoted, asked);
+  return quoted.protocol === asked.protocol && quoted.type === asked.type && quoted.sourcePort === asked.sourcePort;
 }
 
 /** A socket that pings takes answers by their id, whoever sends them (ping_lookup in net/ipv4/ping.c). */
