@@ -62,4 +62,10 @@ describe('programs on a device', () => {
     expect(ends(cut).toSorted()).toEqual(['delivered', 'insufficient-information']);
     expect(filters(cut)[0]!.values).toMatchObject({ reason: 'tc', program: 'clsact, not listed' });
   });
+
+  it('may be there where tc told neither hooks nor filters', () => {
+    const cut = trip([], {}, '[{"device":"eth1","direction":"ingr');
+    expect(ends(cut).toSorted()).toEqual(['delivered', 'insufficient-information']);
+    expect(filters(cut)[0]!.text).toContain('tc told nothing');
+  });
 });

@@ -59,11 +59,17 @@ function programAt(walk: Walk, cursor: Cursor, link: Link, direction: Direction)
       source: sourceOf(filters),
     };
   }
-  // A hook is there, and what hangs on it could not be listed.
-  const hook = isComplete(filters) ? undefined : hookOf(walk, cursor, link, direction);
-  if (!hook) return undefined;
-  const source = sourceOf(snapshot.fact('qdiscs', cursor.place));
-  return { reason: 'tc', what: 'a tc filter that may be', name: `${hook.kind}, not listed`, source };
+  return isComplete(filters) ? undefined : unlisted(walk, cursor, link, direction);
+}
+
+/** A hook is there, and what hangs on it could not be listed; or tc could tell neither (it is not installed). */
+function unlisted(walk: Walk, cursor: Cursor, link: Link, direction: Direction): Program | undefined {
+  const { snapshot } = walk.world;
+  const qdiscs = snapshot.fact('qdiscs', cursor.place);
+  const hook = hookOf(walk, cursor, link, direction);
+  if (!hook && isComplete(qdiscs)) return undefined;
+  const name = hook ? `${hook.kind}, not listed` : 'tc told nothing';
+  return { reason: 'tc', what: 'a tc filter that may be', name, source: sourceOf(qdiscs) };
 }
 
 /** The discipline that filters of this direction hang on (tc-bpf(8)). */
