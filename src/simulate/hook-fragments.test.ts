@@ -5,8 +5,10 @@ import { NO_CONNECTIONS, untouched } from './conntrack.ts';
 import type { AtHook } from './cursor.ts';
 import type { HookEntry, HookVerdict } from './hook.ts';
 import { runRulesOnFragments } from './hook-fragments.ts';
+import { makeStep, sourceAt } from './steps.ts';
 import { buildPacket, udpTo } from './testing/build-hook-input.ts';
 import { snapshotOfTexts } from './testing/build-snapshot.ts';
+import type { Step } from './trace.ts';
 import { CERTAIN } from './truth.ts';
 
 const WORLD = { snapshot: snapshotOfTexts([]), gate: { parts: [], podAddressesRoutable: 'yes' as const } };
@@ -55,5 +57,37 @@ describe('fragments at a rule set', () => {
   it('end as the datagram that they belong to', () => {
     const [way] = runRulesOnFragments({ world: WORLD }, at('forward', CUT), [BY_PORT], false).ways;
     expect('end' in way!.to && way!.to.cursor.packet).toEqual(CUT);
+  });
+});
+
+describe('what fragments count at', () => {
+  const told = (at: string): Step =>
+    makeStep({
+      kind: 'rule',
+      at,
+      source: sourceAt(hostOf('w1'), 'iptables.nft'),
+      values: { backend: 'nft' },
+      text: at,
+    });
+  const COUNTS: HookEntry = {
+    ...BY_PORT,
+    evaluate: ({ packet, meta }) => {
+      const steps = packet.ip.fragmentOffset
+        ? [told('FORWARD#1'), told('FORWARD#3')]
+        : [told('FORWARD#1'), told('FORWARD#2')];
+      return [{ chance: CERTAIN, verdict: { kind: 'accept' }, packet, meta, steps }];
+    },
+  };
+  const counted = (cursor: AtHook): string[] =>
+    runRulesOnFragments({ world: WORLD }, cursor, [COUNTS], false).ways[0]!.steps.map(
+      ({ at: name, values }) => `${name} ${values.fragments ?? 1}`,
+    );
+
+  it('is each rule that each of them meets', () => {
+    expect(counted(at('forward', CUT))).toEqual(['FORWARD#1 3', 'FORWARD#2 1', 'FORWARD#3 2']);
+  });
+
+  it('is one packet where it is put together', () => {
+    expect(counted(at('input', CUT))).toEqual(['FORWARD#1 1', 'FORWARD#2 1']);
   });
 });

@@ -117,7 +117,8 @@ export function hitsOf(stories: readonly Story[]): ReadonlyMap<string, Hits> {
       const key = ruleKey(step);
       if (key === undefined) continue;
       const former = hits.get(key) ?? { min: 0, max: 0 };
-      hits.set(key, { min: former.min + (step.matched === 'yes' ? 1 : 0), max: former.max + 1 });
+      const times = Number(step.values.fragments ?? 1);
+      hits.set(key, { min: former.min + (step.matched === 'yes' ? times : 0), max: former.max + times });
     }
     return hits;
   });
