@@ -23,10 +23,19 @@ export function addressToBits(address: Address): bigint {
     if (value === undefined) throw new RangeError(`not an address: ${address}`);
     return BigInt(value);
   }
+  const former = ipv6Bits.get(address);
+  if (former !== undefined) return former;
   const groups = parseIpv6Groups(address);
   if (!groups) throw new RangeError(`not an address: ${address}`);
-  return groups.reduce((bits, group) => (bits << 16n) | BigInt(group), 0n);
+  const bits = groups.reduce((all, group) => (all << 16n) | BigInt(group), 0n);
+  if (ipv6Bits.size >= IPV6_BITS_MAX) ipv6Bits.clear();
+  ipv6Bits.set(address, bits);
+  return bits;
 }
+
+/** A walk asks for the same few addresses over and over. */
+const ipv6Bits = new Map<Address, bigint>();
+const IPV6_BITS_MAX = 4096;
 
 export function bitsToAddress(bits: bigint, family: Family): Address {
   if (family === 4) return formatIpv4(Number(bits & 0xffff_ffffn));

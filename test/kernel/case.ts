@@ -1,5 +1,5 @@
 import type { Family } from '../../src/net/address.ts';
-import type { SnapshotChange } from '../../src/snapshot/snapshot.ts';
+import type { StateChange } from './shown-change.ts';
 
 /** One network with its packets: all that is needed to make it real, and to take it apart line by line. */
 export interface KernelCase {
@@ -31,8 +31,10 @@ interface ItemBase {
    * What the state would look like to a simulator that ignores the feature, or has it the wrong way round. By default
    * `ignored` is the state without this item.
    */
-  readonly ignored?: readonly SnapshotChange[];
-  readonly negated?: readonly SnapshotChange[];
+  readonly ignored?: readonly StateChange[];
+  readonly negated?: readonly StateChange[];
+  /** Nothing but its own counter tells of it (LOG): that counter is the outcome that is lost without it. */
+  readonly countsOnly?: true;
 }
 
 /** One thing that is set up. Those of one kind are made in the order of the list, the kinds in the order of this type. */

@@ -6,7 +6,7 @@ import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 import type { CasePacket, CaseSocket, KernelCase } from './case.ts';
 import { placeOf } from './collect-case.ts';
 import { simulateTalk, type Talk, type TalkQuestion } from './conversation.ts';
-import { countedRules, type Hits, hitsOf } from './counters.ts';
+import { countedRules, type Hits, hitsOf, ruleKey } from './counters.ts';
 import { type Agreement, judge, type Observation } from './judge.ts';
 import type { RealRun } from './run-case.ts';
 import { namespaceOf, type Story, storiesOf } from './story.ts';
@@ -32,39 +32,92 @@ export interface CheckedCase {
 /** What the packets before have left behind. */
 type Left = Pick<Story, 'connections' | 'touched'>;
 
-/** Holds what the kernel did with a case against the simulator's traces. */
-export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
+/** A packet held against its walks, and what it leaves behind. */
+interface Held extends CheckedPacket {
+  readonly stories: readonly Story[] | undefined;
+}
+
+/**
+ * One packet after the other. `same`: what is known of a packet that no change has come to before; undefined from the first that has
+ * to be walked on.
+ */
+function* heldPackets(one: KernelCase, run: RealRun, same?: (index: number) => Held | undefined): Generator<Held> {
   const wiring = wiringOf(one);
   const sockets = socketsOf(one);
   let left: Left = { connections: [] };
-  const hits: ReadonlyMap<string, Hits>[] = [];
-  let isWhole = true;
-  const walked: (readonly Story[] | undefined)[] = [];
-  const packets = one.packets.map((packet, index): CheckedPacket => {
-    const seen = worthComparing(run.seen[index]!, wiring);
-    const talk = talkOf(one, run.before, packet, left);
-    const stories = storiesOf(talk, wiring.wires);
-    walked.push(stories);
-    const agreement: Agreement = seen.setup
-      ? { kind: 'agrees', stories: [] }
-      : judge({ protocol: packet.protocol, stories, seen, sockets });
-    if (agreement.kind === 'agrees') {
-      hits.push(hitsOf(agreement.stories));
-      if (agreement.stories.some((story) => story.isOpen)) isWhole = false;
-      left = agreement.stories[0] ?? left;
-    } else isWhole = false;
-    return { packet, agreement, talk, seen };
-  });
-  return { packets, counters: isWhole ? counterObjections(one, run, hits, packets) : [], walked };
+  let isSame = same !== undefined;
+  for (const [index, packet] of one.packets.entries()) {
+    const known = isSame ? same!(index) : undefined;
+    isSame = known !== undefined;
+    const held = known ?? heldPacket();
+    if (held.agreement.kind === 'agrees') left = held.agreement.stories[0] ?? left;
+    yield held;
+
+    function heldPacket(): Held {
+      const seen = worthComparing(run.seen[index]!, wiring);
+      const talk = talkOf(one, run.before, packet, left);
+      const stories = storiesOf(talk, wiring.wires);
+      const agreement: Agreement = seen.setup
+        ? { kind: 'agrees', stories: [] }
+        : judge({ protocol: packet.protocol, stories, seen, sockets });
+      return { packet, agreement, talk, seen, stories };
+    }
+  }
 }
 
-/** The same of another state: what its walks say, and whether what was seen fits them. */
-export function simulateCase(
-  one: KernelCase,
-  run: RealRun,
-): { readonly walked: CheckedCase['walked']; readonly agrees: boolean } {
-  const { packets, counters, walked } = checkCase(one, run);
-  return { walked, agrees: counters.length === 0 && packets.every(({ agreement }) => agreement.kind !== 'disagrees') };
+/** Holds what the kernel did with a case against the simulator's traces. */
+export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
+  const packets = [...heldPackets(one, run)];
+  return { packets, counters: countersOf(one, run, packets), walked: packets.map(({ stories }) => stories) };
+}
+
+/** Counters are compared where every packet's way is known to its end. */
+function countersOf(one: KernelCase, run: RealRun, packets: readonly CheckedPacket[]): readonly string[] {
+  const hits: ReadonlyMap<string, Hits>[] = [];
+  for (const { agreement } of packets) {
+    if (agreement.kind !== 'agrees' || agreement.stories.some((story) => story.isOpen)) return [];
+    hits.push(hitsOf(agreement.stories));
+  }
+  return counterObjections(one, run, hits, packets);
+}
+
+/** What another state's walks say beside those of the state itself. */
+export interface Comparison {
+  /** They say something else of a packet. */
+  readonly differs: boolean;
+  /** What was seen does not fit them. */
+  readonly disagrees: boolean;
+}
+
+export interface CompareOptions {
+  /** A rule whose own counter is not looked at. */
+  readonly except?: string | undefined;
+  /** All that was changed: what has not met this rule is as it was. */
+  readonly only?: string | undefined;
+  /** Which of the two is asked for. */
+  readonly wants: Comparison;
+}
+
+/** Walks another state, as far as it takes to tell. */
+export function compareCase(one: KernelCase, run: RealRun, checked: CheckedCase, options: CompareOptions): Comparison {
+  const { except, only, wants } = options;
+  const same = (index: number): Held | undefined => {
+    const stories = checked.walked[index];
+    const isMet = stories?.some(({ steps }) => steps.some((step) => ruleKey(step) === only)) ?? true;
+    return isMet ? undefined : { ...checked.packets[index]!, stories };
+  };
+  let differs = false;
+  let disagrees = false;
+  const packets: Held[] = [];
+  for (const held of heldPackets(one, run, only === undefined ? undefined : same)) {
+    const before = checked.walked[packets.length];
+    differs ||= wants.differs && before !== held.stories && gistOf(before, except) !== gistOf(held.stories, except);
+    disagrees ||= held.agreement.kind === 'disagrees';
+    if ((differs || !wants.differs) && (disagrees || !wants.disagrees)) return { differs, disagrees };
+    packets.push(held);
+  }
+  disagrees ||= wants.disagrees && countersOf(one, run, packets).length > 0;
+  return { differs, disagrees };
 }
 
 export function talkOf(one: KernelCase, snapshot: Snapshot, packet: CasePacket, { connections, touched }: Left): Talk {
@@ -184,13 +237,10 @@ function counterObjections(
   });
 }
 
-/** What the walks of a case say, for comparing two of them; without what they say of `except`, a rule's key. */
-export function gistOf(walked: CheckedCase['walked'], except: string | undefined): string {
-  return walked
-    .map((stories) =>
-      stories ? [...new Set(stories.map((story) => gistOfStory(story, except)))].toSorted().join('\n') : '*',
-    )
-    .join('\n\n');
+/** What the walks of a packet say, for comparing two of them; without what they say of `except`, a rule's key. */
+function gistOf(stories: readonly Story[] | undefined, except: string | undefined): string {
+  if (!stories) return '*';
+  return [...new Set(stories.map((story) => gistOfStory(story, except)))].toSorted().join('\n');
 }
 
 function gistOfStory(story: Story, except: string | undefined): string {

@@ -8,7 +8,7 @@ import type { CaseNamespace, KernelCase } from './case.ts';
 import type { DriverStep } from './steps-of-case.ts';
 
 /** One question to one namespace; where the case can have nothing of it, the answer that the tool would give. */
-interface Asked {
+export interface Asked {
   readonly request: Request;
   readonly step?: DriverStep;
   readonly text?: string;
@@ -36,6 +36,8 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
   );
   const hasNft = has((item) => item.kind === 'nft');
   const hasXtNft = has((item) => 'backend' in item && item.backend === 'nft');
+  const hasXtNftOf = (family: number): boolean =>
+    has((item) => 'backend' in item && item.backend === 'nft' && item.family === family);
   const hasBridge = has((item) => 'line' in item && /\b(bridge|vxlan|geneve)\b/.test(item.line));
   const ask = (action: FactName, args: FactArgs, empty?: string): Asked => asked(namespace, action, args, empty);
   const unless = (needed: boolean, text: string): string | undefined => (needed ? undefined : text);
@@ -60,7 +62,7 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
       ask('routes', { family }),
       ask('rules', { family }),
       ask('iptables.legacy', { family }),
-      ask('iptables.nft', { family, table: '' }, unless(hasXtNft, '')),
+      ask('iptables.nft', { family, table: '' }, unless(hasXtNftOf(family), '')),
     ]),
     ...nftTablesOf(one, namespace.name).map(({ family, name }) => ask('nft.table', { family, name })),
     ...nftTablesOf(one, namespace.name)
@@ -106,18 +108,7 @@ function asked(namespace: CaseNamespace, action: FactName, args: FactArgs, empty
   throw new Error(`${action} is not collected from a namespace`);
 }
 
-/** The replies to `asked`, from the driver's results of the steps of those that had one. */
-export function repliesOf(asks: readonly Asked[], results: readonly Readonly<Record<string, unknown>>[]): Reply[] {
-  let next = 0;
-  return asks.map(({ request, step, text }) => {
-    if (!step) return replyOf(request, text ?? '', 0);
-    const result = results[next++]!;
-    if ('files' in result) return replyOf(request, JSON.stringify({ files: result.files }), 0);
-    return replyOf(request, String(result.out), Number(result.code));
-  });
-}
-
-function replyOf(request: Request, text: string, exitCode: number): Reply {
+export function replyOf(request: Request, text: string, exitCode: number): Reply {
   const raw = new TextEncoder().encode(text);
   return { request, startedAtMs: 0, tookMs: 0, got: 'raw', raw, exitCode, truncated: false, tool: '' };
 }

@@ -13,8 +13,26 @@ export interface CountedRule {
   readonly packets: number;
 }
 
+/** A rule that may have no counter. */
+export interface KnownRule extends Omit<CountedRule, 'packets'> {
+  readonly packets: number | undefined;
+}
+
+const known = new WeakMap<Snapshot, readonly KnownRule[]>();
+
 /** All rules that count, with their counters. */
 export function countedRules(one: KernelCase, snapshot: Snapshot): readonly CountedRule[] {
+  return rulesOf(one, snapshot).filter((rule): rule is CountedRule => rule.packets !== undefined);
+}
+
+/** A snapshot is of one case. */
+function rulesOf(one: KernelCase, snapshot: Snapshot): readonly KnownRule[] {
+  const rules = known.get(snapshot) ?? listRules(one, snapshot);
+  known.set(snapshot, rules);
+  return rules;
+}
+
+function listRules(one: KernelCase, snapshot: Snapshot): readonly KnownRule[] {
   return one.namespaces.flatMap((namespace) => {
     const place = placeOf(namespace);
     const ns = namespace.name;
@@ -40,7 +58,7 @@ export function countedRules(one: KernelCase, snapshot: Snapshot): readonly Coun
   });
 }
 
-function nftRules(one: KernelCase, snapshot: Snapshot, ns: string, place: ReturnType<typeof placeOf>): CountedRule[] {
+function nftRules(one: KernelCase, snapshot: Snapshot, ns: string, place: ReturnType<typeof placeOf>): KnownRule[] {
   const tables = one.items.flatMap((item) => {
     const found = item.kind === 'nft' && item.ns === ns ? /^add table (\S+) (\S+)/.exec(item.line) : undefined;
     return found ? [{ family: found[1]!, name: found[2]! }] : [];
@@ -50,18 +68,12 @@ function nftRules(one: KernelCase, snapshot: Snapshot, ns: string, place: Return
     if (observed.state === 'unseen') return [];
     return observed.value.tables.flatMap((table) =>
       table.chains.flatMap((chain) =>
-        chain.rules.flatMap((rule) =>
-          rule.packets === undefined
-            ? []
-            : [
-                {
-                  key: keyOf(ns, 'nft', family, name, chain.name, rule.handle),
-                  ns,
-                  text: `nft ${family} ${name} ${chain.name} ${rule.text}`,
-                  packets: rule.packets,
-                },
-              ],
-        ),
+        chain.rules.map((rule) => ({
+          key: keyOf(ns, 'nft', family, name, chain.name, rule.handle),
+          ns,
+          text: `nft ${family} ${name} ${chain.name} ${rule.text}`,
+          packets: rule.packets,
+        })),
       ),
     );
   });
@@ -71,12 +83,12 @@ function keyOf(ns: string, backend: string, family: string, table: string, chain
   return [ns, backend, family, table, chain, which].join(' ');
 }
 
-/** The rule that an item has made; undefined where it is none that counts. */
-export function ruleOfItem(one: KernelCase, snapshot: Snapshot, item: CaseItem): CountedRule | undefined {
+/** The rule that an item has made; undefined where it is none. */
+export function ruleOfItem(one: KernelCase, snapshot: Snapshot, item: CaseItem): KnownRule | undefined {
   const head = chainHead(item);
   if (head === undefined) return undefined;
   const mates = one.items.filter((other) => chainHead(other) === head);
-  return countedRules(one, snapshot).filter(({ key }) => key.startsWith(head))[mates.indexOf(item)];
+  return rulesOf(one, snapshot).filter(({ key }) => key.startsWith(head))[mates.indexOf(item)];
 }
 
 /** What the keys of the chain's rules begin with. */

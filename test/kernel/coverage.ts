@@ -1,41 +1,49 @@
 import type { CaseItem, KernelCase } from './case.ts';
-import { type CheckedCase, gistOf, simulateCase } from './check-case.ts';
+import { type CheckedCase, type CompareOptions, type Comparison, compareCase } from './check-case.ts';
 import { ruleOfItem } from './counters.ts';
-import type { Driver } from './driver.ts';
-import { type Mutant, mutantsOf } from './mutants.ts';
-import { type RealRun, runCase } from './run-case.ts';
+import { mutantsOf } from './mutants.ts';
+import type { RealRun } from './run-case.ts';
 
 /** What the cases so far have shown of one feature. */
 export interface Covered {
-  /** Cases that have it. */
+  /** Cases that have it, and those of them that were looked at for what it decides. */
   cases: number;
+  looked: number;
   /** Cases in which its rule was met and the simulated outcome without it is another one. */
   decisive: number;
-  /** Whether a simulator that ignores it, or negates it, would have been found out. */
+  /** Whether a simulator that ignores it, or negates it, would have been found out; undefined: cannot be negated. */
   ignoredFound: boolean;
   negatedFound: boolean | undefined;
 }
 
 /** Decisive cases of a feature after which it is not looked at any more. */
 export const ENOUGH = 20;
-/** Mutants that are walked for one case, and those for which the network is made again without the item. */
-const MUTANTS_MAX = 6;
-const RERUNS_MAX = 1;
+/** Mutants that are walked for one case, and items of one feature that are tried. */
+const MUTANTS_MAX = 12;
+const ITEMS_MAX = 2;
+
+type Compare = (state: RealRun['before'] | undefined, options: CompareOptions) => Comparison | undefined;
 
 /** Counts what each case decides about each feature. */
 export class Coverage {
   readonly features = new Map<string, Covered>();
+  private readonly isUndecidable: (feature: string) => boolean;
+
+  /** What is undecidable walks both ways, whichever way round it is. */
+  constructor(isUndecidable: (feature: string) => boolean = () => false) {
+    this.isUndecidable = isUndecidable;
+  }
 
   private of(feature: string): Covered {
     const known = this.features.get(feature);
     if (known) return known;
-    const fresh: Covered = { cases: 0, decisive: 0, ignoredFound: false, negatedFound: undefined };
+    const fresh: Covered = { cases: 0, looked: 0, decisive: 0, ignoredFound: false, negatedFound: undefined };
     this.features.set(feature, fresh);
     return fresh;
   }
 
   /** Looks at a case that agreed: which of its features decided something. */
-  async look(driver: Driver, one: KernelCase, run: RealRun, checked: CheckedCase): Promise<void> {
+  look(one: KernelCase, run: RealRun, checked: CheckedCase): void {
     const byFeature = Map.groupBy(
       one.items.filter((item) => item.feature !== ''),
       (item) => item.feature,
@@ -43,10 +51,18 @@ export class Coverage {
     for (const feature of byFeature.keys()) this.of(feature).cases++;
     const wanted = [...byFeature].filter(([feature]) => this.isWanted(this.of(feature)));
     wanted.sort(([a], [b]) => this.of(a).decisive - this.of(b).decisive);
-    const budget = { mutants: MUTANTS_MAX, reruns: RERUNS_MAX };
+    let left = MUTANTS_MAX;
+    const compare: Compare = (state, options) => {
+      if (!state) return undefined;
+      left--;
+      return compareCase(one, { ...run, before: state }, checked, options);
+    };
     for (const [feature, items] of wanted) {
-      if (budget.mutants <= 0) return;
-      await this.lookAt(driver, one, run, checked, { feature, items }, budget);
+      if (left <= 0) return;
+      const covered = this.of(feature);
+      covered.looked++;
+      const isDecisive = items.slice(0, ITEMS_MAX).some((item) => this.lookAt(one, run, item, covered, compare));
+      if (isDecisive) covered.decisive++;
     }
   }
 
@@ -54,37 +70,27 @@ export class Coverage {
     return decisive < ENOUGH || !ignoredFound || negatedFound === false;
   }
 
-  private async lookAt(
-    driver: Driver,
-    one: KernelCase,
-    run: RealRun,
-    checked: CheckedCase,
-    { feature, items }: { readonly feature: string; readonly items: readonly CaseItem[] },
-    budget: { mutants: number; reruns: number },
-  ): Promise<void> {
-    const covered = this.of(feature);
-    for (const item of items) {
-      const rule = ruleOfItem(one, run.after, item);
-      // A rule counts only where the kernel counted it; what has no counter is taken as met.
-      if (rule && rule.packets === 0) continue;
-      const mutants = mutantsOf(one, run, item);
-      // Without the rule, not with a wider one, is what its effect is measured by.
-      const measure = mutants.some(({ how }) => how === 'removed') ? 'removed' : 'ignored';
-      for (const mutant of mutants) {
-        if (mutant.how === 'negated') covered.negatedFound ??= false;
-        const state = await stateOf(driver, one, item, mutant, budget);
-        if (!state) continue;
-        budget.mutants--;
-        const { walked, agrees } = simulateCase(one, { ...run, before: state });
-        if (!agrees) {
-          if (mutant.how === 'negated') covered.negatedFound = true;
-          else if (mutant.how === 'ignored') covered.ignoredFound = true;
-        }
-        if (mutant.how === measure && gistOf(walked, rule?.key) !== gistOf(checked.walked, rule?.key))
-          covered.decisive++;
-      }
-      return;
+  /** Whether the item decided something. */
+  private lookAt(one: KernelCase, run: RealRun, item: CaseItem, covered: Covered, compare: Compare): boolean {
+    const rule = ruleOfItem(one, run.after, item);
+    const mutants = mutantsOf(one, run, item);
+    // A rule counts only where the kernel counted it; what has no counter is taken as met.
+    const isMet = rule?.packets !== 0;
+    const isOne = !mutants.ignored;
+    const mayDecide = isMet && covered.decisive < ENOUGH;
+    // Without the rule, not with a wider one, is what its effect is measured by.
+    const wants = { differs: mayDecide, disagrees: isOne && !covered.ignoredFound };
+    const except = item.countsOnly ? undefined : rule?.key;
+    const without =
+      wants.differs || wants.disagrees ? compare(mutants.removed(), { wants, only: rule?.key, except }) : undefined;
+    if (isOne && without?.disagrees) covered.ignoredFound = true;
+    const isFound = (state: RealRun['before'] | undefined): boolean =>
+      compare(state, { wants: { differs: false, disagrees: true } })?.disagrees ?? false;
+    if (mutants.ignored && !covered.ignoredFound) covered.ignoredFound = isFound(mutants.ignored());
+    if (mutants.negated && !covered.negatedFound && !this.isUndecidable(item.feature)) {
+      covered.negatedFound = isFound(mutants.negated());
     }
+    return mayDecide && without?.differs === true;
   }
 
   /** Features that have not been shown enough, in words. */
@@ -114,18 +120,4 @@ export class Coverage {
       ),
     ];
   }
-}
-
-async function stateOf(
-  driver: Driver,
-  one: KernelCase,
-  item: CaseItem,
-  { state }: Mutant,
-  budget: { reruns: number },
-): Promise<RealRun['before'] | undefined> {
-  if (state !== 'needs-kernel') return state;
-  if (budget.reruns-- <= 0) return undefined;
-  const without = { ...one, items: one.items.filter((other) => other !== item) };
-  const outcome = await runCase(driver, without, { send: false });
-  return 'ran' in outcome ? outcome.ran.before : undefined;
 }

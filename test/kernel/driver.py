@@ -76,6 +76,17 @@ def addresses_without_route():
     return addresses - routes
 
 
+def filled_out(pattern, folders):
+    """The paths that a pattern with one `*` may stand for; each folder is listed but once."""
+    folder, rest = pattern.split("*", 1)
+    if folder not in folders:
+        try:
+            folders[folder] = sorted(os.listdir(folder))
+        except OSError:
+            folders[folder] = []
+    return [folder + name + rest for name in folders[folder]]
+
+
 class Driver:
     def __init__(self):
         self.base = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -197,17 +208,23 @@ class Driver:
     def files(self, step):
         self.within(step["ns"])
         out = []
+        folders = {}
         for path in step["paths"]:
-            names = sorted(glob.glob(path)) if "*" in path else [path]
+            names = filled_out(path, folders) if "*" in path else [path]
             for name in names:
                 try:
                     fd = os.open(name, os.O_RDONLY)
-                    try:
-                        out.append({"path": name, "text": os.read(fd, 65536).decode(errors="replace")})
-                    finally:
-                        os.close(fd)
+                except OSError as problem:
+                    # Of what a pattern stands for, what is not there is none of it.
+                    if name is path or problem.errno != errno.ENOENT:
+                        out.append({"path": name, "error": errno.errorcode.get(problem.errno, "EIO")})
+                    continue
+                try:
+                    out.append({"path": name, "text": os.read(fd, 65536).decode(errors="replace")})
                 except OSError as problem:
                     out.append({"path": name, "error": errno.errorcode.get(problem.errno, "EIO")})
+                finally:
+                    os.close(fd)
             if not names:
                 out.append({"path": path, "error": "ENOENT"})
         return {"files": out}

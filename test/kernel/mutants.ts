@@ -1,81 +1,61 @@
 import type { Reply } from '../../src/host/host.ts';
+import type { Place } from '../../src/net/place.ts';
 import type { FactArgs } from '../../src/snapshot/facts.ts';
 import type { Snapshot, SnapshotChange } from '../../src/snapshot/snapshot.ts';
 import type { CaseItem, KernelCase } from './case.ts';
-import { placeOf, snapshotOfCase } from './collect-case.ts';
+import { placeOf } from './collect-case.ts';
+import { nftRuleOf, withConditionTurned, withoutCondition } from './nft-mutants.ts';
 import type { RealRun } from './run-case.ts';
+import { type ShownChange, type StateChange, withReplies, withShown } from './shown-change.ts';
+import { usualState } from './usual-state.ts';
 
 /**
- * The state as a simulator would see it that ignores what an item exercises, or has it the wrong way round. `needs-kernel`: only the
- * kernel itself can tell what the state without the item is.
+ * The states that a simulator would see that has no idea of what an item exercises (`removed`: the whole rule is gone; `ignored`: the
+ * feature is, and of a rule its rest is still there), or that has it the wrong way round. Undefined: there is no such state.
  */
-export interface Mutant {
-  /** `removed`: the whole rule is taken out, where to ignore the feature leaves its rest. */
-  readonly how: 'removed' | 'ignored' | 'negated';
-  readonly state: Snapshot | 'needs-kernel';
+export interface Mutants {
+  readonly removed: () => Snapshot | undefined;
+  /** Undefined where it is the same as `removed`. */
+  readonly ignored?: () => Snapshot | undefined;
+  readonly negated?: () => Snapshot | undefined;
 }
 
-export function mutantsOf(one: KernelCase, run: RealRun, item: CaseItem): readonly Mutant[] {
-  const removed = withoutRule(one, run, item);
-  return [
-    ...(removed ? [{ how: 'removed', state: removed } as const] : []),
-    { how: 'ignored', state: ignored(one, run, item) ?? 'needs-kernel' },
-    ...(negated(one, run, item) ?? []).map((state): Mutant => ({ how: 'negated', state })),
-  ];
+export function mutantsOf(one: KernelCase, run: RealRun, item: CaseItem): Mutants {
+  const changed = (changes: readonly StateChange[] | undefined) => () => changes && withChanges(run, changes);
+  const told = {
+    ...(item.ignored && { ignored: changed(item.ignored) }),
+    ...(item.negated && { negated: changed(item.negated) }),
+  };
+  switch (item.kind) {
+    case 'iptables':
+      return { ...iptablesMutants(one, run, item), ...told };
+    case 'nft':
+      return { ...nftMutants(one, run, item), ...told };
+    case 'ip':
+      if (item.line.startsWith('rule add ')) return { ...ruleMutants(one, run, item), ...told };
+      break;
+    case 'ipset':
+    case 'socket': {
+      const line = lineOf(item);
+      const place = placeIn(one, item);
+      return { removed: () => line && withReplies(run.before, withoutLine(run.replies, place, line)), ...told };
+    }
+  }
+  const { ignored, ...rest } = told;
+  return { removed: ignored ?? changed(additionOf(one, item) ?? usualState(one, item)), ...rest };
 }
 
-function withoutRule(one: KernelCase, run: RealRun, item: CaseItem): Snapshot | undefined {
-  const changes = item.kind === 'iptables' && item.ignoredRule !== undefined && replaced(one, item, undefined);
-  return changes ? changed(run.before, changes) : undefined;
+function withChanges(run: RealRun, changes: readonly StateChange[]): Snapshot | undefined {
+  const isShown = (change: StateChange): change is ShownChange => change.op === 'shown';
+  const overlaid = changed(
+    run.before,
+    changes.filter((change): change is SnapshotChange => !isShown(change)),
+  );
+  return overlaid && withShown(overlaid, run.replies, changes.filter(isShown));
 }
 
-function ignored(one: KernelCase, run: RealRun, item: CaseItem): Snapshot | undefined {
-  if (item.ignored) return changed(run.before, item.ignored);
-  const changes = removal(one, run.before, item);
-  if (changes) return changed(run.before, changes);
-  const rules = withRule(one, run, item, () => []);
-  if (rules) return rules;
-  const text = textWithout(item);
-  return text && snapshotOfCase(one, withText(run.replies, placeOf(namespaceOf(one, item)), text));
-}
-
-function negated(one: KernelCase, run: RealRun, item: CaseItem): readonly Snapshot[] | undefined {
-  const changes = item.negated ?? (item.kind === 'iptables' ? replaced(one, item, item.negatedRule) : undefined);
-  const snapshot = changes ? changed(run.before, changes) : withRule(one, run, item, turned);
-  return snapshot && [snapshot];
-}
-
-type ShownRule = Readonly<Record<string, unknown>>;
-
-function turned(rule: ShownRule): readonly ShownRule[] {
-  const { not: _not, ...rest } = rule;
-  return ['not' in rule ? rest : { ...rest, not: null }];
-}
-
-/** What `ip -j rule` would have said of a routing rule's own namespace and family, with that rule made another. */
-function withRule(
-  one: KernelCase,
-  run: RealRun,
-  item: CaseItem,
-  make: (rule: ShownRule) => readonly ShownRule[],
-): Snapshot | undefined {
-  const line = item.kind === 'ip' ? /^rule add .* pref (?<pref>\d+)$/.exec(item.line)?.groups : undefined;
-  if (!line || item.kind !== 'ip') return undefined;
-  const place = placeOf(namespaceOf(one, item));
-  const replies = run.replies.map((reply) => {
-    const { action, args, place: where } = reply.request;
-    const isMeant = action === 'rules' && args.family === (item.family ?? 4) && where.node === place.node;
-    if (reply.got !== 'raw' || !isMeant || where.namespace !== place.namespace) return reply;
-    const shown = JSON.parse(new TextDecoder().decode(reply.raw)) as readonly ShownRule[];
-    const at = shown.findIndex((rule) => rule.priority === Number(line.pref));
-    const rules = at < 0 ? shown : [...shown.slice(0, at), ...make(shown[at]!), ...shown.slice(at + 1)];
-    return { ...reply, raw: new TextEncoder().encode(JSON.stringify(rules)) };
-  });
-  return snapshotOfCase(one, replies);
-}
-
-function namespaceOf(one: KernelCase, item: CaseItem): KernelCase['namespaces'][number] {
-  return one.namespaces.find(({ name }) => name === item.ns)!;
+function placeIn(one: KernelCase, item: CaseItem): Place {
+  return placeOf(one.namespaces.find(({ name }) => name === item.ns)!);
 }
 
 /** The snapshot with the changes; undefined where one of them found nothing to hold on to. */
@@ -87,6 +67,7 @@ function changed(before: Snapshot, changes: readonly SnapshotChange[]): Snapshot
 function isApplied(after: Snapshot, change: SnapshotChange): boolean {
   const facts = {
     rule: ['iptables.legacy', 'iptables.nft'],
+    policy: ['iptables.legacy', 'iptables.nft'],
     route: ['routes'],
     sysctl: ['sysctls'],
     neighbour: ['neighbours'],
@@ -106,30 +87,21 @@ function isApplied(after: Snapshot, change: SnapshotChange): boolean {
   );
 }
 
-function removal(one: KernelCase, before: Snapshot, item: CaseItem): readonly SnapshotChange[] | undefined {
-  const place = placeOf(namespaceOf(one, item));
-  switch (item.kind) {
-    case 'iptables':
-      return replaced(one, item, item.ignoredRule);
-    case 'nft':
-      return nftRemoval(one, before, item);
-    case 'ip': {
-      // In a pod what is put in the place of a route is narrower than any that was there.
-      const isNew = / add /.test(item.line) || (item.ns.length > 1 && item.line.startsWith('route replace'));
-      const line = isNew && /^(route|neigh|addr) (?:add|replace) (.+)$/.exec(item.line);
-      if (!line) return undefined;
-      const op = ({ route: 'route', neigh: 'neighbour', addr: 'address' } as const)[line[1] as 'route'];
-      return [{ place, text: item.line, op, act: 'remove', line: line[2]! }];
-    }
-    default:
-      return undefined;
-  }
-}
-
 type RuleItem = Extract<CaseItem, { kind: 'iptables' }>;
 
-/** The rule taken out and, where there is one, another put in its place. */
-function replaced(one: KernelCase, item: RuleItem, by: string | undefined): readonly SnapshotChange[] | undefined {
+/** No packet of a case is of this protocol (RFC 3692): what stands there keeps the numbers of those behind it. */
+const NEVER = '-p 253';
+
+function iptablesMutants(one: KernelCase, run: RealRun, item: RuleItem): Mutants {
+  const instead = (rule: string) => (): Snapshot | undefined => changed(run.before, replacedRule(one, item, rule));
+  return {
+    removed: instead(NEVER),
+    ...(item.ignoredRule !== undefined && { ignored: instead(item.ignoredRule) }),
+    ...(item.negatedRule !== undefined && { negated: instead(item.negatedRule) }),
+  };
+}
+
+function replacedRule(one: KernelCase, item: RuleItem, by: string): readonly SnapshotChange[] {
   const isMate = (other: CaseItem): other is RuleItem =>
     other.kind === 'iptables' &&
     other.ns === item.ns &&
@@ -139,52 +111,50 @@ function replaced(one: KernelCase, item: RuleItem, by: string | undefined): read
     other.chain === item.chain;
   const number = one.items.filter(isMate).indexOf(item) + 1;
   const { family, table, chain } = item;
-  const at = {
-    place: placeOf(namespaceOf(one, item)),
-    text: item.rule,
-    op: 'rule',
-    family,
-    table,
-    chain,
-    number,
-  } as const;
+  const at = { place: placeIn(one, item), text: item.rule, op: 'rule', family, table, chain, number } as const;
   const backend = item.backend === 'legacy' ? 'iptables.legacy' : 'iptables.nft';
   return [
     { ...at, backend, act: 'remove' },
-    ...(by === undefined ? [] : [{ ...at, backend, act: 'insert', rule: `-A ${chain} ${by}` } as const]),
+    { ...at, backend, act: 'insert', rule: `-A ${chain} ${by}` },
   ];
 }
 
-const NFT_RULE = /^add rule (?<family>\S+) (?<table>\S+) (?<chain>\S+) /;
+function nftMutants(one: KernelCase, run: RealRun, item: CaseItem): Mutants {
+  const rule = nftRuleOf(one, run, item);
+  if (!rule) return { removed: () => undefined };
+  const removed = (): Snapshot | undefined => withChanges(run, [rule.change(undefined)]);
+  if (!item.feature.startsWith('nft match ')) return { removed };
+  const loose = withoutCondition(rule.statements);
+  const turned = withConditionTurned(rule.statements);
+  return {
+    removed,
+    ...(loose && { ignored: () => withChanges(run, [rule.change(loose)]) }),
+    ...(turned && { negated: () => withChanges(run, [rule.change(turned)]) }),
+  };
+}
 
-function nftRemoval(one: KernelCase, before: Snapshot, item: CaseItem): readonly SnapshotChange[] | undefined {
-  const at = item.kind === 'nft' ? NFT_RULE.exec(item.line)?.groups : undefined;
-  if (!at) return undefined;
-  const head = `add rule ${at.family} ${at.table} ${at.chain} `;
-  const mates = one.items.filter(
-    (other) => other.kind === 'nft' && other.ns === item.ns && other.line.startsWith(head),
-  );
-  const place = placeOf(namespaceOf(one, item));
-  const seen = before.fact('nft.table', place, { family: at.family!, name: at.table! });
-  const chain = seen.state === 'seen' && seen.value.tables[0]?.chains.find(({ name }) => name === at.chain);
-  const rule = chain ? [...chain.rules][mates.indexOf(item)] : undefined;
-  if (!rule || typeof rule.handle !== 'number') return undefined;
-  // An overlay names a table by its name; which family it is in, it takes from where the chain is.
-  const family = at.family === 'ip6' ? 6 : 4;
-  const { table, chain: name } = at;
-  return [
-    {
-      place,
-      text: 'removed',
-      op: 'rule',
-      backend: 'nft',
-      family,
-      table: table!,
-      chain: name!,
-      act: 'remove',
-      number: rule.handle,
-    },
-  ];
+/** What `ip -j rule` would have said of a routing rule's own namespace and family, with that rule made another. */
+function ruleMutants(one: KernelCase, run: RealRun, item: Extract<CaseItem, { kind: 'ip' }>): Mutants {
+  const meant = {
+    op: 'shown',
+    place: placeIn(one, item),
+    action: 'rules',
+    args: { family: item.family ?? 4 },
+    where: { priority: Number(/ pref (\d+)$/.exec(item.line)?.[1]) },
+  } as const;
+  const isTurned = item.line.startsWith('rule add not ');
+  return {
+    removed: () => withChanges(run, [meant]),
+    negated: () => withChanges(run, [{ ...meant, set: { not: isTurned ? null : true } }]),
+  };
+}
+
+/** What an item has put into a table of its own, taken out again. */
+function additionOf(one: KernelCase, item: CaseItem): readonly SnapshotChange[] | undefined {
+  const line = item.kind === 'ip' ? /^(?<what>route|neigh|addr) add (?<rest>.+)$/.exec(item.line)?.groups : undefined;
+  if (!line) return undefined;
+  const op = ({ route: 'route', neigh: 'neighbour', addr: 'address' } as const)[line.what as 'route'];
+  return [{ place: placeIn(one, item), text: `no ${line.rest}`, op, act: 'remove', line: line.rest! }];
 }
 
 /** A line that a tool would not print if the item were not there. */
@@ -193,7 +163,7 @@ interface Line {
   readonly isIt: (line: string) => boolean;
 }
 
-function textWithout(item: CaseItem): Line | undefined {
+function lineOf(item: CaseItem): Line | undefined {
   if (item.kind === 'ipset') {
     const [word, set, entry] = item.line.split(' ');
     return word === 'add'
@@ -207,16 +177,13 @@ function textWithout(item: CaseItem): Line | undefined {
   return { action: 'sockets', isIt: (line) => local.test(line) };
 }
 
-function withText(
-  replies: readonly Reply[],
-  place: { node: string; namespace: string },
-  { action, isIt }: Line,
-): Reply[] {
-  return replies.map((reply) => {
+/** The reply to one question to that namespace, without the line. */
+function withoutLine(replies: readonly Reply[], place: Place, { action, isIt }: Line): readonly Reply[] {
+  return replies.flatMap((reply): Reply[] => {
     const { request } = reply;
     const isMeant = request.action === action && request.place.node === place.node;
-    if (reply.got !== 'raw' || !isMeant || request.place.namespace !== place.namespace) return reply;
+    if (reply.got !== 'raw' || !isMeant || request.place.namespace !== place.namespace) return [];
     const lines = new TextDecoder().decode(reply.raw).split('\n');
-    return { ...reply, raw: new TextEncoder().encode(lines.filter((line) => !isIt(line)).join('\n')) };
+    return [{ ...reply, raw: new TextEncoder().encode(lines.filter((line) => !isIt(line)).join('\n')) }];
   });
 }

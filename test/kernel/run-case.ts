@@ -1,9 +1,10 @@
 import type { Reply } from '../../src/host/host.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 import type { KernelCase } from './case.ts';
-import { askCase, repliesOf, snapshotOfCase } from './collect-case.ts';
+import { askCase, snapshotOfCase } from './collect-case.ts';
 import type { Driver } from './driver.ts';
 import type { Observation } from './judge.ts';
+import { readingOf } from './reading.ts';
 import { type DriverStep, setUpSteps } from './steps-of-case.ts';
 import { housekeepingOf, type RawEvent, wireEvent } from './wire-event.ts';
 
@@ -24,8 +25,9 @@ export async function runCase(
   { send = true }: { readonly send?: boolean } = {},
 ): Promise<RunOutcome> {
   const asks = askCase(one);
-  const reading = asks.flatMap(({ step }) => (step ? [step] : []));
+  const reading = readingOf(asks);
   const again = asks.filter(({ request, step }) => step && /^(iptables|nft\.table$)/.test(request.action));
+  const rereading = readingOf(again);
   const setUp = setUpSteps(one);
   const names = one.namespaces.map(({ name }) => name);
   const waitUp = wiresUp(one);
@@ -34,22 +36,21 @@ export async function runCase(
     ...setUp,
     ...waitUp,
     { do: 'watch', names },
-    ...reading,
+    ...reading.steps,
     ...packets.map((packet) => ({ do: 'send', packet, settleMs: one.settleMs })),
-    ...again.flatMap(({ step }) => (step ? [step] : [])),
+    ...rereading.steps,
   ];
   const answer = await driver.run(steps);
   if (answer.failed !== undefined) return { failed: answer.failed };
   const begin = setUp.length + waitUp.length + 1;
-  const sending = begin + reading.length;
-  const rereading = sending + packets.length;
-  const read = answer.results.slice(begin, sending);
-  const sent = answer.results.slice(sending, rereading);
-  const replies = repliesOf(asks, read);
+  const sending = begin + reading.steps.length;
+  const end = sending + packets.length;
+  const sent = answer.results.slice(sending, end);
+  const replies = reading.repliesOf(answer.results.slice(begin, sending));
   return {
     ran: {
       before: snapshotOfCase(one, replies),
-      after: snapshotOfCase(one, repliesOf(again, answer.results.slice(rereading))),
+      after: snapshotOfCase(one, rereading.repliesOf(answer.results.slice(end))),
       replies,
       seen: sent.map((result) => observationOf(result as unknown as RawObservation)),
     },

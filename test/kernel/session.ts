@@ -50,7 +50,7 @@ export class Session {
     unsteady: 0,
     notMade: 0,
   };
-  readonly coverage = new Coverage();
+  readonly coverage: Coverage;
   readonly disagreeing: NamedCase[] = [];
   /** How often a case could not be made, by what the tool said. */
   readonly notMade = new Map<string, number>();
@@ -61,6 +61,7 @@ export class Session {
 
   constructor(features: readonly Feature[], say: (line: string) => void) {
     this.undecidable = features.filter((one) => one.isUndecidable).map((one) => one.name);
+    this.coverage = new Coverage((feature) => this.undecidable.some((one) => feature.startsWith(one)));
     this.say = say;
   }
 
@@ -77,9 +78,7 @@ export class Session {
     this.count(made, checked);
     const known = KNOWN.find(({ isIt }) => isIt(made));
     if (known) return this.countKnown(known.id, isBad(checked));
-    return isBad(checked)
-      ? this.disagreed(driver, { name, made }, checked)
-      : this.agreed(driver, made, outcome.ran, checked);
+    return isBad(checked) ? this.disagreed(driver, { name, made }, checked) : this.agreed(made, outcome.ran, checked);
   }
 
   private count(made: KernelCase, checked: CheckedCase): void {
@@ -100,9 +99,9 @@ export class Session {
     return 'known';
   }
 
-  private async agreed(driver: Driver, made: KernelCase, run: RealRun, checked: CheckedCase): Promise<Verdict> {
+  private agreed(made: KernelCase, run: RealRun, checked: CheckedCase): Verdict {
     const isDecided = !checked.packets.some(({ agreement }) => agreement.kind === 'undecided');
-    if (isDecided) await this.coverage.look(driver, made, run, checked);
+    if (isDecided) this.coverage.look(made, run, checked);
     return 'agrees';
   }
 

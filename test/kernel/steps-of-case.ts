@@ -4,7 +4,7 @@ import { type CaseBackend, type CaseItem, type KernelCase, sysctlFile } from './
 export type DriverStep = Readonly<Record<string, unknown>> & { readonly do: string };
 
 /** What every namespace gets before anything else: nothing that matters is inherited from this machine. */
-const EARLY: readonly (readonly [string, string])[] = [
+export const EARLY: readonly (readonly [string, string])[] = [
   ...['all', 'default'].flatMap((conf): (readonly [string, string])[] => [
     [`net.ipv4.conf.${conf}.rp_filter`, '0'],
     [`net.ipv4.conf.${conf}.accept_redirects`, '0'],
