@@ -17,18 +17,26 @@ import { type WalkStart, walkFrom } from './walk-from.ts';
 
 /**
  * The error that an end sends is a packet, too, and is walked: what the sender sees is what reaches it. An error about a
- * tunnel's outer packet goes to the tunnel's host and never to who sent the inner one.
+ * tunnel's outer packet goes to the tunnel's host, whose kernel takes it, and never to who sent the inner one.
  */
 export function withErrors(walk: Walk, start: WalkStart, walked: CondensedTrace): CondensedTrace {
+  return withErrorsOf(walk, start, walked, 0);
+}
+
+/** An error that is itself sent through a tunnel, or a reset, can meet an error in its turn; about errors themselves none are sent. */
+const ERRORS_DEEP_MAX = 4;
+
+function withErrorsOf(walk: Walk, start: WalkStart, walked: CondensedTrace, depth: number): CondensedTrace {
+  if (depth >= ERRORS_DEEP_MAX) return walked;
   const errors = new Map<number, CondensedTrace>();
   const segments = walked.trace.segments.map((segment, index): Segment => {
     const end = walked.ends.get(index);
-    if (!end?.errorPacket || !('end' in segment.then) || end.cursor.packet.inner) return segment;
-    const { packet: errorPacket, isOpen } = addressed(walk, end);
-    const error = errorWalk(walk, start, end, errorPacket, isOpen);
+    if (!end?.errorPacket || !('end' in segment.then)) return segment;
+    const told = addressed(walk, end);
+    const error = errorWalk(walk, start, end, told, depth);
     errors.set(index, error);
     // biome-ignore lint/suspicious/noThenProperty: a segment is never awaited; the trace's contract names it so.
-    return { ...segment, then: leafWithError(segment.then, errorPacket, error.trace) };
+    return { ...segment, then: leafWithError(segment.then, told.packet, error.trace) };
   });
   return { ...walked, trace: { ...walked.trace, segments }, errors };
 }
@@ -93,11 +101,9 @@ function inboundSource({ world }: Walk, { place, path }: Cursor, { ip }: Packet)
   return ipv6SourceFor(snapshot, place, ip.destination, { type: 'none', hop: { device: input, weight: 1, flags: [] } });
 }
 
-function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet, isOpen: boolean): CondensedTrace {
-  const expect = {
-    tuple: reversed(tupleOf(start.packet)),
-    ...(start.arrivesBy === undefined ? { place: start.from } : {}),
-  };
+function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, told: Addressed, depth: number): CondensedTrace {
+  const { packet, isOpen } = told;
+  const back = backOf(walk, start, cursor);
   const bridged = bridgedReset(cursor, packet);
   const sender: WalkStart = bridged ?? {
     from: cursor.place,
@@ -108,9 +114,16 @@ function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, packet: Packet
   };
   const reset = packet.l4.protocol === 'tcp' ? closing(cursor.tracking) : cursor.tracking;
   const tracking = bridged ? release(reset) : attached(reset);
-  const walked = walkFrom({ world: walk.world, expect }, sender, tracking);
-  // A reset can meet an error in its turn; about errors none are sent.
-  return packet.l4.protocol === 'tcp' ? withErrors({ world: walk.world }, sender, walked) : walked;
+  const walked = walkFrom(back, sender, tracking);
+  return withErrorsOf({ world: walk.world }, sender, walked, depth + 1);
+}
+
+/** No process waits for what is told of a tunnel's outer packet. On its way the bridges and neighbours have learnt. */
+function backOf({ world, learnt = [] }: Walk, start: WalkStart, { packet, visited }: Cursor): Walk {
+  const known = { world, learnt: [...learnt, ...visited] };
+  if (packet.inner) return known;
+  const place = start.arrivesBy === undefined ? { place: start.from } : {};
+  return { ...known, expect: { tuple: reversed(tupleOf(start.packet)), ...place } };
 }
 
 /** fwmark_reflect: the answer bears the mark of what it is about (IP4_REPLY_MARK). */
