@@ -109,6 +109,9 @@ function knownPort(
   const { place, link: master } = bridge;
   const found = lookupFdb(snapshot, place, master, frame.destination, entry.vlan);
   if (found.to === 'up') {
+    // What the host itself sends to a port's local MAC goes out by that port (br_dev_xmit).
+    const port = from ? undefined : linkNamed(snapshot, place, found.port);
+    if (port) return [port];
     if (from) handUp(search, bridge, from, frame, entry);
     return 'up';
   }

@@ -21,10 +21,4 @@ export const KNOWN: readonly KnownDisagreement[] = [
       has(one, (item) => 'line' in item && / mtu \d/.test(item.line) && !item.line.includes('vxlan')) &&
       one.packets.some(({ payloadBytes }) => payloadBytes >= 1000),
   },
-  {
-    id: 'answer to a local forwarding entry',
-    isIt: (one) =>
-      has(one, ({ feature }) => feature === 'fdb local') &&
-      has(one, (item) => item.kind === 'sysctl' && item.key.endsWith('addr_gen_mode') && item.value === '0'),
-  },
 ];
