@@ -171,6 +171,8 @@ const ARP: Feature = {
       `arp ptype ip arp hlen 6 ${hook === 'input' ? 'iif' : 'oif'}name "${aim.device.name}" counter drop`,
     ]);
     addChain(network, aim.device.ns, 'arp', `type filter hook ${hook} priority 0`, rule, 'nft arp');
+    // Whoever has been asked once knows the asker, and does not ask in its turn.
+    network.packets.splice(0, network.packets.length, aim.packet);
     return true;
   },
 };
