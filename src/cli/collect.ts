@@ -2,14 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { encodeBundle } from '../snapshot/bundle.ts';
 import { triage } from '../triage.ts';
-import { type DiagnoseOptions, errorFor, questionOptions, wordsOf } from './diagnose.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
-import { createInterrupt } from './interrupt.ts';
-import { openHost } from './open-host.ts';
-import { createProgress } from './progress.ts';
+import { type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import { runQuestion } from './run-question.ts';
 import { podtriageVersion } from './version.ts';
 
-interface CollectOptions extends DiagnoseOptions {
+interface CollectOptions extends QuestionOptions {
   readonly file?: string;
 }
 
@@ -29,37 +27,26 @@ async function runCollect(source: string, destination: string, options: CollectO
   const path = options.file;
   if (path === undefined) throw new UsageError('collect needs -o FILE: where to write the bundle');
   const words = wordsOf(source, destination, options);
-  const interrupt = createInterrupt(options.timeout);
-  const notices: string[] = [];
-  const opened = await openHost(options, (line) => notices.push(line));
-  const { host } = opened;
-  const progress = createProgress({ quiet: options.quiet, startedAtMs: host.nowMs(), nowMs: () => host.nowMs() });
-  try {
-    const outcome = await triage(opened.host, words, {
-      probe: options.probe && opened.isLive,
-      signal: interrupt.signal,
-      tell: progress.say,
-      notes: opened.notes,
-      prepare: opened.prepare,
-    });
-    progress.end();
-    if (outcome.kind === 'problem') throw errorFor(outcome.problem);
+  return runQuestion(words, options, async ({ host, signal, tell, notes, prepare, isLive, notices }) => {
+    const outcome = await triage(host, words, { probe: options.probe && isLive, signal, tell, notes, prepare });
+    if (outcome.kind === 'problem') return outcome;
     const bytes = await encodeBundle(outcome.replies, {
       createdAtMs: host.nowMs(),
       podtriage: podtriageVersion(),
       question: words,
       notes: notices,
     });
-    await writeFile(path, bytes, { mode: 0o600 });
-    process.stderr.write(
-      `${outcome.replies.length} replies in ${path} (${Math.ceil(bytes.length / 1024)} KiB); secrets are redacted\n`,
-    );
-    for (const line of outcome.report.created) process.stderr.write(`${line}\n`);
-    process.stdout.write(`${path}\n`);
-    return interrupt.interruptedBy() === undefined ? EXIT.healthy : EXIT.failed;
-  } finally {
-    progress.end();
-    await host.close();
-    interrupt.release();
-  }
+    return {
+      kind: 'answer',
+      print: async () => {
+        await writeFile(path, bytes, { mode: 0o600 });
+        process.stderr.write(
+          `${outcome.replies.length} replies in ${path} (${Math.ceil(bytes.length / 1024)} KiB); secrets are redacted\n`,
+        );
+        for (const line of outcome.report.created) process.stderr.write(`${line}\n`);
+        process.stdout.write(`${path}\n`);
+        return EXIT.healthy;
+      },
+    };
+  });
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -90,8 +90,27 @@ test('help and version are exit 0', () => {
   expect(podtriage('explain', 'ip-forward-disabled').out).toMatch(/^# IP forwarding is switched off/);
 });
 
+const bundle = (id: string) => ['--bundle', resolve(import.meta.dirname, `../../scenarios/${id}/bundle.tar.gz`)];
+
+test.each(['diagnose', 'collect', 'simulate'])('%s --dry-run prints the plan and does nothing else', (command) => {
+  const written = join(folder, 'planned.tar.gz');
+  const args = command === 'collect' ? ['-o', written] : [];
+  const { code, out } = podtriage(
+    command,
+    'pod/demo/client-jnxdb',
+    'svc/demo/web:80',
+    '--dry-run',
+    ...args,
+    ...bundle('healthy-pod-service'),
+  );
+  expect([code, out.split('\n')[0], existsSync(written)]).toEqual([
+    0,
+    '# created, and removed at the end of the run',
+    false,
+  ]);
+});
+
 describe('simulate', () => {
-  const bundle = (id: string) => ['--bundle', resolve(import.meta.dirname, `../../scenarios/${id}/bundle.tar.gz`)];
   const cross = ['simulate', 'pod/demo/client-jnxdb', 'pod/demo/web-4hqhs', '--port', '8080'];
 
   test('says how it ends in its exit code: delivered, lost', () => {

@@ -6,15 +6,13 @@ import { isTargetProblem } from '../target/question.ts';
 import type { QuestionWords } from '../target/resolve-question.ts';
 import { simulateQuestion } from '../triage/simulate-question.ts';
 import { parseWhatIf, type WhatIf } from '../triage/what-if/what-if.ts';
-import { type DiagnoseOptions, errorFor, printPlan, questionOptions, wordsOf } from './diagnose.ts';
-import { EXIT, type ExitCode, RunError } from './exit-codes.ts';
-import { createInterrupt } from './interrupt.ts';
-import { openHost } from './open-host.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 import { byteCount, userId } from './options.ts';
 import { wantsColor } from './print-report.ts';
-import { createProgress } from './progress.ts';
+import { type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import { errorFor, runQuestion, withNotices } from './run-question.ts';
 
-interface SimulateOptions extends DiagnoseOptions {
+interface SimulateOptions extends QuestionOptions {
   readonly size?: number;
   readonly asUser?: number;
   readonly allRules: boolean;
@@ -71,40 +69,27 @@ function whatIfsOf(options: SimulateOptions): readonly WhatIf[] {
 
 async function runSimulate(words: QuestionWords, options: SimulateOptions): Promise<ExitCode> {
   const whatIf = whatIfsOf(options);
-  const interrupt = createInterrupt(options.timeout);
-  const notices: string[] = [];
-  const opened = await openHost(options, (line) => notices.push(line));
-  const { host } = opened;
-  const progress = createProgress({ quiet: options.quiet, startedAtMs: host.nowMs(), nowMs: () => host.nowMs() });
-  try {
-    if (options.dryRun) return await printPlan(opened, words);
+  return runQuestion(words, options, async ({ host, signal, tell, notes, prepare, isLive, notices }) => {
     const outcome = await simulateQuestion(host, words, {
-      signal: interrupt.signal,
-      tell: progress.say,
-      notes: opened.notes,
-      prepare: opened.prepare,
-      isLive: opened.isLive,
+      signal,
+      tell,
+      notes,
+      prepare,
+      isLive,
       allRules: options.allRules,
       whatIf,
       ...(options.asUser !== undefined && { asUser: options.asUser }),
       ...(options.size !== undefined && { lengthBytes: options.size }),
     });
-    progress.end();
-    if (outcome.kind === 'problem') {
-      if (interrupt.signal.aborted) throw new RunError('the run was ended before anything could be told');
-      throw errorFor(outcome.problem);
-    }
-    printTrace(withNotes(outcome.report, notices), options);
-    return interrupt.interruptedBy() === undefined ? exitCodeOf(outcome.report) : EXIT.failed;
-  } finally {
-    progress.end();
-    await host.close();
-    interrupt.release();
-  }
-}
-
-function withNotes(report: TraceReport, notices: readonly string[]): TraceReport {
-  return { ...report, target: { ...report.target, notes: [...report.target.notes, ...notices] } };
+    if (outcome.kind === 'problem') return outcome;
+    return {
+      kind: 'answer',
+      print: () => {
+        printTrace(withNotices(outcome.report, notices), options);
+        return exitCodeOf(outcome.report);
+      },
+    };
+  });
 }
 
 function printTrace(report: TraceReport, options: SimulateOptions): void {
