@@ -15,6 +15,10 @@ export interface RunOptions {
   readonly nice?: boolean;
   /** Called with each piece of the output; it is then not kept. */
   readonly onOutput?: (bytes: Uint8Array) => void;
+  /** Called with each piece of what it says on its standard error, which is kept as well. */
+  readonly onErrorOutput?: (bytes: Uint8Array) => void;
+  /** Asks the tool to come to its end by itself (SIGINT), as a person does with Ctrl-C. */
+  readonly finish?: AbortSignal;
 }
 
 /** `net`: path of the network namespace, undefined for our own; `enter`: more options of nsenter(1). */
@@ -50,7 +54,7 @@ export function createRunner(): Runner {
   return {
     run: (options) => (options.signal.aborted ? Promise.resolve(CANCELLED) : runOne(options, groups)),
     endAll() {
-      for (const group of groups) killGroup(group);
+      for (const group of groups) signalGroup(group, 'SIGKILL');
       groups.clear();
     },
   };
@@ -90,14 +94,18 @@ function runOne(options: RunOptions, groups: Set<number>): Promise<Ran> {
       if (options.nice !== false) beNice(pid);
     }
     const output = new Output(options);
+    const interrupt = (): void => {
+      if (pid !== undefined) signalGroup(pid, 'SIGINT');
+    };
     const finish = (ran: Ran): void => {
       clearTimeout(timer);
       options.signal.removeEventListener('abort', cancel);
+      options.finish?.removeEventListener('abort', interrupt);
       if (pid !== undefined) groups.delete(pid);
       resolve(ran);
     };
     const end = (ran: Ran): void => {
-      if (pid !== undefined) killGroup(pid);
+      if (pid !== undefined) signalGroup(pid, 'SIGKILL');
       release(child);
       finish(ran);
     };
@@ -108,7 +116,11 @@ function runOne(options: RunOptions, groups: Set<number>): Promise<Ran> {
     child.stdout?.on('data', (bytes: Uint8Array) => {
       if (!output.take(bytes)) end(output.exited(0));
     });
-    child.stderr?.on('data', (bytes: Uint8Array) => output.takeError(bytes));
+    options.finish?.addEventListener('abort', interrupt, { once: true });
+    child.stderr?.on('data', (bytes: Uint8Array) => {
+      output.takeError(bytes);
+      options.onErrorOutput?.(bytes);
+    });
     // As a shell tells the death by a signal.
     child.once('close', (code, signal) => finish(output.exited(code ?? 128 + constants.signals[signal!])));
     // A tool that ends before it has read its input is told by its exit code.
@@ -168,9 +180,9 @@ function release(child: ChildProcess): void {
   child.unref();
 }
 
-function killGroup(group: number): void {
+function signalGroup(group: number, signal: 'SIGKILL' | 'SIGINT'): void {
   try {
-    process.kill(-group, 'SIGKILL');
+    process.kill(-group, signal);
   } catch {
     // ESRCH: it has ended by itself.
   }

@@ -2,6 +2,7 @@ import { availableParallelism, release } from 'node:os';
 import type { Collector, CommandHow, How } from '../collect/collector.ts';
 import { collectorOf } from '../collect/collectors.ts';
 import type { Limits, Reply, Request } from './host.ts';
+import { createCaptures, isCapture } from './node-side-captures.ts';
 import { readFilesBelow } from './node-side-files.ts';
 import { type GapDetail, gapOf, isDoubtful, wasInterrupted } from './node-side-gap.ts';
 import { createModules } from './node-side-modules.ts';
@@ -72,6 +73,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
     }),
   );
   const context: NodeSideContext = { places: createPlaces(access, nowMs), runner, tools };
+  const captures = createCaptures(context);
   const modules = createModules(access.procRoot, access.root);
 
   return {
@@ -84,11 +86,13 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
     const deadlineAtMs = nowMs() + limits.deadlineMs;
     const remainingMs = (): number => deadlineAtMs - nowMs();
     const probes = requests.filter(({ action }) => isProbe(action));
-    const collects = requests.filter(({ action }) => !isProbe(action));
+    const watches = requests.filter(({ action }) => isCapture(action));
+    const collects = requests.filter(({ action }) => !isProbe(action) && !isCapture(action));
     const push = (request: Request, startedAtMs: number, answer: Answer): void =>
       replies.push({ request, startedAtMs, tookMs: nowMs() - startedAtMs, ...answer });
     const work = [
       performProbes(probes, context, { ...limits, signal, remainingMs, nowMs }, push),
+      ...watches.map((request) => watchOne(request, signal, remainingMs, push)),
       ...collects.map((request) => collectOne(request, limits, signal, remainingMs, push)),
     ];
     void Promise.allSettled(work).then(() => replies.end());
@@ -106,6 +110,22 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
       const startedAtMs = nowMs();
       push(request, startedAtMs, await answerOf(request, limits, signal, remainingMs()));
     });
+  }
+
+  /** Not behind the gate: captures of one way are to begin together, and wait rather than work. */
+  async function watchOne(
+    request: Request,
+    signal: AbortSignal,
+    remainingMs: () => number,
+    push: (request: Request, startedAtMs: number, answer: Answer) => void,
+  ): Promise<void> {
+    const startedAtMs = nowMs();
+    try {
+      push(request, startedAtMs, await captures.answer(request, { remainingMs: remainingMs(), signal }));
+    } catch (error) {
+      const detail = `${request.action}: ${error instanceof Error ? error.message : String(error)}`;
+      push(request, startedAtMs, nothing('failed', detail));
+    }
   }
 
   async function answerOf(request: Request, limits: Limits, signal: AbortSignal, remainingMs: number): Promise<Answer> {

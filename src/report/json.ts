@@ -1,3 +1,4 @@
+import type { CaptureReport } from './capture-report.ts';
 import type { Report } from './report.ts';
 import type { TraceReport } from './trace-report.ts';
 
@@ -11,6 +12,11 @@ export function renderJson(report: Report): string {
 
 /** A trace as `simulate -o json` prints it: schema podtriage.trace/v1 (src/report/trace-schema.ts). */
 export function renderTraceJson(report: TraceReport): string {
+  return safeJson(report);
+}
+
+/** A capture as `capture -o json` prints it: schema podtriage.capture/v1 (src/report/capture-schema.ts). */
+export function renderCaptureJson(report: CaptureReport): string {
   return safeJson(report);
 }
 

@@ -9,7 +9,7 @@ import { type PlannedFlow, plannedFlows } from '../target/flows.ts';
 import { isTargetProblem, type Question, type TargetProblem } from '../target/question.ts';
 import type { QuestionWords } from '../target/resolve-question.ts';
 import { BATCH_DEADLINE_MS, collectQuestion, REQUEST_MAX_BYTES } from './collect-question.ts';
-import { resolvedNames } from './probe-flows.ts';
+import { mainFlow } from './main-flow.ts';
 import { requestsOf } from './probe-outcomes.ts';
 import { createRun, type Run } from './run.ts';
 import { walkFlow } from './walk-flows.ts';
@@ -112,20 +112,4 @@ async function readRecordedNames(run: Run, question: Question): Promise<void> {
   const lookUps = plannedFlows(snapshot, question).filter((flow) => flow.purpose === 'dns');
   const requests = lookUps.flatMap((flow) => requestsOf(snapshot, question, flow));
   await run.collect('reading recorded look-ups', requests);
-}
-
-/** The one packet that is walked, or why there is none. */
-function mainFlow(snapshot: Snapshot, question: Question): PlannedFlow | TargetProblem {
-  const flows = plannedFlows(snapshot, question, resolvedNames(snapshot, question));
-  const main = flows.find((flow) => flow.purpose === 'main');
-  return main ?? { kind: 'usage', problem: missingBecause(question), near: [] };
-}
-
-function missingBecause({ source, destination, asked, port }: Question): string {
-  if (source.kind === 'pod' && source.place === undefined)
-    return `${asked.source} has no network to send from: it runs on no node yet`;
-  if (destination.kind === 'name' || (destination.kind === 'service' && destination.externalName !== undefined))
-    return `the address of ${asked.destination} is not known, and a simulation sends no look-ups: give the address`;
-  if (destination.kind === 'service' && port === undefined) return `${asked.destination} has no such port`;
-  return `there is no address to send to for ${asked.destination}`;
 }

@@ -1,0 +1,110 @@
+import type { WirePacket } from '../wire/wire-packet.ts';
+import type { SeenConversation } from './conversations.ts';
+import { type Fate, type FollowedPacket, followPackets, type Watch } from './follow-packets.ts';
+
+export type AttemptOutcome =
+  /** Its answer came all the way back. */
+  | 'answered'
+  /** A reset came back. */
+  | 'refused'
+  /** An ICMP error came back. */
+  | 'icmp-error'
+  /** The request was last seen at a device on its way. */
+  | 'lost-there'
+  /** The request arrived, an answer was made, and was last seen at a device on its way back. */
+  | 'lost-back'
+  /** The request arrived, and nothing was made of it. */
+  | 'unanswered'
+  | 'unknown';
+
+/** One connection or exchange that was tried, and what became of it. */
+export interface Attempt {
+  readonly outcome: AttemptOutcome;
+  readonly packets: readonly FollowedPacket[];
+  /** The packet that decides the outcome. */
+  readonly deciding?: FollowedPacket;
+  /** Sendings of the request beyond the first. */
+  readonly retransmissions: number;
+}
+
+export function attemptOf(conversation: SeenConversation, watch: Watch): Attempt {
+  const packets = followPackets(conversation, watch);
+  const requests = packets.filter(
+    ({ leg, key }) => leg === 'there' && key === packets.find((one) => one.leg === 'there')?.key,
+  );
+  const retransmissions = Math.max(0, requests.length - 1);
+  const decided = decide(packets, requests);
+  return { ...decided, packets, retransmissions };
+}
+
+function decide(
+  packets: readonly FollowedPacket[],
+  requests: readonly FollowedPacket[],
+): { readonly outcome: AttemptOutcome; readonly deciding?: FollowedPacket } {
+  const back = packets.filter(({ leg }) => leg === 'back');
+  const came = (kind: AnswerKind): FollowedPacket | undefined =>
+    back.find((one) => kindOf(one) === kind && one.fate.is === 'arrived');
+  const answered = came('answer');
+  if (answered) return { outcome: 'answered', deciding: answered };
+  const refused = came('reset');
+  if (refused) return { outcome: 'refused', deciding: refused };
+  const error = came('icmp-error');
+  if (error) return { outcome: 'icmp-error', deciding: error };
+  const lostAnswer = worst(back);
+  if (lostAnswer) return { outcome: outcomeOfAnswer(lostAnswer.fate), deciding: lostAnswer };
+  const request = requests.find(({ fate }) => fate.is === 'arrived') ?? worst(requests);
+  if (!request) return { outcome: 'unknown' };
+  return { outcome: outcomeOfRequest(request.fate), deciding: request };
+}
+
+/** Of packets that did not arrive, one that is known to be lost rather than one of which that is unknown. */
+function worst(packets: readonly FollowedPacket[]): FollowedPacket | undefined {
+  return packets.find(({ fate }) => fate.is === 'lost') ?? packets[0];
+}
+
+function outcomeOfAnswer(fate: Fate): AttemptOutcome {
+  return fate.is === 'lost' ? 'lost-back' : 'unknown';
+}
+
+function outcomeOfRequest(fate: Fate): AttemptOutcome {
+  if (fate.is === 'lost') return 'lost-there';
+  return fate.is === 'arrived' ? 'unanswered' : 'unknown';
+}
+
+type AnswerKind = 'answer' | 'reset' | 'icmp-error';
+
+function kindOf({ sightings }: FollowedPacket): AnswerKind {
+  const { l4 } = sightings[0]!.packet;
+  if (l4?.protocol === 'tcp') return l4.flags.includes('rst') ? 'reset' : 'answer';
+  if (l4?.protocol === 'sctp') return l4.chunks.includes(SCTP_ABORT) ? 'reset' : 'answer';
+  return l4 && 'about' in l4 && l4.about !== undefined ? 'icmp-error' : 'answer';
+}
+
+/** RFC 9260, 3.3.7. */
+const SCTP_ABORT = 6;
+
+/** What a packet is, in the words of who reads captures: `SYN`, `SYN ACK`, `udp 21 bytes`, `icmp 3/3 from 10.0.0.1`. */
+export function packetLabel({ ip, l4 }: WirePacket): string {
+  switch (l4?.protocol) {
+    case 'tcp': {
+      const flags = l4.flags.filter((flag) => flag !== 'psh').map((flag) => flag.toUpperCase());
+      const data = l4.payloadLength > 0 ? [`${l4.payloadLength} bytes`] : [];
+      return [...flags, ...data].join(' ');
+    }
+    case 'udp':
+      return `udp ${l4.length - 8} bytes`;
+    case 'icmp':
+    case 'icmpv6':
+      return icmpLabel(ip.source, l4);
+    case 'sctp':
+      return `sctp chunks ${l4.chunks.join(',')}`;
+    default:
+      return `protocol ${ip.protocol}`;
+  }
+}
+
+function icmpLabel(source: string, l4: WirePacket['l4'] & { readonly protocol: 'icmp' | 'icmpv6' }): string {
+  if (l4.about) return `${l4.protocol} ${l4.type}/${l4.code} from ${source}`;
+  const asks = l4.type === 8 || l4.type === 128;
+  return `${asks ? 'echo request' : 'echo reply'} ${l4.sequence ?? ''}`.trim();
+}

@@ -1,0 +1,110 @@
+import {
+  CAPTURE_BYTES_MAX,
+  CAPTURE_NAMES,
+  captureArgv,
+  captureIdOf,
+  captureJobOf,
+  droppedFrames,
+} from '../capture/capture-request.ts';
+import type { Request } from './host.ts';
+import type { Answer, NodeSideContext } from './node-side.ts';
+import { gapOf } from './node-side-gap.ts';
+import type { Ran } from './node-side-run.ts';
+
+/** Captures under way on this node. */
+export interface Captures {
+  answer(request: Request, budget: { readonly remainingMs: number; readonly signal: AbortSignal }): Promise<Answer>;
+}
+
+/** From the call to the words "listening on". */
+const START_MS = 5_000;
+/** From SIGINT to the last byte. */
+const FINISH_MS = 3_000;
+/** At once on one node. */
+const CAPTURES_MAX = 32;
+
+interface Running {
+  readonly ended: Promise<Ran>;
+  readonly finish: () => void;
+  readonly argv: readonly string[];
+}
+
+export function isCapture(action: string): boolean {
+  return (CAPTURE_NAMES as readonly string[]).includes(action);
+}
+
+export function createCaptures({ places, runner, tools }: NodeSideContext): Captures {
+  const running = new Map<string, Running>();
+
+  return {
+    answer: (request, { remainingMs, signal }) =>
+      request.action === 'capture.start' ? start(request, signal) : stop(request, remainingMs),
+  };
+
+  async function start(request: Request, signal: AbortSignal): Promise<Answer> {
+    const job = captureJobOf(request.args);
+    const where = places.networkOf(request);
+    if ('gap' in where) return { got: 'nothing', ...where };
+    if (running.has(job.id)) return nothing('failed', `a capture ${job.id} runs already`);
+    if (running.size >= CAPTURES_MAX) return nothing('too-large', `${CAPTURES_MAX} captures run on this node already`);
+    const finishing = new AbortController();
+    const listening = Promise.withResolvers<'listening'>();
+    const argv = captureArgv(job);
+    const finish = (): void => finishing.abort();
+    const timer = setTimeout(finish, job.seconds * 1_000);
+    let said = '';
+    const ended = runner.run({
+      argv,
+      where,
+      timeoutMs: job.seconds * 1_000 + FINISH_MS,
+      maxBytes: CAPTURE_BYTES_MAX,
+      // It outlives the request that started it; the node side's own end is its end.
+      signal: new AbortController().signal,
+      finish: finishing.signal,
+      nice: false,
+      onErrorOutput: (bytes) => {
+        said += Buffer.from(bytes).toString('utf8');
+        if (said.includes('listening on')) listening.resolve('listening');
+      },
+    });
+    void ended.finally(() => clearTimeout(timer));
+    running.set(job.id, { ended, finish, argv });
+    const first = await Promise.race([listening.promise, ended, late(START_MS, signal)]);
+    if (first === 'listening') return raw(new Uint8Array(0), await tools.versionOf('tcpdump'), false);
+    running.delete(job.id);
+    finish();
+    if (first === 'late') return nothing('timed-out', `tcpdump did not start within ${START_MS} ms`);
+    const gap = gapOf(first, argv, START_MS);
+    return { got: 'nothing', ...(gap ?? { gap: 'failed', detail: `tcpdump ended at once: ${said.trim()}` }) };
+  }
+
+  async function stop(request: Request, remainingMs: number): Promise<Answer> {
+    const id = captureIdOf(request.args);
+    const capture = running.get(id);
+    if (!capture) return nothing('not-asked', `no capture ${id} runs here`);
+    running.delete(id);
+    capture.finish();
+    const ran = await capture.ended;
+    const gap = gapOf(ran, capture.argv, remainingMs);
+    if (gap || ran.ended !== 'exited') return { got: 'nothing', ...(gap ?? { gap: 'failed', detail: 'no answer' }) };
+    // Frames that found no room, or that were more than is kept: what is missing was perhaps there.
+    const isPartial = ran.truncated || droppedFrames(ran.stderr) !== 0;
+    return raw(ran.stdout, await tools.versionOf('tcpdump'), isPartial);
+  }
+}
+
+function late(ms: number, signal: AbortSignal): Promise<'late'> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('late'), ms);
+    timer.unref();
+    signal.addEventListener('abort', () => resolve('late'), { once: true });
+  });
+}
+
+function raw(bytes: Uint8Array, tool: string, truncated: boolean): Answer {
+  return { got: 'raw', raw: bytes, exitCode: 0, truncated, tool };
+}
+
+function nothing(gap: (Answer & { got: 'nothing' })['gap'], detail: string): Answer {
+  return { got: 'nothing', gap, detail };
+}

@@ -1,0 +1,85 @@
+import type { Attempt } from '../capture/attempt.ts';
+import type { FollowedPacket } from '../capture/follow-packets.ts';
+import type { Sighting } from '../capture/sighting.ts';
+import type { WatchPlan } from '../capture/watch-plan.ts';
+import type { CaptureReportInput } from './build-capture-report.ts';
+import { shortPlace } from './end-text.ts';
+
+/** What else was seen, each in one sentence. */
+export function captureObservations({ plan, analysis, watches }: CaptureReportInput): string[] {
+  const { attempts, others, untold } = analysis;
+  return [
+    ...badChecksums(attempts, plan),
+    ...retransmissions(attempts),
+    ...plan.points.flatMap((point, index) => {
+      const count = untold[index] ?? 0;
+      const where = `${point.device} of ${shortPlace(point.place)}`;
+      return count > 0 ? [`${count} frames at ${where} could not be told apart (fragments, encrypted, or no IP)`] : [];
+    }),
+    ...plan.points.flatMap((point, index) => {
+      const { gap } = watches[index]!;
+      return gap === undefined ? [] : [`${point.device} of ${shortPlace(point.place)} was not watched wholly: ${gap}`];
+    }),
+    ...(others > 0 ? [`${others} conversations of others between the same ends were seen and left out`] : []),
+    ...answerTimes(attempts, plan),
+  ];
+}
+
+/** A sum that is wrong where a packet comes in: the receiver's kernel drops it. Where it goes out the device may still fill it in. */
+function badChecksums(attempts: readonly Attempt[], plan: WatchPlan): string[] {
+  const bad = attempts
+    .flatMap(({ packets }) => packets)
+    .flatMap((packet) => packet.sightings.filter((one) => isIncoming(one, packet, plan)).flatMap(wrongSums));
+  return [...Map.groupBy(bad, ({ point, what }) => `${point} ${what}`).values()].map((alike) => {
+    const { point, what } = alike[0]!;
+    const { device, place } = plan.points[point]!;
+    return `${alike.length} packets come in by ${device} of ${shortPlace(place)} with a wrong ${what}`;
+  });
+}
+
+function isIncoming({ point }: Sighting, { leg }: FollowedPacket, { ways }: WatchPlan): boolean {
+  const passes = ways
+    .filter((way) => way.leg === leg)
+    .flatMap(({ steps }) => steps.filter((one) => one.point === point));
+  return passes.length > 0 && passes.every(({ way }) => way === 'in');
+}
+
+function wrongSums({ point, packet, outer }: Sighting): { readonly point: number; readonly what: string }[] {
+  return [packet, ...(outer ? [outer] : [])].flatMap((one) => {
+    const whose = one === packet ? '' : 'outer ';
+    const header = one.ip.checksum === 'bad' ? [{ point, what: `checksum of the ${whose}IP header` }] : [];
+    const transport = one.l4?.checksum === 'bad' ? [{ point, what: `${whose}${one.l4.protocol} checksum` }] : [];
+    return [...header, ...transport];
+  });
+}
+
+function retransmissions(attempts: readonly Attempt[]): string[] {
+  const again = attempts.filter(({ retransmissions: count }) => count > 0);
+  if (again.length === 0) return [];
+  const times = again.reduce((sum, { retransmissions: count }) => sum + count, 0);
+  return [`the first packet was sent again ${times} times, in ${again.length} of ${attempts.length} attempts`];
+}
+
+/**
+ * How long after the request each device saw the answer, by its own clock: where this grows smaller from one device to the
+ * next, the time is spent between them. It needs no common clock.
+ */
+function answerTimes(attempts: readonly Attempt[], plan: WatchPlan): string[] {
+  const answered = attempts.filter(({ outcome }) => outcome === 'answered');
+  const perPoint = plan.points.map((_, point) => {
+    const times = answered.flatMap(({ packets }) => answerTime(packets, point));
+    return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
+  });
+  const told = plan.points.flatMap(({ device, place }, index) => {
+    const ms = perPoint[index];
+    return ms === undefined ? [] : [`${device} of ${shortPlace(place)} ${ms.toFixed(2)} ms`];
+  });
+  return told.length < 2 ? [] : [`from request to answer, median, by each device’s own clock: ${told.join(', ')}`];
+}
+
+function answerTime(packets: readonly FollowedPacket[], point: number): number[] {
+  const at = (leg: FollowedPacket['leg']): bigint | undefined =>
+    packets.find((one) => one.leg === leg)?.sightings.find((one) => one.point === point)?.atNs;
+  const [request, answer] = [at('there'), at('back')];
+  return request === undefined || answer === undefined ? [] : [Number(answer - request) / 1e6];
+}

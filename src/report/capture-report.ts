@@ -1,0 +1,93 @@
+import type { AttemptOutcome } from '../capture/attempt.ts';
+import type { ReportPlace } from './report.ts';
+
+export const CAPTURE_SCHEMA = 'podtriage.capture/v1';
+
+/** A device that was watched, in the order of the way. */
+export interface CaptureReportPoint {
+  readonly place: ReportPlace;
+  readonly device: string;
+  readonly filter: string;
+  readonly frames: number;
+  /** Whether nothing that passed can have been missed. */
+  readonly isWhole: boolean;
+  /** Why nothing, or not all, was seen. */
+  readonly gap?: string;
+}
+
+/** One packet on one device. */
+export interface CaptureReportSighting {
+  /** Index in `points`. */
+  readonly point: number;
+  /** Milliseconds since the capture's first frame, by the clock of the point's node. */
+  readonly atMs: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly ttl: number;
+  /** The packet's own and, inside a tunnel, its carrier's. */
+  readonly checksum: string;
+  /** Addresses of the tunnel's outer packet. */
+  readonly tunnel?: string;
+}
+
+/** Where a packet that did not arrive was seen last, and where it was looked for next. */
+export interface CaptureReportLoss {
+  readonly after: CaptureReportStep;
+  readonly before: readonly CaptureReportStep[];
+}
+
+export interface CaptureReportStep {
+  readonly point: number;
+  readonly way: 'in' | 'out';
+}
+
+export interface CaptureReportPacket {
+  /** `SYN`, `SYN ACK`, `udp 21 bytes`, `icmp 3/3 from 10.0.0.1`. */
+  readonly label: string;
+  readonly leg: 'there' | 'back';
+  /** 1 for the first sending, 2 for the first retransmission … */
+  readonly sending: number;
+  readonly fate: 'arrived' | 'lost' | 'unknown';
+  readonly loss?: CaptureReportLoss;
+  readonly because?: string;
+  readonly seen: readonly CaptureReportSighting[];
+}
+
+export interface CaptureReportAttempt {
+  readonly outcome: AttemptOutcome;
+  readonly packets: readonly CaptureReportPacket[];
+}
+
+/** Attempts that fared alike. */
+export interface CaptureFinding {
+  readonly outcome: AttemptOutcome;
+  readonly attempts: number;
+  /** One sentence: what happened, and between which devices. */
+  readonly statement: string;
+  readonly loss?: CaptureReportLoss;
+  /** What is done to a packet between these devices. */
+  readonly between?: string;
+}
+
+/** What `podtriage capture` saw. */
+export interface CaptureReport {
+  readonly schema: typeof CAPTURE_SCHEMA;
+  /** answered: every attempt was; lost: some certainly were not; refused: some were turned away; unknown: it could not be told. */
+  readonly verdict: 'answered' | 'lost' | 'refused' | 'unknown';
+  readonly summary: string;
+  readonly findings: readonly CaptureFinding[];
+  /** What the walk through the rules says of the same packet, and whether that is what was seen. */
+  readonly walk: { readonly statement: string; readonly agrees: 'yes' | 'no' | 'unknown' };
+  readonly points: readonly CaptureReportPoint[];
+  readonly attempts: readonly CaptureReportAttempt[];
+  /** What else was seen: bad checksums, retransmissions, frames that could not be told apart. */
+  readonly observations: readonly string[];
+  readonly target: {
+    readonly source: string;
+    readonly destination: string;
+    readonly flow: string;
+    readonly notes: readonly string[];
+  };
+  readonly created: readonly string[];
+  readonly durationMs: number;
+}

@@ -1,0 +1,116 @@
+import picocolors from 'picocolors';
+import type { CaptureReport, CaptureReportPacket } from './capture-report.ts';
+import { shortPlace } from './end-text.ts';
+import { type Layout, section } from './layout.ts';
+import { plainText } from './plain-text.ts';
+import { COLUMNS_MAX, COLUMNS_MIN, type TextOptions } from './text.ts';
+import { wrapText } from './wrap-text.ts';
+
+/** A capture for a terminal: what became of the attempts, then where each packet was seen. */
+export function renderCaptureText(given: CaptureReport, options: TextOptions): string {
+  const report = plainText(given);
+  const layout: Layout = {
+    paint: picocolors.createColors(options.color),
+    width: Math.min(COLUMNS_MAX, Math.max(COLUMNS_MIN, options.columns)),
+    verbose: options.verbose,
+  };
+  const blocks = [
+    head(report, layout),
+    tableOf(report, layout),
+    section('ALSO SEEN', report.observations, layout),
+    options.verbose ? packetList(report, layout) : '',
+    options.verbose
+      ? section(
+          'FILTERS',
+          report.points.map(({ filter }, at) => `${at + 1}: ${filter}`),
+          layout,
+        )
+      : '',
+    section('CREATED IN THE CLUSTER', report.created, layout),
+  ];
+  return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+function head(report: CaptureReport, { paint, width }: Layout): string {
+  const { source, destination, flow, notes } = report.target;
+  const findings = report.findings.flatMap(({ attempts, statement, between }) => [
+    ...wrapText(`${attempts} of ${report.attempts.length}: ${statement}`, width, '  ', '    '),
+    ...(between === undefined ? [] : wrapText(`between: ${between}`, width, '    ', '      ')),
+  ]);
+  const { agrees, statement } = report.walk;
+  const word = { yes: 'agrees', no: 'DISAGREES', unknown: 'does not tell' }[agrees];
+  const walk = wrapText(`the walk ${word}: ${statement}`, width, '  ', '    ');
+  return [
+    ...wrapText(`${source} → ${destination}`, width, '', '  ').map((line) => paint.bold(line)),
+    ...wrapText(flow, width, '  ').map((line) => paint.dim(line)),
+    ...notes.flatMap((note) => wrapText(note, width, '  note: ')).map((line) => paint.dim(line)),
+    '',
+    paint.bold(verdictText(report, paint)),
+    ...(findings.length > 0 ? findings : wrapText(report.summary, width, '  ')),
+    ...(agrees === 'no' ? walk.map((line) => paint.yellow(line)) : walk),
+  ].join('\n');
+}
+
+function verdictText({ verdict }: CaptureReport, paint: Layout['paint']): string {
+  switch (verdict) {
+    case 'answered':
+      return paint.green('✓ ANSWERED');
+    case 'lost':
+      return paint.red('✗ LOST');
+    case 'refused':
+      return paint.red('✗ REFUSED');
+    case 'unknown':
+      return paint.yellow('? COULD NOT TELL');
+  }
+}
+
+/** Kinds of packets that get a column. */
+const COLUMNS = 6;
+
+/** Devices × packets: how many sendings of each kind were seen there. */
+function tableOf(report: CaptureReport, { paint }: Layout): string {
+  const packets = report.attempts.flatMap((attempt) => attempt.packets);
+  const kinds = [...new Map(packets.map((packet) => [kindOf(packet), packet])).keys()].slice(0, COLUMNS);
+  const rows = report.points.map((point, at) => [
+    `${at + 1}`,
+    shortPlace({ node: point.place.node, namespace: point.place.namespace as 'host' }),
+    point.device,
+    ...kinds.map((kind) =>
+      cellOf(
+        packets.filter((packet) => kindOf(packet) === kind),
+        at,
+        point.isWhole,
+      ),
+    ),
+  ]);
+  const header = ['', '', '', ...kinds];
+  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]): string =>
+    `  ${row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')}`.trimEnd();
+  return [paint.bold('WHERE EACH PACKET WAS SEEN'), line(header), ...rows.map(line)].join('\n');
+}
+
+function kindOf({ label, leg }: CaptureReportPacket): string {
+  return `${leg === 'there' ? '→' : '←'} ${label.replace(/ \d+$/, '')}`;
+}
+
+/** `?` where it may have been missed. */
+function cellOf(packets: readonly CaptureReportPacket[], point: number, isWhole: boolean): string {
+  const seen = packets.filter((packet) => packet.seen.some((one) => one.point === point)).length;
+  if (seen > 0) return String(seen);
+  return isWhole ? '·' : '?';
+}
+
+function packetList(report: CaptureReport, { paint }: Layout): string {
+  const lines = report.attempts.flatMap(({ outcome, packets }, at) => [
+    `  ${at + 1}. ${outcome}`,
+    ...packets.flatMap(({ label, leg, sending, fate, seen }) => [
+      `     ${leg === 'there' ? '→' : '←'} ${label}${sending > 1 ? ` (sending ${sending})` : ''}: ${fate}`,
+      ...seen.map(
+        ({ point, atMs, source, destination, ttl, tunnel, checksum }) =>
+          `         ${String(point + 1).padStart(2)} ${atMs.toFixed(3).padStart(10)} ms  ${source} → ${destination}  ttl ${ttl}${tunnel === undefined ? '' : `  in ${tunnel}`}${checksum === 'bad' ? '  BAD CHECKSUM' : ''}`,
+      ),
+    ]),
+  ]);
+  return [paint.bold('PACKET BY PACKET'), ...lines].join('\n');
+}
