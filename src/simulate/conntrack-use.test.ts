@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf } from '../net/place.ts';
-import { tracksConnections } from './conntrack-use.ts';
+import { defragments, tracksConnections } from './conntrack-use.ts';
 import { snapshotOfTexts, type TextFact } from './testing/build-snapshot.ts';
 
 const W1 = hostOf('w1');
@@ -64,5 +64,18 @@ describe('tracksConnections', () => {
   it('is not known where rules were not read', () => {
     expect(tracks({ legacy: `${iptables()}-A what is this\n` })).toBe('unknown');
     expect(tracksConnections(snapshotOfTexts([]), W1, 4)).toBe('unknown');
+  });
+});
+
+describe('defragments', () => {
+  const joins = (given: Parameters<typeof world>[0]) => defragments(world(given), W1, 4);
+
+  it('is done where connections are tracked, and for what must know its socket', () => {
+    expect(joins({ legacy: iptables('-p tcp -j DROP') })).toBe('no');
+    expect(joins({ legacy: iptables('-m state --state NEW -j ACCEPT') })).toBe('yes');
+    expect(joins({ nft: iptables('-m socket -j MARK --set-xmark 0x1') })).toBe('yes');
+    expect(joins({ native: [{ tproxy: { family: 'ip', port: 1 } }] })).toBe('yes');
+    expect(joins({ native: [{ tproxy: { family: 'ip6', port: 1 } }] })).toBe('no');
+    expect(tracks({ nft: iptables('-m socket -j MARK --set-xmark 0x1') })).toBe('no');
   });
 });

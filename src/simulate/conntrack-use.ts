@@ -8,58 +8,86 @@ import type { FactArgs } from '../snapshot/facts.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import { perPlace } from './per-place.ts';
 import type { Truth } from './trace.ts';
+import { or } from './truth.ts';
+
+/** What rules use that switches something on for their namespace and family while they are there. */
+interface Uses {
+  readonly modules: ReadonlySet<string>;
+  readonly targets: ReadonlySet<string>;
+  /** nftables' expressions and statements. */
+  readonly nodes: ReadonlySet<string>;
+}
 
 /**
- * Matches and targets that switch connection tracking on for their namespace and family while a rule with them is there
- * (nf_ct_netns_get in their checkentry, net/netfilter/xt_*.c). NOTRACK and `CT --notrack` alone do not.
+ * Connection tracking (nf_ct_netns_get in the checkentry of net/netfilter/xt_*.c and the init of nft_*.c). NOTRACK and
+ * `CT --notrack` alone do not.
  */
-const MODULES = new Set(['conntrack', 'state', 'connmark', 'connbytes', 'connlimit', 'connlabel', 'helper', 'cluster']);
-const TARGETS = new Set([
-  'SNAT',
-  'DNAT',
-  'MASQUERADE',
-  'REDIRECT',
-  'NETMAP',
-  'CONNMARK',
-  'CONNSECMARK',
-  'SYNPROXY',
-  'CLUSTERIP',
-]);
+const TRACKING: Uses = {
+  modules: new Set(['conntrack', 'state', 'connmark', 'connbytes', 'connlimit', 'connlabel', 'helper', 'cluster']),
+  targets: new Set([
+    'SNAT',
+    'DNAT',
+    'MASQUERADE',
+    'REDIRECT',
+    'NETMAP',
+    'CONNMARK',
+    'CONNSECMARK',
+    'SYNPROXY',
+    'CLUSTERIP',
+    'CT',
+  ]),
+  nodes: new Set([
+    'ct',
+    'ct helper',
+    'ct timeout',
+    'ct expectation',
+    'ct count',
+    'snat',
+    'dnat',
+    'masquerade',
+    'redirect',
+    'flow',
+    'synproxy',
+  ]),
+};
 
-/** The same for nftables' expressions and statements (their init in net/netfilter/nft_*.c). */
-const NFT_NODES = new Set([
-  'ct',
-  'ct helper',
-  'ct timeout',
-  'ct expectation',
-  'ct count',
-  'snat',
-  'dnat',
-  'masquerade',
-  'redirect',
-  'flow',
-  'synproxy',
-]);
+/** Putting fragments together, without tracking (nf_defrag_ipv4_enable in xt_socket.c, xt_TPROXY.c and nft_tproxy.c). */
+const DEFRAGMENTING: Uses = {
+  modules: new Set(['socket']),
+  targets: new Set(['TPROXY']),
+  nodes: new Set(['tproxy']),
+};
 
-const answersAt = perPlace(() => new Map<Family, Truth>());
+const answersAt = perPlace(() => new Map<Uses, Map<Family, Truth>>());
 
 /**
  * Whether this namespace tracks the connections of a family. Without a rule that needs it the kernel does not: no packet
  * is INVALID there, none is defragmented, and no entry is made.
  */
 export function tracksConnections(snapshot: Snapshot, place: Place, family: Family): Truth {
-  const answers = answersAt(snapshot, place);
-  const answer = answers.get(family) ?? decide(snapshot, place, family);
+  return isUsed(snapshot, place, family, TRACKING);
+}
+
+/** Whether fragments are put together before they meet rules, as what tracks connections does as well. */
+export function defragments(snapshot: Snapshot, place: Place, family: Family): Truth {
+  return or(tracksConnections(snapshot, place, family), isUsed(snapshot, place, family, DEFRAGMENTING));
+}
+
+function isUsed(snapshot: Snapshot, place: Place, family: Family, uses: Uses): Truth {
+  const known = answersAt(snapshot, place);
+  const answers = known.get(uses) ?? new Map<Family, Truth>();
+  known.set(uses, answers);
+  const answer = answers.get(family) ?? decide(snapshot, place, family, uses);
   answers.set(family, answer);
   return answer;
 }
 
-function decide(snapshot: Snapshot, place: Place, family: Family): Truth {
+function decide(snapshot: Snapshot, place: Place, family: Family, uses: Uses): Truth {
   let isSure = true;
   for (const name of ['iptables.legacy', 'iptables.nft'] as const) {
     const args: FactArgs = name === 'iptables.nft' ? { family, table: '' } : { family };
     const rules = snapshot.fact(name, place, args);
-    if (rules.state === 'seen' && iptablesTracks(rules.value)) return 'yes';
+    if (rules.state === 'seen' && isInIptables(rules.value, uses)) return 'yes';
     isSure &&= isComplete(rules);
   }
   const tables = snapshot.fact('nft.tables', place);
@@ -67,18 +95,20 @@ function decide(snapshot: Snapshot, place: Place, family: Family): Truth {
   for (const { family: of, name } of tables.state === 'seen' ? tables.value : []) {
     if (of === 'arp' || of === 'netdev' || of === (family === 4 ? 'ip6' : 'ip')) continue;
     const table = snapshot.fact('nft.table', place, { family: of, name });
-    if (table.state === 'seen' && table.value.tables.some((one) => nftTracks(one, family))) return 'yes';
+    if (table.state === 'seen' && table.value.tables.some((one) => isInNft(one, family, uses))) return 'yes';
     // What iptables-nft wrote has been looked at above.
     isSure &&= table.state === 'seen' ? isComplete(table) : table.gap === 'not-asked';
   }
   return isSure ? 'no' : 'unknown';
 }
 
-function iptablesTracks(ruleset: IptablesRuleset): boolean {
+function isInIptables(ruleset: IptablesRuleset, uses: Uses): boolean {
   return ruleset.tables.some((table) => {
     const { modules, targets } = namesUsed(table);
-    if ([...modules].some((name) => MODULES.has(name)) || [...targets].some((name) => TARGETS.has(name))) return true;
-    return targets.has('CT') && table.chains.some((chain) => chain.rules.some(({ target }) => isTracking(target)));
+    const isPlain = (name: string): boolean => name !== 'CT' && uses.targets.has(name);
+    if ([...modules].some((name) => uses.modules.has(name)) || [...targets].some(isPlain)) return true;
+    if (!targets.has('CT') || !uses.targets.has('CT')) return false;
+    return table.chains.some((chain) => chain.rules.some(({ target }) => isTracking(target)));
   });
 }
 
@@ -86,27 +116,28 @@ function isTracking(target: IptablesTarget | undefined): boolean {
   return target?.name === 'CT' && !target.options.some((option) => option.name === 'notrack');
 }
 
-function nftTracks(table: NftTable, family: Family): boolean {
-  return table.chains.some((chain) => chain.rules.some((rule) => ruleTracks(rule, family)));
+function isInNft(table: NftTable, family: Family, uses: Uses): boolean {
+  return table.chains.some((chain) => chain.rules.some((rule) => isInRule(rule, family, uses)));
 }
 
-function ruleTracks(rule: NftRule, family: Family): boolean {
-  return rule.statements.some((statement) => nodeTracks(statement, family));
+function isInRule(rule: NftRule, family: Family, uses: Uses): boolean {
+  return rule.statements.some((statement) => isInNode(statement, family, uses));
 }
 
 /** Looks into every expression of a statement. `dnat ip to …` in a table of both families tracks IPv4 alone. */
-function nodeTracks(value: unknown, family: Family): boolean {
-  if (Array.isArray(value)) return value.some((one) => nodeTracks(one, family));
+function isInNode(value: unknown, family: Family, uses: Uses): boolean {
+  if (Array.isArray(value)) return value.some((one) => isInNode(one, family, uses));
   const record = asRecord(value);
   if (!record) return false;
   const node = nftNode(value);
-  if (node && NFT_NODES.has(node.kind)) {
-    const of = node.kind === 'snat' || node.kind === 'dnat' ? asText(asRecord(node.body)?.family) : undefined;
+  if (node && uses.nodes.has(node.kind)) {
+    const isOfOne = node.kind === 'snat' || node.kind === 'dnat' || node.kind === 'tproxy';
+    const of = isOfOne ? asText(asRecord(node.body)?.family) : undefined;
     return of === undefined || of === (family === 4 ? 'ip' : 'ip6');
   }
   if (node?.kind === 'xt') {
     const name = asText(asRecord(node.body)?.name) ?? '';
-    return MODULES.has(name) || TARGETS.has(name) || name === 'CT';
+    return uses.modules.has(name) || uses.targets.has(name);
   }
-  return Object.values(record).some((one) => nodeTracks(one, family));
+  return Object.values(record).some((one) => isInNode(one, family, uses));
 }

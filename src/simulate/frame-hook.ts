@@ -30,7 +30,7 @@ export function atFrameHook(
   return { ...cursor, stage: { name: 'hook', hook, layer, next: 0, after } };
 }
 
-const NOTHING: HookList = { items: [], translates: false, tracks: false, incomplete: [] };
+const NOTHING: HookList = { items: [], translates: false, defragments: false, incomplete: [] };
 
 /** What runs at this hook of a device or a bridge. */
 export function frameHookList(snapshot: Snapshot, place: Place, hook: HookName, layer: HookLayer): HookList {
@@ -59,7 +59,7 @@ function makeList({ entries, incomplete }: NftHookEntries, hook: HookName, layer
   return {
     items: items.toSorted((a, b) => a.priority - b.priority).map((one) => one.item),
     translates: false,
-    tracks: false,
+    defragments: false,
     incomplete,
   };
 }

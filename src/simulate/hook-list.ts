@@ -1,7 +1,7 @@
 import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { tracksConnections } from './conntrack-use.ts';
+import { defragments, tracksConnections } from './conntrack-use.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { iptablesHookEntries } from './iptables.ts';
 import { ipvsAt } from './ipvs-services.ts';
@@ -24,8 +24,8 @@ export interface HookList {
   readonly items: readonly HookItem[];
   /** Some chain of type nat is registered for this family, at whichever hook: NAT then looks at every connection. */
   readonly translates: boolean;
-  /** Connections are, or may be, tracked here. */
-  readonly tracks: boolean;
+  /** Fragments are, or may be, put together before they come here. */
+  readonly defragments: boolean;
   readonly incomplete: readonly string[];
 }
 
@@ -67,7 +67,7 @@ function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookNa
   const tracks = tracksConnections(snapshot, place, family) !== 'no';
   return {
     translates: all.some((entry) => entry.nat),
-    tracks,
+    defragments: defragments(snapshot, place, family) !== 'no',
     items: itemsOf(entries, hook, ipvs.services.length > 0).filter((item) => tracks || item.kind !== 'conntrack'),
     incomplete: [...iptables.incomplete, ...nft.incomplete, ...ipvs.incomplete],
   };

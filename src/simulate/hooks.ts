@@ -51,14 +51,14 @@ function advanced(cursor: AtHook, next: number): AtHook {
   return { ...cursor, stage: { ...cursor.stage, next } };
 }
 
-function runItem(walk: Walk, cursor: AtHook, item: HookItem, { translates, tracks }: HookList): Move {
+function runItem(walk: Walk, cursor: AtHook, item: HookItem, { translates, defragments }: HookList): Move {
   switch (item.kind) {
     case 'conntrack':
       return trackAtHook(walk, cursor);
     case 'confirm':
       return confirmAtHook(cursor);
     case 'rules':
-      return runRulesOnFragments(walk, cursor, item.entries, tracks);
+      return runRulesOnFragments(walk, cursor, item.entries, defragments);
     case 'ipvs':
       return item.direction === 'in' ? ipvsIn(walk, cursor) : ipvsOut(walk, cursor);
     case 'nat':
