@@ -3,7 +3,16 @@ import { checkWith, probe } from '../../diagnose/testing/build-case.ts';
 import type { Edit } from '../../simulate/testing/recording.ts';
 import { presentOf, statements } from '../testing/cause-cases.ts';
 import { diagnosisOf, namedOn, OUTSIDE_IP, recordedCase, W1, W2, WEB_VETH } from '../testing/recorded-case.ts';
-import { cut, editJson, editLink, insertRule, removeRoute, removeRules, setLink } from '../testing/recorded-faults.ts';
+import {
+  addRoute,
+  cut,
+  editJson,
+  editLink,
+  insertRule,
+  removeRoute,
+  removeRules,
+  setLink,
+} from '../testing/recorded-faults.ts';
 import { linkDown } from './link-down.ts';
 
 const probes = { main: probe('no', 'timed-out') };
@@ -77,6 +86,26 @@ test('present: no carrier: the device is up, and nothing that could be set here 
   expect(presentOf(finding).change).toEqual([]);
   expect(presentOf(finding).evidence.map((one) => one.plane)).toEqual(['walk', 'probe']);
   expect(presentOf(finding).fix.commands).toContain('ethtool eth0    # on w1: "Link detected"');
+  expect(namedOn(given)).toEqual(['link-down']);
+});
+
+test('present: a route leads to a dummy device; no cable is to be mended there', () => {
+  const dummy = editJson('links', W1, (links) => [
+    ...links,
+    {
+      ...links.find((link) => link['ifname'] === 'cni0'),
+      ifname: 'dummy0',
+      ifindex: 92,
+      linkinfo: { info_kind: 'dummy' },
+      addr_info: [],
+      flags: ['BROADCAST', 'NOARP', 'UP', 'LOWER_UP'],
+      operstate: 'UNKNOWN',
+    },
+  ]);
+  const given = recordedCase({ edits: [dummy], changes: [addRoute(W1, '10.244.1.3 dev dummy0')], probes });
+  const finding = checkWith(linkDown, given, W1);
+  expect(statements(finding)).toContain('dummy0: a dummy device discards what is sent by it');
+  expect(presentOf(finding).fix.summary).toBe('lead these packets by another device of w1: dummy0 sends nothing on');
   expect(namedOn(given)).toEqual(['link-down']);
 });
 

@@ -4,6 +4,7 @@ import { type DeadEnd, deadEnds, probeEvidence, stateEvidence, walkEvidence } fr
 import type { Place } from '../../net/place.ts';
 import { parsePrefix, prefixContains } from '../../net/prefix.ts';
 import type { Link } from '../../parse/ip-link.ts';
+import type { Step } from '../../simulate/trace.ts';
 import type { Pod } from '../../snapshot/objects.ts';
 import { isComplete, type SnapshotChange } from '../../snapshot/snapshot.ts';
 import { absentFromWalks } from '../shared/absent-from-walks.ts';
@@ -71,6 +72,8 @@ interface Found {
   /** The packet came to the device; otherwise it never did, for what the device took with it. */
   readonly isMet: boolean;
   readonly isBridge: boolean;
+  /** It is of a kind that sends nothing on: nothing of it is broken, what leads there is. */
+  readonly isDiscarding?: boolean;
   readonly statement: string;
   /** Routes that its owner wrote and that do not come back by themselves. */
   readonly routes: readonly string[];
@@ -82,12 +85,20 @@ function metAt(end: DeadEnd, links: readonly Link[]): Found[] {
   const device = String(values['device']);
   const isBridge = links.some((link) => link.name === device && link.kind === 'bridge');
   const isUp = values['up'] !== false;
-  const statement = !isUp
-    ? `${device} is set down`
-    : isBridge
-      ? `${device} is up but has no carrier: none of its ports is up`
-      : `${device} is up but has no carrier (operstate ${values['operstate'] ?? 'unknown'}): its other end is down or gone`;
-  return [{ end, device, isUp, isMet: true, isBridge, statement, routes: [] }];
+  const statement = statementOf(end.step, { device, isUp, isBridge });
+  const isDiscarding = values['reason'] === 'discards';
+  return [{ end, device, isUp, isMet: true, isBridge, isDiscarding, statement, routes: [] }];
+}
+
+function statementOf(
+  { values, text }: Step,
+  { device, isUp, isBridge }: Pick<Found, 'device' | 'isUp' | 'isBridge'>,
+): string {
+  // A device that discards, a spare port, a peer that is gone: the walk has said it.
+  if (values['reason'] !== 'down' && values['reason'] !== 'no-carrier') return text;
+  if (!isUp) return `${device} is set down`;
+  if (isBridge) return `${device} is up but has no carrier: none of its ports is up`;
+  return `${device} is up but has no carrier (operstate ${values['operstate'] ?? 'unknown'}): its other end is down or gone`;
 }
 
 /** To another node's pods no connected route leads, whatever networks the devices here have. */
@@ -179,12 +190,13 @@ function broughtUp({ device, isUp, routes }: Found, place: Place): SnapshotChang
   ];
 }
 
-function commandsFor({ device, isUp, isBridge, routes }: Found, place: Place): string[] {
+function commandsFor({ device, isUp, isBridge, isDiscarding, routes }: Found, place: Place): string[] {
   if (!isUp)
     return [
       `ip link set ${device} up    # on ${place.node}`,
       ...routes.map((line) => `ip route replace ${line}    # on ${place.node}, or restart the CNI’s agent there`),
     ];
+  if (isDiscarding) return [`ip route show table all dev ${device}    # on ${place.node}: what leads there?`];
   if (isBridge) return [`ip -br link show master ${device}    # on ${place.node}: which ports are there, and up?`];
   return [
     `ip -d link show ${device}    # on ${place.node}`,
@@ -196,6 +208,8 @@ function fixSummary(devices: readonly Found[], place: Place): string {
   const names = devices.map((one) => one.device).join(', ');
   if (devices.some((one) => !one.isUp))
     return `set ${names} up on ${place.node}, and find what set it down (a restart of the CNI's agent makes its own devices anew, with their routes)`;
+  if (devices.some((one) => one.isDiscarding))
+    return `lead these packets by another device of ${place.node}: ${names} sends nothing on`;
   return devices.some((one) => one.isBridge)
     ? `see why no port of ${names} is up on ${place.node}`
     : `mend the other end of ${names} on ${place.node}: cable, switch port, virtual NIC or peer device`;
