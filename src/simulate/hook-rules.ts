@@ -35,10 +35,14 @@ function withStepsOfAll(orders: readonly (readonly HookOutcome[])[]): readonly H
     const key = first!.length === 1 ? '' : outcomeKey(outcome);
     const steps = others.reduce((joined, order) => {
       const same = first!.length === 1 ? order[0] : order.find((one) => outcomeKey(one) === key);
-      return same ? joinOrders(joined, same.steps) : joined;
+      return same ? joinOrders(joined, same.steps, isEnd(outcome)) : joined;
     }, outcome.steps);
     return { ...outcome, steps };
   });
+}
+
+function isEnd({ verdict }: HookOutcome): boolean {
+  return verdict.kind === 'drop' || verdict.kind === 'reject';
 }
 
 const ORDERS_MAX = 24;
@@ -191,7 +195,7 @@ function contentKey(content: object): string {
 
 function joinOutcomes(a: HookOutcome, b: HookOutcome): HookOutcome {
   const fork = a.fork === 'undecided' || b.fork === 'undecided' ? 'undecided' : (a.fork ?? b.fork);
-  return { ...a, ...(fork ? { fork } : {}), steps: joinOrders(a.steps, b.steps) };
+  return { ...a, ...(fork ? { fork } : {}), steps: joinOrders(a.steps, b.steps, isEnd(a)) };
 }
 
 function resultKey(outcomes: readonly HookOutcome[]): string {

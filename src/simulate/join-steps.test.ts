@@ -27,6 +27,17 @@ describe('joinSteps', () => {
     expect(told(joinOrders(second, first))).toEqual(['other#1 unknown', 'drop#1 yes']);
   });
 
+  it('tells of each rule that ends the packet, whichever rule set comes first', () => {
+    const ends = joinOrders([rule('mark#1'), rule('A#1')], [rule('mark#1'), rule('B#2')], true);
+    expect(told(ends)).toEqual(['mark#1 yes', 'B#2 yes', 'A#1 yes']);
+    expect(ends.at(-1)!.text).toBe('A#1; or “B#2” does, whichever comes first');
+    const three = joinOrders(joinOrders(ends, [rule('C#1')], true), [rule('mark#1'), rule('B#2')], true);
+    expect(told(three)).toEqual(['mark#1 unknown', 'C#1 yes', 'B#2 yes', 'A#1 yes']);
+    expect(three.map(({ values }) => values.rivals)).toEqual([undefined, 2, 2, 2]);
+    expect(told(joinOrders([rule('A#1')], [rule('B#1', 'unknown')], true))).toEqual(['A#1 unknown', 'B#1 unknown']);
+    expect(told(joinOrders([rule('A#1')], [rule('x#1'), rule('A#1')], true))).toEqual(['x#1 unknown', 'A#1 yes']);
+  });
+
   it('counts a rule that one way met twice', () => {
     expect(told(joinSteps([rule('M#1'), rule('M#1')], [rule('M#1')]))).toEqual(['M#1 yes', 'M#1 unknown']);
   });

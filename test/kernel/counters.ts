@@ -130,7 +130,8 @@ export function hitsOf(stories: readonly Story[]): ReadonlyMap<string, Hits> {
       if (key === undefined) continue;
       const former = hits.get(key) ?? { min: 0, max: 0 };
       const times = Number(step.values.fragments ?? 1);
-      hits.set(key, { min: former.min + (step.matched === 'yes' ? times : 0), max: former.max + times });
+      const isSure = step.matched === 'yes' && step.values.rivals === undefined;
+      hits.set(key, { min: former.min + (isSure ? times : 0), max: former.max + times });
     }
     return hits;
   });
