@@ -336,13 +336,14 @@ class Driver:
         spec = step["packet"]
         self.within(spec["ns"])
         result = {"before": self.seen(), "error": None, "received": [], "soError": None, "connected": False, "queue": []}
+        self.close_rivals(spec)
         try:
             client = self.client(spec)
         except OSError as problem:
             result["error"] = errno.errorcode.get(problem.errno, str(problem.errno))
             result["setup"] = True
             return {**result, "events": []}
-        self.clients.append({"socket": client})
+        self.clients.append({"socket": client, "spec": spec})
         try:
             self.transmit(client, spec)
         except OSError as problem:
@@ -372,6 +373,13 @@ class Driver:
             client.close()  # before it sends its SYN again
         result["events"] = self.seen()
         return result
+
+    def close_rivals(self, spec):
+        """A socket that sent from this port before could take answers that NAT has led astray; only one asks at a time."""
+        own = [spec[key] for key in ("ns", "protocol", "sourcePort")]
+        for one in self.clients:
+            if spec["protocol"] == "udp" and [one["spec"][key] for key in ("ns", "protocol", "sourcePort")] == own:
+                one["socket"].close()
 
     def is_told(self, client):
         """Whether an answer or an error has come back, so that nothing waits for a neighbour any more."""
