@@ -167,7 +167,10 @@ function decodeGreBody(payload: Piece, decoding: Decoding): Body {
   const { checksum } = carrier.gre;
   const isOpen = (checksum === 'bad' || checksum === 'unknown') && !payload.open;
   if (!isOpen || !body.partial) return body;
-  return { ...body, gre: { ...carrier.gre, checksum: localChecksum(payload, 0, body.partial) } };
+  const local = localChecksum(payload, 0, body.partial);
+  /* Of merged segments it is still that of the first: gre_gro_complete leaves it, where UDP's is renewed. */
+  const isStale = local === 'bad' && body.partial.mayBeMerged;
+  return { ...body, gre: { ...carrier.gre, checksum: isStale ? 'unknown' : local } };
 }
 
 function decodeTunnel({ tunnel, gre, geneveOptions, carries, payload }: Carrier, decoding: Decoding): Body {
