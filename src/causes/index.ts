@@ -22,6 +22,7 @@ import { podDefaultRouteMissing } from './network-unreachable/pod-default-route-
 import { podNotRunning } from './network-unreachable/pod-not-running.ts';
 import { rpFilterDrop } from './network-unreachable/rp-filter-drop.ts';
 import { vtepAddressMismatch } from './network-unreachable/vtep-address-mismatch.ts';
+import { acceptQueueFull } from './port-unreachable/accept-queue-full.ts';
 import { endpointsNotReady } from './port-unreachable/endpoints-not-ready.ts';
 import { kubeProxyDown } from './port-unreachable/kube-proxy-down.ts';
 import { kubeProxyStale } from './port-unreachable/kube-proxy-stale.ts';
@@ -33,6 +34,7 @@ import { trafficPolicyNoLocalEndpoint } from './port-unreachable/traffic-policy-
 import { wrongTargetPort } from './port-unreachable/wrong-target-port.ts';
 
 export const causes: readonly Cause[] = [
+  acceptQueueFull as unknown as Cause,
   cniConfigMissing as unknown as Cause,
   dnsNameNotFound as unknown as Cause,
   dnsNoEndpoints as unknown as Cause,

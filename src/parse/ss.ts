@@ -21,8 +21,10 @@ export interface Socket {
   readonly v6only?: boolean;
   /** `*` stands for `::` alone or for IPv4 as well: where ss had to read /proc, it does not tell (see SsOptions). */
   readonly mayBeV6only?: true;
+  /** Of a listener of TCP: connections that are made and wait for accept(2) (sk_ack_backlog). */
   readonly receiveQueue: number;
-  readonly sendQueue: number;
+  /** Of a listener of TCP: how many may wait (sk_max_ack_backlog); not told where ss had to read /proc. */
+  readonly sendQueue?: number;
   readonly processes: readonly { readonly name: string; readonly pid: number }[];
   readonly text: string;
 }
@@ -33,16 +35,19 @@ const LOCAL = /^(?:\[(?<six>[^\]]*)\]|(?<plain>.*?))(?:%(?<device>[^:%\]]+))?:(?
 const PROCESS = /\("(?<name>(?:[^"\\]|\\.)*)",pid=(?<pid>\d+),fd=\d+\)/g;
 
 export interface SsOptions {
-  /** ss read /proc/net/tcp6 and udp6 and not sock_diag: of a socket of `::` these don't tell whether it is IPV6_V6ONLY. */
+  /**
+   * ss read /proc/net/tcp, tcp6 … and not sock_diag: of a socket of `::` these don't tell whether it is IPV6_V6ONLY, and
+   * of a listener not how many connections may wait (0 is printed: get_tcp4_sock in net/ipv4/tcp_ipv4.c).
+   */
   readonly byProc?: boolean;
 }
 
 export function parseSs(text: string, { byProc = false }: SsOptions = {}): Parsed<readonly Socket[]> {
   const parsed = parseLines(text, parseSsLine);
-  return byProc ? { ...parsed, value: parsed.value.map(withoutV6only) } : parsed;
+  return byProc ? { ...parsed, value: parsed.value.map(asOfProc) } : parsed;
 }
 
-function withoutV6only(socket: Socket): Socket {
+function asOfProc({ sendQueue: _, ...socket }: Socket): Socket {
   return socket.address === undefined && socket.v6only === undefined ? { ...socket, mayBeV6only: true } : socket;
 }
 

@@ -55,6 +55,7 @@ export const DISPOSITION = oneOf<Disposition>({
   'packet-too-big': true,
   'ttl-exceeded': true,
   'no-listener': true,
+  'accept-queue-full': true,
   'reply-not-matched': true,
   'conntrack-refused': true,
   'tunnel-dropped': true,

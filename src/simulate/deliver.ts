@@ -132,7 +132,9 @@ function toListener(walk: Walk, cursor: Cursor): Move {
     const boundTo = boundDevice(match.socket, cursor, vrf);
     const device = boundTo === undefined ? {} : { boundTo };
     const taken: End = { end: 'delivered', cursor, senderSees: 'reply', ...device };
-    return match.isSure ? stop(taken, [step]) : perhapsTaken(taken, takenByNobody(cursor, isGroup), step);
+    const full: End = { end: 'accept-queue-full', cursor, senderSees: 'nothing' };
+    const ends = match.isFull === 'unknown' ? [taken, full] : [match.isFull === 'yes' ? full : taken];
+    return oneOf(match.isSure ? ends : [...ends, takenByNobody(cursor, isGroup)], step);
   }
   if (!isComplete(sockets)) {
     return stop(unknownEnd(cursor, 'the sockets of this namespace were not seen wholly'), [step]);
@@ -140,9 +142,10 @@ function toListener(walk: Walk, cursor: Cursor): Move {
   return stop(takenByNobody(cursor, isGroup), [step]);
 }
 
-function perhapsTaken(taken: End, refused: End, step: Step): Move {
+function oneOf(ends: readonly End[], step: Step): Move {
+  if (ends.length === 1) return stop(ends[0]!, [step]);
   const steps = [{ ...step, matched: 'unknown' as const }];
-  return { fork: 'undecided', ways: [taken, refused].map((to) => ({ chance: UNDECIDED, steps, to })) };
+  return { fork: 'undecided', ways: ends.map((to) => ({ chance: UNDECIDED, steps, to })) };
 }
 
 /** What no socket takes is answered by a reset or an ICMP error. What was sent to many is not (__udp4_lib_mcast_deliver). */
@@ -179,12 +182,13 @@ function listenerStep(walk: Walk, cursor: Cursor, match: SocketMatch): Step {
   const { packet } = cursor;
   const port = 'destinationPort' in packet.l4 ? packet.l4.destinationPort : undefined;
   const socket = match.found === 'listener' ? match.socket : match.nearest;
+  const isTaken = match.found === 'listener' && match.isFull !== 'yes';
   const process = socket?.processes[0];
   const wanted = formatEnd(packet.ip.destination, port);
   return makeStep({
     kind: 'socket',
     at: 'socket',
-    matched: match.found === 'listener' ? 'yes' : 'no',
+    matched: isTaken ? 'yes' : 'no',
     source: sourceOf(walk.world.snapshot.fact('sockets', cursor.place), socket?.text),
     values: {
       protocol: String(packet.l4.protocol),
@@ -194,15 +198,24 @@ function listenerStep(walk: Walk, cursor: Cursor, match: SocketMatch): Step {
       process: process?.name,
       pid: process?.pid,
       by: 'listener',
-      reason: match.found === 'none' ? match.reason : undefined,
+      reason: match.found === 'none' ? match.reason : match.isFull === 'yes' ? 'accept-queue-full' : undefined,
+      ...(match.found === 'listener' && match.isFull !== 'no' && { waiting: socket?.receiveQueue }),
+      ...(match.found === 'listener' && match.isFull === 'yes' && { waitingMax: socket?.sendQueue }),
     },
     text:
       match.found === 'listener'
-        ? `${process?.name ?? 'a socket'} listens on ${formatEnd(socket!.address ?? '*', socket!.port)}${doubtOf(match)}`
+        ? `${process?.name ?? 'a socket'} listens on ${formatEnd(socket!.address ?? '*', socket!.port)}${queueOf(match)}${doubtOf(match)}`
         : socket
           ? `nothing listens on ${wanted}: ${process?.name ?? 'a socket'} is bound to ${socket.address ?? '*'}`
           : `nothing listens on ${wanted}`,
   });
+}
+
+function queueOf({ isFull, socket }: Extract<SocketMatch, { found: 'listener' }>): string {
+  if (isFull === 'no') return '';
+  const waiting = `${socket.receiveQueue} ${socket.receiveQueue === 1 ? 'connection waits' : 'connections wait'} there to be accepted`;
+  if (isFull === 'unknown') return `; ${waiting}: whether its queue is full was not seen`;
+  return `, but ${waiting}, more than its queue takes (${socket.sendQueue ?? 0}): a SYN is dropped`;
 }
 
 function doubtOf({ isSure, socket }: Extract<SocketMatch, { found: 'listener' }>): string {
@@ -229,7 +242,7 @@ function toKernel(walk: Walk, cursor: Cursor): Move {
   const { key, check, isOn } = ignoring;
   const refused: End = { end: 'no-listener', cursor, senderSees: 'nothing' };
   if (isOn === 'unknown')
-    return perhapsTaken(taken, refused, { ...step, text: `${step.text}, unless ${key} is 1: not seen` });
+    return oneOf([taken, refused], { ...step, text: `${step.text}, unless ${key} is 1: not seen` });
   const ignored = makeStep({
     kind: 'sysctl',
     at: 'icmp',

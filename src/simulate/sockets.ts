@@ -5,7 +5,13 @@ import type { Truth } from './trace.ts';
 
 export type SocketMatch =
   /** Not sure: whether that socket, and any other that fits, takes packets of this family or VRF was not seen. */
-  | { readonly found: 'listener'; readonly socket: Socket; readonly isSure: boolean }
+  | {
+      readonly found: 'listener';
+      readonly socket: Socket;
+      readonly isSure: boolean;
+      /** More connections wait for accept(2) than it allows: one more SYN is dropped. */
+      readonly isFull: Truth;
+    }
   | {
       readonly found: 'none';
       /** Why the nearest one does not serve: nothing on the port, or bound elsewhere. */
@@ -25,7 +31,7 @@ export interface SocketVrf {
 /**
  * The bound socket that a packet to this namespace finds: one bound to the very address before one of any, then the most
  * exact (compute_score in net/ipv4/inet_hashtables.c, inet6_hashtables.c, udp.c). Of several that share a port
- * (SO_REUSEPORT) one stands for all.
+ * (SO_REUSEPORT) one stands for all, but that each has a queue of its own.
  */
 export function findListener(
   sockets: readonly Socket[],
@@ -44,10 +50,27 @@ export function findListener(
     fitting.length < 2 ? fitting : fitting.toSorted((a, b) => exactness(b, destination) - exactness(a, destination));
   const [best] = sorted;
   const isSure = fitting.some((socket) => !isDoubtful(socket, destination, vrf));
-  if (best) return { found: 'listener', socket: best, isSure };
+  if (best) {
+    const equals = sorted.filter((socket) => exactness(socket, destination) === exactness(best, destination));
+    return { found: 'listener', socket: best, isSure, isFull: areFull(equals) };
+  }
   const nearest = onPort[0];
   if (!nearest) return { found: 'none', reason: 'none' };
   return { found: 'none', reason: refusal(nearest, destination, input, vrf)!, nearest };
+}
+
+/** Which of them a packet finds is a hash's choice. */
+function areFull(sockets: readonly Socket[]): Truth {
+  const truths = new Set(sockets.map(isFull));
+  const [only] = truths;
+  return truths.size === 1 ? only! : 'unknown';
+}
+
+/** sk_acceptq_is_full in include/net/sock.h; by it tcp_conn_request drops a SYN, and with SYN cookies as well. */
+function isFull({ protocol, receiveQueue, sendQueue }: Socket): Truth {
+  if (protocol !== 'tcp' || receiveQueue === 0) return 'no';
+  if (sendQueue === undefined) return 'unknown';
+  return receiveQueue > sendQueue ? 'yes' : 'no';
 }
 
 function isDoubtful(socket: Socket, destination: Address, vrf: SocketVrf | undefined): boolean {

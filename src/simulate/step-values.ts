@@ -16,7 +16,7 @@ import type { Scalar } from '../host/host.ts';
  * | conntrack | state (invalid; existing: the line of the table is the source; full: count, max; device-changed; clash) · zone |
  * | nat       | nat (source, destination) · from · to · by (rule, reversal, connection, clash: another connection has the source port, ipvs) · scheduler, forwarding, service (ipvs) · reason (no-server) · masquerade · redirect |
  * | mtu       | device · mtu · lengthBytes · df · act (too-big, fragmented, dropped-silently, exceeds: over the receiving NIC's MTU, not known whether it is taken) |
- * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only) · from, expected (of an answer: where it comes from, and where the client sent to) |
+ * | socket    | protocol · address · port · boundTo · process · pid · by (listener, connection, kernel) · reason (none, other-address, other-device, v6only, accept-queue-full) · waiting, waitingMax (connections that nobody has accepted, how many may wait) · from, expected (of an answer: where it comes from, and where the client sent to) |
  * | sysctl    | key · value · effective · needed · check (forwarding, rp_filter, route_localnet, martian, accept_local, icmp_echo_ignore_all) · device · source · routeDevice |
  * | link      | device · up · carrier · operstate · mac · destinationMac · via · source · destination · reason (down, no-carrier, peer-missing, other-host, underlay, ttl, loop, tproxy: given to a socket here, but routed on, vlan: no device for its tag, spare-port: of an active-backup bond, private: an ipvlan, process: a tun device's, discards: a dummy device's) |
  */

@@ -24,6 +24,7 @@ export type Disposition =
   | 'packet-too-big'
   | 'ttl-exceeded'
   | 'no-listener'
+  | 'accept-queue-full'
   | 'reply-not-matched'
   | 'conntrack-refused'
   | 'tunnel-dropped'
