@@ -68,6 +68,13 @@ describe('where an error comes from', () => {
     expect(leafOf({ ...FOUR, rules, routes, sysctls }, ASKED, 7).errorTrace!.segments[0]!.hops[0]!.output).toBe('eth0');
   });
 
+  it('has the address of the route that its mark leads to', () => {
+    const rules = [{ priority: 11, src: 'all', fwmark: '0x7', table: '101' }];
+    const routes = [...FOUR.routes!, '192.0.2.0/24 via 10.0.0.254 dev eth0 table 101'];
+    const sysctls = { ...FOUR.sysctls, 'net.ipv4.fwmark_reflect': 1 };
+    expect(leafOf({ ...FOUR, rules, routes, sysctls }, ASKED, 7).errorPacket!.ip.source).toBe('10.0.0.1');
+  });
+
   it('a router of IPv6 speaks from where the packet came in, unless the route says otherwise', () => {
     const six = (src: string): RouteState => ({
       family: 6,

@@ -62,7 +62,7 @@ function addressed(walk: Walk, { cursor, errorPacket }: End): Addressed {
   const inbound = inboundSource(walk, cursor, packet);
   if (inbound !== undefined) return { packet: from(packet, inbound), isOpen: false };
   const unspecified = familyOf(packet.ip.source) === 4 ? '0.0.0.0' : '::';
-  const source = sourceFor(walk, cursor.place, from(packet, unspecified), 0);
+  const source = sourceFor(walk, cursor.place, from(packet, unspecified), { user: 0, ...markOf(walk, cursor) });
   return source === undefined ? { packet, isOpen: false } : { packet: from(packet, source), isOpen: true };
 }
 

@@ -2,6 +2,7 @@ import type { IptablesMatch } from '../parse/iptables-save.ts';
 import type { HookInput } from './hook.ts';
 import { linkNamed } from './hook-input.ts';
 import type { Evaluator } from './iptables-match-types.ts';
+import { protocolNumber } from './iptables-protocols.ts';
 import { isMulticast, lookupRoute, type RouteKey } from './routes.ts';
 import type { Truth } from './trace.ts';
 import { not, truth } from './truth.ts';
@@ -26,6 +27,7 @@ function rpfilterPasses(input: HookInput, flags: Flags): Truth {
   const { packet, input: device } = input;
   if (device === undefined || isLoopback(input, device) || isExempt(input)) return 'yes';
   const { source, destination } = packet.ip;
+  const protocol = protocolNumber(packet.l4.protocol);
   const strict6 = input.family === 6 && !flags.has('loose');
   const key: RouteKey = {
     source: isMulticast(destination) || destination === '255.255.255.255' ? '0.0.0.0' : destination,
@@ -34,8 +36,12 @@ function rpfilterPasses(input: HookInput, flags: Flags): Truth {
     mark: flags.has('validmark') ? input.meta.mark : 0,
     // As if this host itself sent it: flowi_iif is the loopback device's.
     input: 'lo',
-    // IPv6 asks for a route by that device, so that a wider one serves where the narrowest leads elsewhere.
-    ...(strict6 ? { output: device } : {}),
+    user: 0,
+    isPlain: true,
+    // IPv4 leaves the protocol out, so that no rule that names one matches.
+    ...(input.family === 6 && protocol !== undefined ? { l4: { protocol } } : {}),
+    // IPv6 asks for a route by that device.
+    ...(strict6 || source.startsWith('fe80') ? { output: device } : {}),
   };
   const lookup = lookupRoute(input.snapshot, input.place, key);
   if (lookup.state === 'unseen') return 'unknown';
@@ -44,7 +50,8 @@ function rpfilterPasses(input: HookInput, flags: Flags): Truth {
       if (doubt !== undefined) return 'unknown';
       const isFit = found.type === 'unicast' || (found.type === 'local' && flags.has('accept-local'));
       if (input.family === 6 && found.type === 'local') return truth(isFit);
-      const leavesThere = found.route?.nextHops.some((hop) => hop.device === device) ?? false;
+      const hops = input.family === 6 ? [found.hop] : (found.route?.nextHops ?? []);
+      const leavesThere = hops.some((hop) => hop?.device === device);
       return truth(isFit && (flags.has('loose') || leavesThere));
     }),
   );

@@ -45,6 +45,7 @@ function isSameKey(a: RouteKey, b: RouteKey): boolean {
     a.output === b.output &&
     a.vrf === b.vrf &&
     a.isBound === b.isBound &&
+    a.isPlain === b.isPlain &&
     a.user === b.user &&
     a.tunnelId === b.tunnelId &&
     isSameFlow(a.l4, b.l4)

@@ -1,4 +1,4 @@
-import type { Address } from '../net/address.ts';
+import type { Address, Family } from '../net/address.ts';
 import { asRecord, asStrings } from '../parse/nft-node.ts';
 import { type NftDatum, nameOf, notKnown, numberOf } from './nftables-datum.ts';
 import { type NftScope, protocolOf } from './nftables-state.ts';
@@ -64,11 +64,13 @@ function routedTo(
     tos: ip.tos,
     mark: marked ? state.meta.mark : 0,
     l4: { protocol: protocolOf(l4) },
+    user: 0,
+    isPlain: true,
     ...(reverse && input.hook === 'forward' && flags.includes('iif') && input.output ? { input: input.output } : {}),
     ...(address.startsWith('fe80') ? linkLocalDevice(device ?? input.input ?? input.output) : {}),
   });
   if (lookup.state === 'unseen') return 'unknown';
-  const results = new Set(lookup.ways.map((way) => deviceOf(way, device)));
+  const results = new Set(lookup.ways.map((way) => deviceOf(way, device, input.family)));
   const doubtful = lookup.ways.some((way) => way.doubt !== undefined);
   return results.size === 1 && !doubtful ? [...results][0] : 'unknown';
 }
@@ -78,10 +80,12 @@ function linkLocalDevice(device: string | undefined): { output?: string } {
   return device === undefined ? {} : { output: device };
 }
 
-/** A route to this host itself counts as none, as does one that refuses. */
-function deviceOf(way: RouteWay, device: string | undefined): string | 'unknown' | undefined {
+/** A route to this host itself counts as none, as does one that refuses; of IPv6 only the hop that is taken counts. */
+function deviceOf(way: RouteWay, device: string | undefined, family: Family): string | 'unknown' | undefined {
   const { type, route, hop } = way.found;
   if (!route || !['unicast', 'broadcast', 'multicast', 'anycast'].includes(type)) return undefined;
+  if (family === 6 && type === 'anycast') return undefined;
   if (device === undefined) return hop?.device ?? 'unknown';
+  if (family === 6) return hop?.device === device ? device : undefined;
   return route.nextHops.some((next) => next.device === device) ? device : undefined;
 }

@@ -63,7 +63,7 @@ describe('what a socket sends', () => {
     expect(told(send({ destination: '192.0.2.1', device: 'eth0', state: down }))).toBe('no-route icmp 3/0');
     const walk = walkIn(wholeStateOf(STATE));
     const { packet } = arrivedAt('eth0', { source: '0.0.0.0', destination: '192.0.2.1' });
-    expect(sourceFor(walk, HERE, packet, 0, 'eth0')).toBe('10.0.0.1');
+    expect(sourceFor(walk, HERE, packet, { user: 0, device: 'eth0' })).toBe('10.0.0.1');
   });
 
   it('is told at once of a black hole, and that a connection to many is none', () => {

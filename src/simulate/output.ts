@@ -147,17 +147,23 @@ export function deviceOf(found: RouteFound): string {
   return found.type === 'local' ? 'lo' : (found.hop?.device ?? 'lo');
 }
 
+/** By what a socket's address is looked up, beside the packet. */
+export interface SourceQuestion {
+  readonly user?: number;
+  readonly device?: string;
+  readonly mark?: number;
+}
+
 /** The address that a socket which is not bound gets for this packet. */
 export function sourceFor(
   walk: Walk,
   place: Place,
   packet: Packet,
-  user: number | 'unknown' = 'unknown',
-  device?: string,
+  { user, device, mark = 0 }: SourceQuestion = {},
 ): Address | undefined {
-  const { source: _open, ...key } = keyOfPacket(packet, 0, {});
+  const { source: _open, ...key } = keyOfPacket(packet, mark, {});
   const bound = device === undefined ? {} : { output: device, isBound: true };
-  const lookup = routeFromSocket(walk.world.snapshot, place, { ...key, user, ...bound });
+  const lookup = routeFromSocket(walk.world.snapshot, place, { ...key, user: user ?? 'unknown', ...bound });
   return lookup.state === 'found' ? lookup.ways.find((way) => way.refusal === undefined)?.source : undefined;
 }
 

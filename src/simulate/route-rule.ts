@@ -23,6 +23,8 @@ export interface RouteKey {
   readonly output?: string;
   /** The sender's socket is bound to `output` (SO_BINDTODEVICE). */
   readonly isBound?: boolean;
+  /** Rules of IPv6 look routes up so, whose answer nothing is sent by (ip6_route_lookup). */
+  readonly isPlain?: boolean;
   /** Whose socket sends it; 0 for what is forwarded and for the kernel's own (sock_net_uid). Absent: unknown, or 0 with an input device. */
   readonly user?: number | 'unknown';
   /** The id that a tunnel device in collect mode wrote beside the packet; absent: none. */

@@ -31,6 +31,18 @@ describe('one table of IPv6', () => {
     expect(look(routes.slice(0, 1), { input: 'eth1' })).toEqual(['unicast eth0 1']);
   });
 
+  it('for a rule’s question goes by the device that is asked for, or has the source, whatever the metric', () => {
+    const routes = ['fd00:5::/32 dev eth0 metric 256', 'fd00:5::/32 dev eth1 metric 512', 'default dev lo metric 1024'];
+    const state = { addresses: ['eth1 fd00:1::1/64'] };
+    expect(look(routes, { isPlain: true })).toEqual(['unicast eth0 1']);
+    expect(look(routes, { isPlain: true, output: 'eth1' })).toEqual(['unicast eth1 1']);
+    expect(look(routes, { isPlain: true, output: 'lo' })).toEqual(['unicast eth0 1']);
+    expect(look(routes, { isPlain: true, source: 'fd00:1::1' }, state)).toEqual(['unicast eth1 1']);
+    expect(look(routes, { source: 'fd00:1::1' }, state)).toEqual(['unicast eth0 1']);
+    const link = ['fe80::/64 dev eth0 metric 256'];
+    expect(look(link, { isPlain: true, destination: 'fe80::9', output: 'eth1' })).toEqual(['none . 1']);
+  });
+
   it('insists on the device where no source is given, where the socket is bound, and for what is of a link', () => {
     const routes = ['fd00:5::/32 dev eth0 metric 256', 'default dev eth1 metric 1024'];
     expect(look(routes, { output: 'eth1' })).toEqual(['unicast eth1 1']);

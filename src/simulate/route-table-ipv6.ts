@@ -1,4 +1,4 @@
-import { addressToBits } from '../net/address.ts';
+import { type Address, addressToBits } from '../net/address.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { NextHop, Route } from '../parse/ip-route.ts';
 import { hashShares, isAlive, isReachable, nextHopsOf } from './route-hops.ts';
@@ -27,7 +27,9 @@ export function lookupIpv6Table(context: LookupContext, number: number): TableHi
   const nodes = nodesOf(context, routeTable(context.routes, number).matching(context.key.destination));
   if (nodes.length === 0) return undefined;
   const mode = modeOf(context);
-  const found = select(context, nodes, mode) ?? select(context, nodes, { ...mode, reachable: false });
+  const found = context.key.isPlain
+    ? selectPlain(context, nodes)
+    : (select(context, nodes, mode) ?? select(context, nodes, { ...mode, reachable: false }));
   if (!found || found.route.type === 'throw') return undefined;
   if (REFUSING.has(found.route.type)) {
     return { refuses: true, ways: [{ chance: CERTAIN, found: { type: found.route.type, route: found.route } }] };
@@ -86,6 +88,38 @@ function select(context: LookupContext, nodes: readonly (readonly Route[])[], mo
   return undefined;
 }
 
+/**
+ * rt6_device_match: of a prefix, whatever the metric, the first route by the device that is asked for, or by one that has the
+ * source; else the first.
+ */
+function selectPlain(context: LookupContext, nodes: readonly (readonly Route[])[]): Candidate | undefined {
+  const { output, source, destination } = context.key;
+  for (const node of nodes) {
+    const all = node.flatMap((route) => hopsFor(context, route).map((hop) => ({ route, hop })));
+    const alive = all.filter(({ route, hop }) => !isDead(route, hop));
+    const first = alive[0] === all[0] ? alive[0] : undefined;
+    if (first && output === undefined && (source === undefined || source === '::')) return first;
+    const fitting = alive.find(({ hop }) =>
+      output === undefined ? hasAddress(context, hop.device, source) : hop.device === output,
+    );
+    if (fitting) return fitting;
+    if (first && (output === undefined || !needsStrict(destination))) return first;
+  }
+  return undefined;
+}
+
+function isDead({ flags, nextHops }: Route, hop: NextHop): boolean {
+  return hop.flags.includes('dead') || (nextHops.length === 1 && flags.includes('dead'));
+}
+
+function hasAddress({ snapshot, place }: LookupContext, device: string | undefined, address: Address | undefined) {
+  const links = snapshot.fact('links', place);
+  if (links.state === 'unseen' || address === undefined) return false;
+  return links.value.some(
+    ({ name, addresses }) => name === device && addresses.some((one) => one.prefix.address === address),
+  );
+}
+
 /** find_rr_leaf: the best of the lowest metric; where none of those serves, the best of all the others together. */
 function bestOf(context: LookupContext, node: readonly Route[], mode: Mode): Candidate | undefined {
   const lowest = node.filter((route) => route.metric === node[0]!.metric);
@@ -133,6 +167,7 @@ function chosen(context: LookupContext, found: Candidate, mode: Mode): readonly 
   const alive = hops.filter((hop) => isAlive(context, route, hop));
   const isGroup = route.nextHopId !== undefined;
   const one = { chance: CERTAIN, found: { type: route.type, route, ...first } };
+  if (context.key.isPlain && context.key.output !== undefined) return [one];
   if (hops.length < 2 || (!isGroup && alive.length < 2)) return [one];
   const good = isGroup ? hops.filter((hop) => isReachable(context, hop)) : alive;
   const list = good.length > 0 ? good : hops.slice(0, 1);

@@ -91,9 +91,13 @@ function acknowledging(asked: Packet): Packet {
   return { ...asked, l4: { ...l4, flags: ['ack'] }, lengthBytes: header + 32 };
 }
 
-function withSource(world: World, { from, packet, device, owner = ROOT }: TalkQuestion): Packet {
+function withSource(world: World, { from, packet, device, mark, owner = ROOT }: TalkQuestion): Packet {
   if (!isUnspecified(packet)) return packet;
-  const source = sourceFor({ world }, from, packet, owner.uid, device);
+  const source = sourceFor({ world }, from, packet, {
+    ...(owner.uid === undefined ? {} : { user: owner.uid }),
+    ...(device === undefined ? {} : { device }),
+    ...(mark === undefined ? {} : { mark }),
+  });
   return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
 }
 
