@@ -15,6 +15,16 @@ export interface Expectation {
   readonly explains?: string;
 }
 
+/**
+ * Where a capture must see the packet last, and where not any more, each as `NODE in|out DEVICE` with `veth*` for a pod's cable;
+ * `NODE out DEVICE` alone where it leaves the cluster there. Of beds with a VXLAN overlay, whose devices these are.
+ */
+export interface Gone {
+  readonly leg: 'there' | 'back';
+  readonly after: string;
+  readonly before?: string;
+}
+
 /** One call of `podtriage diagnose`: its arguments, and what it must say where that differs from the fault's own expectation. */
 export interface Asked {
   readonly args: readonly string[];
@@ -38,4 +48,6 @@ export interface Fault {
   /** What a user would ask: each really fails while the fault is there. */
   readonly questions: (bed: Bed) => Promise<readonly Asked[]>;
   readonly expect: Omit<Expectation, 'id'>;
+  /** Of the first question; undefined where no packet is lost on its way. */
+  readonly gone?: Gone;
 }

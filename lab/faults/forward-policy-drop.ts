@@ -36,4 +36,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: 'FORWARD' },
+  gone: { leg: 'there', after: 'w2 in flannel.1', before: 'w2 out cni0' },
 };

@@ -24,4 +24,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: 'corp_firewall' },
+  gone: { leg: 'there', after: 'w2 in flannel.1', before: 'w2 out cni0' },
 };

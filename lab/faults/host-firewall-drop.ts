@@ -17,4 +17,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: `--dport ${WEB_PORT}` },
+  gone: { leg: 'there', after: 'w2 in flannel.1', before: 'w2 out cni0' },
 };

@@ -15,4 +15,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: 'ip_forward' },
+  gone: { leg: 'there', after: 'w2 in flannel.1', before: 'w2 out cni0' },
 };

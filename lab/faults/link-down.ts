@@ -16,4 +16,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: 'cni0' },
+  gone: { leg: 'there', after: 'w2 out eth0' },
 };

@@ -15,4 +15,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: NEAR, object: '02:00:5e:00:53:02' },
+  gone: { leg: 'there', after: 'w1 out eth0', before: 'w2 in eth0' },
 };

@@ -19,4 +19,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { object: '8472' },
+  gone: { leg: 'there', after: 'w1 out eth0', before: 'w2 in eth0' },
 };

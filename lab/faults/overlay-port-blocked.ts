@@ -18,4 +18,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: '8472' },
+  gone: { leg: 'there', after: 'w2 in eth0', before: 'w2 in flannel.1' },
 };

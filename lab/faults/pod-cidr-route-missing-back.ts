@@ -16,4 +16,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR },
+  gone: { leg: 'back', after: 'w2 out eth0' },
 };

@@ -16,4 +16,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: NEAR },
+  gone: { leg: 'there', after: 'w1 out eth0' },
 };

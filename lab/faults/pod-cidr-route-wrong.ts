@@ -17,4 +17,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: NEAR },
+  gone: { leg: 'there', after: 'w1 out eth0' },
 };

@@ -18,4 +18,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR },
+  gone: { leg: 'there', after: 'w2 out cni0', before: 'w2 out veth*' },
 };

@@ -21,4 +21,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { node: FAR, object: 'rp_filter' },
+  gone: { leg: 'there', after: 'w2 in eth0', before: 'w2 in flannel.1' },
 };

@@ -38,4 +38,5 @@ export const fault: Fault = {
   },
   questions: askPodToPod,
   expect: { object: OTHER },
+  gone: { leg: 'there', after: 'w2 in eth0', before: 'w2 in flannel.1' },
 };

@@ -30,7 +30,7 @@ export function analyseCapture(
   watches: readonly PointWatch[],
   own?: OwnTraffic,
 ): CaptureAnalysis {
-  const { seen, untold } = sightingsOf(file, vxlanPortsOf(plan));
+  const { seen, untold } = sightingsOf(file, plan.points);
   const conversations = conversationsOf(seen).filter(({ sightings }) => !sightings.every(isLoneError));
   const ours = own === undefined ? conversations : conversations.filter((one) => isOwn(one, own));
   const watch: Watch = {
@@ -58,11 +58,4 @@ function isOwn({ sightings, leg }: SeenConversation, { sourcePorts, payloadPrefi
       return payloadPrefix === undefined || new TextDecoder().decode(l4.payload).startsWith(payloadPrefix);
     return true;
   });
-}
-
-function vxlanPortsOf({ points }: WatchPlan): number[] {
-  const ports = points.flatMap(({ tuples }) =>
-    tuples.flatMap(({ outer }) => (outer?.tunnel === 'vxlan' && outer.port !== undefined ? [outer.port] : [])),
-  );
-  return [...new Set(ports)];
 }

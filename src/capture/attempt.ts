@@ -13,7 +13,7 @@ export type AttemptOutcome =
   | 'lost-there'
   /** The request arrived, an answer was made, and was last seen at a device on its way back. */
   | 'lost-back'
-  /** The request arrived, and nothing was made of it. */
+  /** The request arrived, or left the cluster, and nothing came of it. */
   | 'unanswered'
   | 'unknown';
 
@@ -52,7 +52,7 @@ function decide(
   if (error) return { outcome: 'icmp-error', deciding: error };
   const lostAnswer = worst(back);
   if (lostAnswer) return { outcome: outcomeOfAnswer(lostAnswer.fate), deciding: lostAnswer };
-  const request = requests.find(({ fate }) => fate.is === 'arrived') ?? worst(requests);
+  const request = requests.find(({ fate }) => fate.is === 'arrived' || fate.is === 'left') ?? worst(requests);
   if (!request) return { outcome: 'unknown' };
   return { outcome: outcomeOfRequest(request.fate), deciding: request };
 }
@@ -63,12 +63,12 @@ function worst(packets: readonly FollowedPacket[]): FollowedPacket | undefined {
 }
 
 function outcomeOfAnswer(fate: Fate): AttemptOutcome {
-  return fate.is === 'lost' ? 'lost-back' : 'unknown';
+  return fate.is === 'lost' || fate.is === 'left' ? 'lost-back' : 'unknown';
 }
 
 function outcomeOfRequest(fate: Fate): AttemptOutcome {
   if (fate.is === 'lost') return 'lost-there';
-  return fate.is === 'arrived' ? 'unanswered' : 'unknown';
+  return fate.is === 'unknown' ? 'unknown' : 'unanswered';
 }
 
 type AnswerKind = 'answer' | 'reset' | 'icmp-error';

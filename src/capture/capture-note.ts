@@ -34,12 +34,13 @@ const way = z.object({
   steps: z.array(z.object({ point: z.number().int().nonnegative(), way: z.enum(['in', 'out']), tuple })),
   made: z.number().int().nonnegative(),
   end: z.string().optional(),
+  leaves: z.literal(true).optional(),
 });
 const note = z.object({
   format: z.literal(FORMAT),
   target: z.object({ source: z.string(), destination: z.string(), flow: z.string() }),
   plan: z.object({
-    points: z.array(z.object({ place, device: z.string(), tuples: z.array(tuple) })),
+    points: z.array(z.object({ place, device: z.string(), tuples: z.array(tuple), mac: z.string().optional() })),
     ways: z.array(way),
     left: z.number().int().nonnegative(),
   }),

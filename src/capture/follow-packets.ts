@@ -17,6 +17,8 @@ export interface FollowedPacket {
 
 export type Fate =
   | { readonly is: 'arrived'; readonly at: WayStep }
+  /** It went out by the last device of a way that leads out of all that can be watched. */
+  | { readonly is: 'left'; readonly at: WayStep }
   /** Seen at `after`, and at none of the watched devices behind it; `before` are the next ones, one for each way on. */
   | { readonly is: 'lost'; readonly after: WayStep; readonly before: readonly WayStep[] }
   | { readonly is: 'unknown'; readonly because: string };
@@ -35,8 +37,7 @@ export function followPackets(conversation: SeenConversation, watch: Watch): Fol
   const followed = [...byKey].flatMap(([key, sightings]) => {
     const leg = conversation.leg(sightings[0]!);
     return sendingsOf(sightings, leg, watch.ways).map((ofOne, index) => {
-      const isSeen = seenBy(ofOne, conversation, leg);
-      const { fate, from } = fateOf(isSeen, leg, watch);
+      const { fate, from } = fateOf(seenBy(ofOne, conversation, leg), leg, watch);
       return { key, leg, sending: index + 1, sightings: ofOne, fate, ...(from && { from }) };
     });
   });
@@ -97,7 +98,7 @@ function inRuns(seen: readonly Sighting[], length: number): Sighting[][] {
 function seenBy(sending: readonly Sighting[], { sightings, leg }: SeenConversation, ownLeg: Way['leg']) {
   const { packet } = sending[0]!;
   return (point: number): number => {
-    const itself = sending.filter((one) => one.point === point).length;
+    const itself = sending.filter((one) => one.point === point && !one.forAnotherMac).length;
     if (itself > 0 || packet.l4?.protocol !== 'tcp' || packet.l4.payloadLength === 0) return itself;
     const others = sightings.filter((one) => one.point === point && leg(one) === ownLeg);
     return coversBytes(others, packet.l4.sequence, packet.l4.payloadLength) ? 1 : 0;
@@ -135,7 +136,10 @@ function fateOf(
   const best = all.filter(({ seen }) => seen.length === most);
   const from = best[0]!.way.steps[best[0]!.seen[0]!]!;
   const arrived = best.find(({ way, seen }) => seen.at(-1) === way.steps.length - 1);
-  if (arrived) return { fate: { is: 'arrived', at: arrived.way.steps.at(-1)! }, from };
+  if (arrived) {
+    const at = arrived.way.steps.at(-1)!;
+    return { fate: arrived.way.leaves ? { is: 'left', at } : { is: 'arrived', at }, from };
+  }
   const { way, seen } = best[0]!;
   const after = way.steps[seen.at(-1)!]!;
   const next = best.map((one) => nextWatched(one, isWhole));

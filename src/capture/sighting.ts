@@ -1,7 +1,8 @@
 import type { CaptureFile } from '../wire/capture-file.ts';
 import { decodeFrame } from '../wire/decode-frame.ts';
-import type { WirePacket } from '../wire/wire-packet.ts';
+import type { WireLink, WirePacket } from '../wire/wire-packet.ts';
 import { packetKey } from './packet-key.ts';
+import type { CapturePoint } from './watch-plan.ts';
 
 /** One packet on one device. */
 export interface Sighting {
@@ -13,6 +14,8 @@ export interface Sighting {
   /** The packet that carries it, where a tunnel does. */
   readonly outer?: WirePacket;
   readonly key: string;
+  /** The frame is addressed to a MAC that the device does not take: it is shown to a capture, and to nobody else. */
+  readonly forAnotherMac?: string;
 }
 
 export interface Sightings {
@@ -22,28 +25,45 @@ export interface Sightings {
 }
 
 /** What a capture saw, in order of time. */
-export function sightingsOf(file: CaptureFile, vxlanPorts: readonly number[] = []): Sightings {
+export function sightingsOf(file: CaptureFile, points: readonly CapturePoint[] = []): Sightings {
+  const vxlanPorts = vxlanPortsOf(points);
   const untold = file.interfaces.map(() => 0);
   const seen: Sighting[] = [];
   for (const frame of file.frames) {
     const linkType = file.interfaces[frame.interface]?.linkType;
     if (linkType === undefined) continue;
-    const { packet: outer, innermost } = decodeFrame(frame, linkType, { vxlanPorts });
+    const { packet: outer, innermost, link } = decodeFrame(frame, linkType, { vxlanPorts });
     const key = innermost && packetKey(innermost);
     if (innermost === undefined || key === undefined) {
       untold[frame.interface]! += 1;
       continue;
     }
     const carried = outer !== undefined && outer !== innermost;
+    const forAnotherMac = strangeMac(link, points[frame.interface]);
     seen.push({
       point: frame.interface,
       atNs: frame.timestampNs,
       packet: innermost,
       key,
       ...(carried && { outer }),
+      ...(forAnotherMac !== undefined && { forAnotherMac }),
     });
   }
   return { seen: seen.toSorted((a, b) => (a.atNs < b.atNs ? -1 : a.atNs > b.atNs ? 1 : 0)), untold };
+}
+
+/** Whom a frame is addressed to, where the device neither sent it nor takes it. */
+function strangeMac(link: WireLink | undefined, point: CapturePoint | undefined): string | undefined {
+  if (link?.destination === undefined || point?.mac === undefined) return undefined;
+  const isGroup = (Number.parseInt(link.destination.slice(0, 2), 16) & 1) === 1;
+  return isGroup || link.destination === point.mac || link.source === point.mac ? undefined : link.destination;
+}
+
+function vxlanPortsOf(points: readonly CapturePoint[]): number[] {
+  const ports = points.flatMap(({ tuples }) =>
+    tuples.flatMap(({ outer }) => (outer?.tunnel === 'vxlan' && outer.port !== undefined ? [outer.port] : [])),
+  );
+  return [...new Set(ports)];
 }
 
 /** Addresses and ports of a packet, the same for both directions. */

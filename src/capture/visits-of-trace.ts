@@ -68,7 +68,9 @@ function visitsOf(hops: readonly Hop[], end: LeafEnd, snapshot: Snapshot): Pick<
     // A stay that nothing follows is left only by what goes to where nobody looks.
     if (next || end.end === 'left-the-cluster') made = visits.length;
   }
-  return { visits, made };
+  // A frame for another MAC comes by the device, but not in.
+  const isTurnedAway = end.end === 'not-for-this-mac' && visits[made - 1]?.way === 'in';
+  return { visits, made: isTurnedAway ? made - 1 : made };
 }
 
 function entriesOf(hop: Hop, snapshot?: Snapshot): Visit[] {

@@ -12,6 +12,8 @@ export interface CapturePoint {
   readonly device: string;
   /** Everything that is expected there, in both directions. */
   readonly tuples: readonly Tuple[];
+  /** The device's own MAC, where it takes frames for no other one: it is no port of a bridge. */
+  readonly mac?: string;
 }
 
 /** A device on a way, by its point's number. */
@@ -29,6 +31,8 @@ export interface Way {
   readonly made: number;
   /** How the walk ends; undefined where there was nothing to walk. */
   readonly end?: Disposition;
+  /** The last device leads out of all that can be watched, and not to where the packet is meant to end. */
+  readonly leaves?: true;
 }
 
 export interface WatchPlan {
@@ -54,29 +58,36 @@ export function watchPlan({ snapshot, trip, opposites }: PlanInput): WatchPlan {
   const behind = [...(opposites ?? [])].map(
     ([from, opposite]) => [from, reversed(waysOfTrace(opposite.forward, snapshot)[0]?.visits ?? [])] as const,
   );
-  const ways: { leg: Way['leg']; visits: readonly Visit[]; made: number; end?: Disposition }[] = [];
+  const fromOutside = trip.forward.from.node === '';
+  const ways: PlannedWay[] = [];
   for (const way of there) {
     const delivered = trip.replies.find(({ leaf }) => leaf === way.leaf);
     const back = delivered ? waysOfTrace(delivered.trace, snapshot) : [];
     for (const visits of delivered ? [way.visits] : goingOn(way, behind)) {
-      ways.push({ leg: 'there', visits, made: way.made, end: way.end.end });
+      ways.push({ leg: 'there', visits, made: way.made, end: way.end.end, ...(isLeaving(way) && { leaves: true }) });
       if (back.length === 0) ways.push({ leg: 'back', visits: reversed(visits), made: 0 });
       for (const answer of back) {
-        const whole = answer.end.end === 'delivered' ? answer.visits : continued(answer.visits, reversed(visits));
-        ways.push({ leg: 'back', visits: whole, made: answer.made, end: answer.end.end });
+        const isWhole = answer.end.end === 'delivered' || isLeaving(answer);
+        const whole = isWhole ? answer.visits : continued(answer.visits, reversed(visits));
+        const leaves = isLeaving(answer) && !fromOutside;
+        ways.push({ leg: 'back', visits: whole, made: answer.made, end: answer.end.end, ...(leaves && { leaves }) });
       }
     }
   }
-  return planOf(ways);
+  return planOf(ways, snapshot);
 }
 
-function planOf(
-  ways: readonly { leg: Way['leg']; visits: readonly Visit[]; made: number; end?: Disposition }[],
-): WatchPlan {
+interface PlannedWay extends Omit<Way, 'steps'> {
+  readonly visits: readonly Visit[];
+}
+
+const isLeaving = ({ end }: TraceWay): boolean => end.end === 'left-the-cluster';
+
+function planOf(ways: readonly PlannedWay[], snapshot: Snapshot): WatchPlan {
   const points = new Map<string, { place: Place; device: string; tuples: Map<string, Tuple> }>();
   const order = new Map<string, number>();
   const left = new Set<string>();
-  const numbered = ways.map(({ leg, visits, made, end }): Way => {
+  const numbered = ways.map(({ visits, ...way }): Way => {
     const steps: WayStep[] = [];
     let madeSteps = 0;
     for (const [at, visit] of visits.entries()) {
@@ -90,15 +101,28 @@ function planOf(
       if (!order.has(key)) order.set(key, order.size);
       point.tuples.set(JSON.stringify(visit.tuple), visit.tuple);
       steps.push({ point: order.get(key)!, way: visit.way, tuple: visit.tuple });
-      if (at < made) madeSteps = steps.length;
+      if (at < way.made) madeSteps = steps.length;
     }
-    return { leg, steps, made: madeSteps, ...(end !== undefined && { end }) };
+    return { ...way, steps, made: madeSteps };
   });
   return {
-    points: [...points.values()].map(({ place, device, tuples }) => ({ place, device, tuples: [...tuples.values()] })),
+    points: [...points.values()].map(({ place, device, tuples }) => {
+      const mac = ownMac(snapshot, place, device);
+      return { place, device, tuples: [...tuples.values()], ...(mac !== undefined && { mac }) };
+    }),
     ways: unique(numbered),
     left: left.size,
   };
+}
+
+/** A port of a bridge, and what other devices stand on, takes frames for other MACs as well. */
+function ownMac(snapshot: Snapshot, place: Place, device: string): string | undefined {
+  const links = snapshot.fact('links', place);
+  if (links.state === 'unseen') return undefined;
+  const link = links.value.find(({ name }) => name === device);
+  if (link?.type !== 'ether' || link.master !== undefined || link.flags.includes('PROMISC')) return undefined;
+  const carries = links.value.some(({ lower, kind }) => lower === device && kind !== 'vxlan');
+  return carries ? undefined : link.mac;
 }
 
 function unique(ways: readonly Way[]): Way[] {
@@ -107,6 +131,8 @@ function unique(ways: readonly Way[]): Way[] {
 
 /** A way that ends too early, as it would go on to where its packet is addressed; to every known destination if that is still a Service. */
 function goingOn(way: TraceWay, behind: readonly (readonly [Address, readonly Visit[]])[]): (readonly Visit[])[] {
+  // Where it goes then nobody can look.
+  if (isLeaving(way)) return [way.visits];
   const { destination } = innermost(way.end.packet).ip;
   const own = behind.filter(([from]) => from === destination);
   const ways = (own.length > 0 ? own : behind).map(([, visits]) => continued(way.visits, visits));

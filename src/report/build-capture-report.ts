@@ -103,9 +103,10 @@ function statementOf({ outcome, deciding }: Attempt, plan: WatchPlan): string {
     case 'icmp-error':
       return `turned away: ${label} ${madeAt(from, plan)} came back`;
     case 'unanswered':
-      return fate?.is === 'arrived'
-        ? `${label} arrived (${stepText(fate.at, plan)}), and nothing answered it`
-        : `${label} was not answered`;
+      if (fate?.is !== 'arrived' && fate?.is !== 'left') return `${label} was not answered`;
+      return fate.is === 'left'
+        ? `${label} left the cluster (${stepText(fate.at, plan)}), and no answer came`
+        : `${label} arrived (${stepText(fate.at, plan)}), and nothing answered it`;
     case 'lost-there':
     case 'lost-back':
       return `${label} is lost on the way ${outcome === 'lost-there' ? 'there' : 'back'}: ${lossText(fate, plan)}`;
@@ -123,6 +124,7 @@ function madeAt(from: WayStep | undefined, plan: WatchPlan): string {
 }
 
 function lossText(fate: Fate | undefined, plan: WatchPlan): string {
+  if (fate?.is === 'left') return `it left the cluster, ${stepText(fate.at, plan)}`;
   if (fate?.is !== 'lost') return 'nobody knows where';
   const missing = fate.before.map((step) => stepText(step, plan)).join(' or ');
   return `last seen ${stepText(fate.after, plan)}, not seen ${missing}`;

@@ -9,6 +9,7 @@ import { shortPlace } from './end-text.ts';
 export function captureObservations({ plan, analysis, watches }: CaptureReportInput): string[] {
   const { attempts, others, untold } = analysis;
   return [
+    ...strangeMacs(attempts, plan),
     ...badChecksums(attempts, plan),
     ...retransmissions(attempts),
     ...plan.points.flatMap((point, index) => {
@@ -23,6 +24,18 @@ export function captureObservations({ plan, analysis, watches }: CaptureReportIn
     ...(others > 0 ? [`${others} conversations of others between the same ends were seen and left out`] : []),
     ...answerTimes(attempts, plan),
   ];
+}
+
+/** Frames that come by but are for nobody here. */
+function strangeMacs(attempts: readonly Attempt[], plan: WatchPlan): string[] {
+  const strange = attempts.flatMap(({ packets }) =>
+    packets.flatMap(({ sightings }) => sightings.filter(({ forAnotherMac }) => forAnotherMac !== undefined)),
+  );
+  return [...Map.groupBy(strange, ({ point, forAnotherMac }) => `${point} ${forAnotherMac}`).values()].map((alike) => {
+    const { point, forAnotherMac } = alike[0]!;
+    const { device, place, mac } = plan.points[point]!;
+    return `${alike.length} packets come by ${device} of ${shortPlace(place)} in frames for the MAC ${forAnotherMac}; its own is ${mac}, so that it does not take them`;
+  });
 }
 
 /** A sum that is wrong where a packet comes in: the receiver's kernel drops it. Where it goes out the device may still fill it in. */

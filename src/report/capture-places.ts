@@ -23,8 +23,7 @@ export function betweenText(after: WayStep, before: WayStep, { points }: WatchPl
     return `${here}: rules, firewall and checksum of the outer packet as one that is for ${here}, then unwrapping by ${b.device}`;
   if (after.way === 'in' && before.way === 'out')
     return `${here}: rules, routing and neighbours from ${a.device} to ${b.device}, and the queue of ${b.device}`;
-  const [first, second] = [a.device, b.device];
-  return `${here}: the bridge between ${first} and ${second}`;
+  return `${here}: what its kernel does between ${a.device} and ${b.device}`;
 }
 
 function linkText(a: CapturePoint, b: CapturePoint): string {

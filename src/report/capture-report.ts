@@ -1,4 +1,5 @@
 import type { AttemptOutcome } from '../capture/attempt.ts';
+import type { Fate } from '../capture/follow-packets.ts';
 import type { ReportPlace } from './report.ts';
 
 export const CAPTURE_SCHEMA = 'podtriage.capture/v1';
@@ -47,7 +48,7 @@ export interface CaptureReportPacket {
   readonly leg: 'there' | 'back';
   /** 1 for the first sending, 2 for the first retransmission … */
   readonly sending: number;
-  readonly fate: 'arrived' | 'lost' | 'unknown';
+  readonly fate: Fate['is'];
   readonly loss?: CaptureReportLoss;
   readonly because?: string;
   readonly seen: readonly CaptureReportSighting[];

@@ -1,8 +1,9 @@
 import type { Attempt } from '../capture/attempt.ts';
 import type { Fate } from '../capture/follow-packets.ts';
-import type { WatchPlan, Way } from '../capture/watch-plan.ts';
+import type { WatchPlan, Way, WayStep } from '../capture/watch-plan.ts';
 import type { Flow } from '../diagnose/derived.ts';
 import { isCertain } from '../diagnose/leaves.ts';
+import { placeKey } from '../net/place.ts';
 import type { CaptureReport } from './capture-report.ts';
 import { endText, shortPlace } from './end-text.ts';
 
@@ -23,6 +24,7 @@ function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan
   const fate = deciding?.fate;
   if (outcome === 'unknown' || !fate) return 'unknown';
   if (fate.is === 'lost') return agreementOnLoss(fate, deciding.leg, flow, plan);
+  if (fate.is === 'left') return agreementOnLeaving(flow);
   const meetsEnd = (isWhat: (sees: string) => boolean): Agreement => {
     if (flow.leaves.some(({ end }) => isWhat(end.senderSees))) return 'yes';
     return flow.unknown.length > 0 ? 'unknown' : 'no';
@@ -40,35 +42,44 @@ function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan
   }
 }
 
-/** The walk ends between the same two devices; or all of its ways pass there. */
+/** Out there the walk sees nothing, but it may know that nobody there can answer. */
+function agreementOnLeaving({ dead, leaves }: Flow): Agreement {
+  if (dead.some(({ end }) => end.end === 'left-the-cluster')) return 'yes';
+  return leaves.some(({ end }) => end.end === 'left-the-cluster') ? 'unknown' : 'no';
+}
+
+/** The walk ends where the packet was lost; or all of its ways pass there. */
 function agreementOnLoss(
   fate: Fate & { readonly is: 'lost' },
   leg: Way['leg'],
   flow: Flow,
-  { ways }: WatchPlan,
+  plan: WatchPlan,
 ): Agreement {
-  const walked = ways.filter((way) => way.leg === leg && way.end !== undefined);
+  const { points, ways } = plan;
   const { after, before } = fate;
-  const endsThere = walked.some(({ steps, made, end }) => {
-    const last = steps[made - 1];
-    const isDeath = end !== 'delivered' && end !== 'left-the-cluster' && end !== 'insufficient-information';
-    return isDeath && last !== undefined && isBetween(steps, made, after, before);
-  });
-  if (endsThere) return 'yes';
+  const walked = ways.filter((way) => way.leg === leg && way.end !== undefined);
+  const nodeOf = ({ point }: WayStep): string => points[point]!.place.node;
+  const isDeath = ({ end }: Way): boolean =>
+    end !== 'delivered' && end !== 'left-the-cluster' && end !== 'insufficient-information';
+  if (walked.some((way) => isDeath(way) && diesBetween(way, after, before, plan))) return 'yes';
+  // What lies between two nodes no walk can see.
+  if (before.every((step) => nodeOf(step) !== nodeOf(after))) return 'unknown';
   return flow.unknown.length > 0 || walked.length === 0 ? 'unknown' : 'no';
 }
 
-/** Whether the first `made` steps end at, or behind, `after`, and before `before`. */
-function isBetween(
-  steps: Way['steps'],
-  made: number,
-  after: Way['steps'][number],
-  before: readonly Way['steps'][number][],
-): boolean {
-  const indexOf = ({ point, way }: Way['steps'][number]): number =>
+/**
+ * A walk dies somewhere in its last stay: behind the last device that it certainly passed, and before the first one of the next
+ * network namespace.
+ */
+function diesBetween({ steps, made }: Way, after: WayStep, before: readonly WayStep[], { points }: WatchPlan): boolean {
+  const placeOf = ({ point }: WayStep): string => placeKey(points[point]!.place);
+  const indexOf = ({ point, way }: WayStep): number =>
     steps.findIndex((step) => step.point === point && step.way === way);
   const [from, to] = [indexOf(after), Math.max(...before.map(indexOf))];
-  return from >= 0 && made - 1 >= from && (to < 0 || made <= to);
+  const dying = steps[made];
+  const beyond = steps.findIndex((step, index) => index >= made && placeOf(step) !== placeOf(dying!));
+  const end = beyond < 0 ? steps.length : Math.max(beyond, made);
+  return from >= 0 && Math.max(from, made - 1) < Math.min(to < 0 ? steps.length : to, end);
 }
 
 const ENDS_TOLD = 3;
@@ -81,5 +92,7 @@ function walkText({ dead, unknown }: Flow): string {
   });
   const shown = [...new Set(texts)].slice(0, ENDS_TOLD).join('; ');
   if (dead.length > 0) return shown;
-  return unknown.length > 0 ? `could not tell: ${shown}` : 'delivered there and back';
+  return unknown.length > 0
+    ? `could not tell: ${shown}`
+    : 'delivered there and back, as far as the nodes’ own state tells';
 }

@@ -3,6 +3,7 @@ import type { Bed } from '../../lab/cluster/bed.ts';
 import type { Fault } from '../../lab/fault.ts';
 import { healthyQuestions } from '../../lab/healthy-questions.ts';
 import { allOddities, type Oddity } from '../../lab/oddity.ts';
+import { capture, judgeCapture, judgeHealthyCapture } from './capture.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { judgeFault, judgeHealthy } from './judge.ts';
 
@@ -35,6 +36,9 @@ export interface RunFaultsOptions {
 /** After each fault's heal one of the healthy questions is asked: another one each time. */
 const HEALTHY_AFTER_EACH = 1;
 
+/** Healthy pairs that are captured as well: across the nodes, within one, through NAT, and a node's own. */
+const CAPTURED = ['pod-pod-cross-node', 'pod-pod-same-node', 'pod-service', 'node-service'];
+
 class Stopwatch {
   readonly seconds: Record<string, number> = {};
   async time<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -60,6 +64,13 @@ const askAbout = async (bed: Bed, fault: Fault, extra: readonly string[]): Promi
   return [diagnoses, wrong];
 };
 
+/** Where the fault's packets are lost, as a capture of the first question sees it. */
+const captureOf = async (bed: Bed, fault: Fault, extra: readonly string[]): Promise<readonly string[]> => {
+  const [first] = await fault.questions(bed);
+  if (!fault.gone || !first || bed.layout.cni !== 'flannel-vxlan') return [];
+  return judgeCapture(await capture(bed.layout.kubeconfig, first.args, extra), fault.gone);
+};
+
 const runFault = async (bed: Bed, fault: Fault, options: RunFaultsOptions): Promise<CaseResult> => {
   const watch = new Stopwatch();
   const diagnoses: Diagnosis[] = [];
@@ -70,6 +81,7 @@ const runFault = async (bed: Bed, fault: Fault, options: RunFaultsOptions): Prom
       const [made, wrong] = await watch.time('diagnose', () => askAbout(bed, fault, options.extra ?? []));
       diagnoses.push(...made);
       because.push(...wrong);
+      because.push(...(await watch.time('capture', () => captureOf(bed, fault, options.extra ?? []))));
     }
   } catch (error) {
     because.push(`the lab: ${message(error)}`);
@@ -93,10 +105,15 @@ const runHealthy = async (
   id: string,
   args: readonly string[],
   extra: readonly string[],
+  isCaptured = false,
 ): Promise<CaseResult> => {
   const watch = new Stopwatch();
   const diagnosis = await watch.time('diagnose', () => diagnose(bed.layout.kubeconfig, args, extra));
-  const because = judgeHealthy(diagnosis);
+  const because = [...judgeHealthy(diagnosis)];
+  if (isCaptured)
+    because.push(
+      ...judgeHealthyCapture(await watch.time('capture', () => capture(bed.layout.kubeconfig, args, extra))),
+    );
   return {
     id,
     outcome: because.length > 0 ? 'failed' : 'passed',
@@ -145,7 +162,7 @@ export const runFaults = async (bed: Bed, options: RunFaultsOptions): Promise<re
   if (options.healthy) {
     for (const { id, args } of await healthyQuestions(bed)) {
       if (options.signal?.aborted) return results;
-      add(await runHealthy(bed, `healthy: ${id}`, args, extra));
+      add(await runHealthy(bed, `healthy: ${id}`, args, extra, CAPTURED.includes(id)));
     }
   }
   if (options.healthy) {

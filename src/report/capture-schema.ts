@@ -1,0 +1,121 @@
+import type { AttemptOutcome } from '../capture/attempt.ts';
+import {
+  CAPTURE_SCHEMA,
+  type CaptureFinding,
+  type CaptureReport,
+  type CaptureReportAttempt,
+  type CaptureReportLoss,
+  type CaptureReportPacket,
+  type CaptureReportPoint,
+  type CaptureReportSighting,
+  type CaptureReportStep,
+} from './capture-report.ts';
+import {
+  BOOLEAN,
+  INTEGER,
+  type JsonSchema,
+  listOf,
+  MILLISECONDS,
+  NAMESPACE,
+  objectOf,
+  oneOf,
+  ref,
+  STRING,
+  WORDS,
+} from './json-schema.ts';
+import type { ReportPlace } from './report.ts';
+
+/** The JSON Schema (draft 2020-12) of what `capture -o json` prints. */
+
+const reportPlace = objectOf<ReportPlace>(
+  { node: STRING, namespace: NAMESPACE, object: STRING },
+  { object: 'optional' },
+);
+
+const OUTCOME = oneOf<AttemptOutcome>({
+  answered: true,
+  refused: true,
+  'icmp-error': true,
+  'lost-there': true,
+  'lost-back': true,
+  unanswered: true,
+  unknown: true,
+});
+
+const step = objectOf<CaptureReportStep>({ point: INTEGER, way: oneOf<'in' | 'out'>({ in: true, out: true }) }, {});
+
+const loss = objectOf<CaptureReportLoss>({ after: ref('step'), before: { ...listOf(ref('step')), minItems: 1 } }, {});
+
+const point = objectOf<CaptureReportPoint>(
+  { place: ref('reportPlace'), device: WORDS, filter: STRING, frames: INTEGER, isWhole: BOOLEAN, gap: WORDS },
+  { gap: 'optional' },
+);
+
+const sighting = objectOf<CaptureReportSighting>(
+  {
+    point: INTEGER,
+    atMs: { type: 'number' },
+    source: WORDS,
+    destination: WORDS,
+    ttl: INTEGER,
+    checksum: WORDS,
+    tunnel: WORDS,
+  },
+  { tunnel: 'optional' },
+);
+
+const packet = objectOf<CaptureReportPacket>(
+  {
+    label: WORDS,
+    leg: oneOf<CaptureReportPacket['leg']>({ there: true, back: true }),
+    sending: { type: 'integer', minimum: 1 },
+    fate: oneOf<CaptureReportPacket['fate']>({ arrived: true, left: true, lost: true, unknown: true }),
+    loss: ref('loss'),
+    because: WORDS,
+    seen: { ...listOf(ref('sighting')), minItems: 1 },
+  },
+  { loss: 'optional', because: 'optional' },
+);
+
+const attempt = objectOf<CaptureReportAttempt>({ outcome: OUTCOME, packets: listOf(ref('packet')) }, {});
+
+const finding = objectOf<CaptureFinding>(
+  { outcome: OUTCOME, attempts: { type: 'integer', minimum: 1 }, statement: WORDS, loss: ref('loss'), between: WORDS },
+  { loss: 'optional', between: 'optional' },
+);
+
+const properties = objectOf<CaptureReport>(
+  {
+    schema: { const: CAPTURE_SCHEMA },
+    verdict: oneOf<CaptureReport['verdict']>({ answered: true, lost: true, refused: true, unknown: true }),
+    summary: WORDS,
+    findings: listOf(ref('finding')),
+    walk: objectOf<CaptureReport['walk']>(
+      {
+        statement: WORDS,
+        agrees: oneOf<CaptureReport['walk']['agrees']>({ yes: true, no: true, unknown: true }),
+      },
+      {},
+    ),
+    points: listOf(ref('point')),
+    attempts: listOf(ref('attempt')),
+    observations: listOf(WORDS),
+    target: objectOf<CaptureReport['target']>(
+      { source: WORDS, destination: WORDS, flow: WORDS, notes: listOf(WORDS) },
+      {},
+    ),
+    created: listOf(WORDS),
+    durationMs: MILLISECONDS,
+  },
+  {},
+);
+
+export const captureSchema: JsonSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:podtriage:capture:v1',
+  title: CAPTURE_SCHEMA,
+  description:
+    'What was seen of the same packets at every device on their way, and where those that are lost were seen last.',
+  ...properties,
+  $defs: { reportPlace, step, loss, point, sighting, packet, attempt, finding },
+};
