@@ -42,6 +42,11 @@ export function compileTarget(target: IptablesTarget | undefined, isChain: (name
   return compile?.(optionsOf(target)) ?? constant(UNMODELLED);
 }
 
+/** Every target that the walk knows, whether with an effect on the packet or without; not those of chains. */
+export function targetNames(): readonly string[] {
+  return [...Object.keys(TARGETS), ...WITHOUT_EFFECT];
+}
+
 function optionsOf(target: IptablesTarget): TargetOptions {
   return new Map(target.options.map((option) => [option.name, option.values]));
 }

@@ -202,6 +202,16 @@ describe('a rule that is put in', () => {
       '-A FORWARD -p tcp -m tcp --dport 80 -j DROP',
     ],
     ['rule -I FORWARD -p udp -m udp --dport 53 -j DROP @w1', 1, '-A FORWARD -p udp -m udp --dport 53 -j DROP'],
+    [
+      'rule -I FORWARD -s 10.0.0.0/255.0.0.0,10.9.0.1 -j KUBE-FORWARD @w1',
+      1,
+      '-A FORWARD -s 10.0.0.0/255.0.0.0,10.9.0.1 -j KUBE-FORWARD',
+    ],
+    [
+      'rule -I FORWARD -j REJECT --reject-with icmp-port-unreachable @w1',
+      1,
+      '-A FORWARD -j REJECT --reject-with icmp-port-unreachable',
+    ],
   ])('%s', (text, number, rule) => {
     const own = { op: 'rule', act: 'insert', backend: 'iptables.nft', table: 'filter', chain: 'FORWARD', number, rule };
     expect(change('with', text)).toMatchObject({ ...own, place: W1 });
@@ -227,6 +237,10 @@ describe('a rule that is put in', () => {
     ['rule -I FORWRD -j DROP @w1', /there is no chain filter FORWRD/],
     ['rule FORWARD -j DROP @w1', /is no rule: say -A CHAIN/],
     ['rule -I FORWARD -j @w1', /is no rule: say -A CHAIN/],
+    ['rule -I FORWARD -j DROPP @w1', /'DROPP' is neither a target that the walk knows nor a chain of filter/],
+    ['rule -I FORWARD -p tcp --dport http -j DROP @w1', /'http' is a port's name: give its number/],
+    ['rule -I FORWARD -s web.example -j DROP @w1', /'web.example' is no address/],
+    ['rule -I FORWARD -j DROP -p tcp --dport 80 @w1', /'p' stands behind -j DROP: put what the rule tests before -j/],
     ['rule nft inet fw forward [{"accept":null}] @w1', /there is no chain nft inet fw forward/],
     ['rule nft inet fw input [accept] @w1', /there is no 'rule nft inet fw input/],
     ['rule -I FORWARD -j DROP', /can mean several things/],

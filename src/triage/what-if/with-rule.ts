@@ -1,7 +1,11 @@
+import { parseAddress } from '../../net/address.ts';
 import type { Place } from '../../net/place.ts';
-import { parseIptablesRule } from '../../parse/iptables-save.ts';
+import { parsePrefix } from '../../net/prefix.ts';
+import { type IptablesRule, parseIptablesRule } from '../../parse/iptables-save.ts';
 import { plainText } from '../../report/plain-text.ts';
+import { targetNames } from '../../simulate/iptables-target.ts';
 import type { SnapshotChange } from '../../snapshot/snapshot.ts';
+import { nearNames } from '../../target/near-names.ts';
 import { type ChainAt, chainsAt } from './chains-at.ts';
 import { type Meant, nothing, type WhatIfContext } from './what-if-context.ts';
 import { nearChains } from './without-rule.ts';
@@ -42,7 +46,8 @@ interface RuleWords {
 function withIptablesRule(words: string, chains: readonly ChainAt[]): Meant {
   const asked = ruleWords(words);
   const rule = asked && `-A ${asked.chain}${asked.rest === '' ? '' : ` ${asSaved(asked.rest)}`}`;
-  if (!asked || !rule || !parseIptablesRule(rule, 1))
+  const parsed = rule === undefined ? undefined : parseIptablesRule(rule, 1);
+  if (!asked || rule === undefined || !parsed)
     return nothing(`'rule ${words}' is no rule: say -A CHAIN … or -I CHAIN [NUMBER] … as iptables is told it`);
   const named = chains.filter((one) => one.backend !== 'nft' && one.chain === asked.chain && one.table === asked.table);
   const meant = named.filter((one) => asked.backend === undefined || one.words.has(asked.backend));
@@ -50,6 +55,8 @@ function withIptablesRule(words: string, chains: readonly ChainAt[]): Meant {
   const used = meant.filter((one) => one.rules().length > 0);
   const chain = (used.length > 0 ? used : meant)[0];
   if (!chain) return noChain(`${asked.table} ${asked.chain}`, asked.chain, chains);
+  const problem = nameProblem(parsed) ?? targetProblem(parsed, chain, chains);
+  if (problem) return problem;
   return inserted(
     words,
     chain,
@@ -57,6 +64,34 @@ function withIptablesRule(words: string, chains: readonly ChainAt[]): Meant {
     rule,
     `the rule ${rule} in ${chain.name}${asked.number === LAST ? '' : `, as number ${asked.number}`}`,
   );
+}
+
+const PORTS: ReadonlySet<string> = new Set(['dport', 'sport', 'dports', 'sports', 'ports']);
+
+/** iptables looks names up when it is told a rule; iptables-save, and so the walk, knows numbers alone. */
+function nameProblem({ matches }: IptablesRule): Meant | undefined {
+  for (const { name, values } of matches.flatMap((match) => match.options)) {
+    const [value = ''] = values;
+    if (PORTS.has(name) && /[a-z]/i.test(value)) return nothing(`'${value}' is a port's name: give its number`);
+    const isAddress = value.split(',').every((one) => parsePrefix(one) ?? parseAddress(one.split('/')[0]!));
+    if ((name === 's' || name === 'd') && !isAddress) return nothing(`'${value}' is no address: give it as a number`);
+  }
+  return undefined;
+}
+
+const VERDICTS: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'RETURN']);
+/** What is an option of no target: iptables takes it in any order, iptables-save prints it before -j. */
+const TESTS: ReadonlySet<string> = new Set([...PORTS, 's', 'd', 'p', 'i', 'o', 'm', 'f']);
+
+function targetProblem({ target }: IptablesRule, chain: ChainAt, chains: readonly ChainAt[]): Meant | undefined {
+  if (!target) return undefined;
+  const [late] = target.options.filter(({ name }) => TESTS.has(name) || VERDICTS.has(target.name));
+  if (late) return nothing(`'${late.name}' stands behind -j ${target.name}: put what the rule tests before -j`);
+  const own = chains.filter((one) => one.backend === chain.backend && one.table === chain.table);
+  const names = [...targetNames(), ...own.map((one) => one.chain)];
+  if (names.includes(target.name)) return undefined;
+  const what = `'${target.name}' is neither a target that the walk knows nor a chain of ${chain.table}`;
+  return nothing(what, nearNames(target.name, names));
 }
 
 function ruleWords(words: string): RuleWords | undefined {
