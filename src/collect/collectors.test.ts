@@ -11,6 +11,10 @@ const ARGS: Readonly<Record<string, Readonly<Record<string, Scalar>>>> = {
   'iptables.nft': { family: 4, table: 'nat' },
   'nft.table': { family: 'inet', name: 'kube-proxy' },
   'nft.outline': { family: 'netdev', name: 'filter' },
+  'iptables.chain': { family: 6, table: 'nat', chain: 'KUBE-SERVICES' },
+  'nft.chains': { family: 'ip' },
+  'nft.chain': { family: 'ip', name: 'kube-proxy', chain: 'service-4AT6LBPK-default/kubernetes/tcp/https' },
+  'nft.sets': { family: 'ip', kind: 'maps' },
   conntrack: {
     protocol: 'udp',
     source: '10.244.0.5',
@@ -98,6 +102,9 @@ describe('commands', () => {
     expect(() => howOf('nft.table', { family: 'ip', name: '--file' })).toThrow(RangeError);
     expect(() => howOf('nft.outline', { family: 'ip', name: '-a' })).toThrow(RangeError);
     expect(() => howOf('iptables.nft', { family: 4, table: '-h' })).toThrow(RangeError);
+    expect(() => howOf('iptables.chain', { family: 4, table: 'nat', chain: '-F' })).toThrow(RangeError);
+    expect(() => howOf('iptables.chain', { family: 4, table: 'nat', chain: 'a b' })).toThrow(RangeError);
+    expect(() => howOf('nft.chain', { family: 'ip', name: 't', chain: 'c; flush ruleset' })).toThrow(RangeError);
   });
 });
 

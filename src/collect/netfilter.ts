@@ -8,9 +8,9 @@ import { LIMITS } from './limits.ts';
  * Packet filter and connection tracking of one network namespace.
  *
  * Asking changes nothing: `iptables-legacy-save` without `-t` writes out only the tables in /proc/net/ip_tables_names
- * (with `-t nat` it would create the table), and is not run at all where that file is empty or missing; `-L` and `-S`,
- * which take the xtables lock, are never used. `iptables-nft-save` makes no table (compared by a test). The first
- * question to nf_tables or ip_set would make the kernel load that module; where it is not loaded there is nothing to list.
+ * (with `-t nat` it would create the table), and is not run at all where that file is empty or missing; its `-L` and `-S`,
+ * which take the xtables lock, are never used. `iptables-nft-save` and `iptables-nft -S` make no table and take no lock
+ * (compared by a test). The first question to nf_tables or ip_set would make the kernel load that module; where it is not loaded there is nothing to list.
  */
 
 const NO_TABLES = '{"nftables": []}\n';
@@ -40,6 +40,25 @@ export const iptablesNft: Collector = {
   limits: LIMITS.ruleset,
 };
 
+/** One chain, where all of them at once were too much. */
+export const iptablesChain: Collector = {
+  fact: 'iptables.chain',
+  scope: 'namespace',
+  how: ({ family, table, chain }) => ({
+    via: 'command',
+    argv: [
+      family === 6 ? 'ip6tables-nft' : 'iptables-nft',
+      '-t',
+      iptablesTable(String(table)),
+      '-v',
+      '-S',
+      iptablesChainName(String(chain)),
+    ],
+    modules: { names: ['nf_tables'], without: { text: '' } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
 export const nftTables: Collector = {
   fact: 'nft.tables',
   scope: 'namespace',
@@ -57,6 +76,39 @@ export const nftTable: Collector = {
   how: ({ family, name }) => ({
     via: 'command',
     argv: ['nft', '-j', 'list', 'table', nftFamily(String(family)), nftName(String(name))],
+    modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const nftChains: Collector = {
+  fact: 'nft.chains',
+  scope: 'namespace',
+  how: ({ family }) => ({
+    via: 'command',
+    argv: ['nft', '-j', 'list', 'chains', nftFamily(String(family))],
+    modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const nftChain: Collector = {
+  fact: 'nft.chain',
+  scope: 'namespace',
+  how: ({ family, name, chain }) => ({
+    via: 'command',
+    argv: ['nft', '-j', 'list', 'chain', nftFamily(String(family)), nftName(String(name)), nftName(String(chain))],
+    modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
+  }),
+  limits: LIMITS.ruleset,
+};
+
+export const nftSets: Collector = {
+  fact: 'nft.sets',
+  scope: 'namespace',
+  how: ({ family, kind }) => ({
+    via: 'command',
+    argv: ['nft', '-j', 'list', kind === 'maps' ? 'maps' : 'sets', nftFamily(String(family))],
     modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
   }),
   limits: LIMITS.ruleset,
@@ -159,6 +211,12 @@ function addressOf(text: string): string {
 function iptablesTable(table: string): string {
   if (!/^(raw|mangle|nat|filter|security|broute)$/.test(table)) throw new RangeError(`no iptables table: ${table}`);
   return table;
+}
+
+/** At most 28 characters (XT_EXTENSION_MAXNAMELEN), none of which makes an option or a negation of it. */
+function iptablesChainName(chain: string): string {
+  if (!/^[^\s!-]\S{0,27}$/.test(chain)) throw new RangeError(`no iptables chain: ${chain}`);
+  return chain;
 }
 
 function nftFamily(family: string): string {

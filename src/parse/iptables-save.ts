@@ -18,7 +18,7 @@ import type { Parsed, UnparsedLine } from './parsed.ts';
  * A rule is kept as it was printed; its matches are split into modules with their raw arguments and modelled by
  * simulate/iptables.ts. A line that has not the format's shape is unparsed; so is a table without its COMMIT (the
  * output was cut) and one that iptables-nft calls incompatible. Seen: iptables 1.8.4 to 1.8.11, both backends.
- * Not understood: `iptables -S`, and `--bytecode` and `--u32` programs, which stay text.
+ * Not understood: `iptables -S` (iptables-list.ts), and `--bytecode` and `--u32` programs, which stay text.
  *
  * Big rule sets have 170,000 rules, of which a packet meets twenty. So the text is scanned once, into numbers; rules
  * are parsed when they are looked at. What is not a rule is found all the same: rules of the same *shape* (sequence of
@@ -80,9 +80,12 @@ export function parseIptablesSave(text: string): Parsed<IptablesRuleset> {
   return parseIptablesSaveBytes(new TextEncoder().encode(text));
 }
 
-/** The same from the tool's own bytes, which the result keeps. */
-export function parseIptablesSaveBytes(raw: Uint8Array): Parsed<IptablesRuleset> {
-  return scanFile(withoutReturns(raw));
+/** The same from the tool's own bytes, which the result keeps. `linesBefore`: how many of the text are not in them. */
+export function parseIptablesSaveBytes(
+  raw: Uint8Array,
+  { linesBefore = 0 }: { readonly linesBefore?: number } = {},
+): Parsed<IptablesRuleset> {
+  return scanFile(withoutReturns(raw), linesBefore);
 }
 
 const NEWLINE = 10;
@@ -109,7 +112,7 @@ interface Scan {
   chains: number;
 }
 
-function scanFile(bytes: Uint8Array): Parsed<IptablesRuleset> {
+function scanFile(bytes: Uint8Array, linesBefore: number): Parsed<IptablesRuleset> {
   const scan: Scan = {
     bytes,
     names: createNameTable(),
@@ -120,18 +123,18 @@ function scanFile(bytes: Uint8Array): Parsed<IptablesRuleset> {
     unparsed: [],
     chains: 0,
   };
-  const tables = scanTables(scan);
+  const tables = scanTables(scan, linesBefore);
   const columns: RuleColumns = scan.columns.finish(scan.chains, scan.shapes);
   const value = { tables: tables.map((table) => new ScannedTable(table.name, columns, table)) };
   return { value, unparsed: scan.unparsed };
 }
 
-function scanTables(scan: Scan): OpenTable[] {
+function scanTables(scan: Scan, linesBefore: number): OpenTable[] {
   const { bytes, unparsed } = scan;
   const tables: OpenTable[] = [];
   let table: OpenTable | undefined;
   const cut = (open: OpenTable): void => void unparsed.push({ line: open.line, text: `*${open.name} without COMMIT` });
-  let line = 0;
+  let line = linesBefore;
   for (let at = 0; at < bytes.length; at++) {
     line++;
     const first = bytes[at]!;

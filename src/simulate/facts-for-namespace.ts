@@ -3,6 +3,8 @@ import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { FactName } from '../snapshot/facts.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { isTooMuch } from './chainwise.ts';
+import { chainwiseTables } from './iptables-chainwise.ts';
 import { ipvsAt } from './ipvs-services.ts';
 import { nftHookEntries } from './nftables.ts';
 import { perPlace } from './per-place.ts';
@@ -52,7 +54,9 @@ function findMissing(snapshot: Snapshot, place: Place, family: Family): Request[
     return observed.state === 'unseen' && observed.gap === 'not-asked' ? [observed.want] : [];
   });
   const tables = ([family, 'frames', 'arp'] as const).flatMap((asker) => nftHookEntries(snapshot, place, asker).wants);
-  const wants = [...tables, ...ipvsAt(snapshot, place).wants];
+  const nft = snapshot.fact('iptables.nft', place, { family, table: '' });
+  const chains = isTooMuch(nft) ? chainwiseTables(snapshot, place, family).wants : [];
+  const wants = [...tables, ...chains, ...ipvsAt(snapshot, place).wants];
   return [...missing, ...onlyNotAsked(snapshot, wants)];
 }
 

@@ -1,3 +1,4 @@
+import type { Request } from '../host/host.ts';
 import type { Family } from '../net/address.ts';
 import type { Meta, Packet, Port } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
@@ -115,7 +116,7 @@ export type HookVerdict =
   /** A TPROXY or socket hand-over: the packet goes to a process of this namespace. */
   | { readonly kind: 'tproxy'; readonly address?: string; readonly port?: number }
   /** A rule whose effect is not modelled, or a rule set that was not read wholly: what becomes of the packet is not known. */
-  | { readonly kind: 'unknown'; readonly because: string };
+  | { readonly kind: 'unknown'; readonly because: string; readonly wants?: readonly Request[] };
 
 /** One way in which a rule set can have dealt with the packet. Several where chance or an undecided rule forks it. */
 export interface HookOutcome {

@@ -1,5 +1,7 @@
 import type { IptablesChain, IptablesRuleset, IptablesTable } from '../parse/iptables-save.ts';
 import { ScannedTable } from '../parse/iptables-save-chains.ts';
+import type { Seen } from '../snapshot/snapshot.ts';
+import type { Unread } from './chainwise.ts';
 import { type CompiledRule, compileRule } from './iptables-compile-rule.ts';
 import { indexChain, type RuleIndex, ruleAt, ruleCountOf } from './iptables-rule-index.ts';
 import type { TargetEvaluator } from './iptables-target.ts';
@@ -18,6 +20,10 @@ export interface CompiledChain {
   readonly rule: (index: number) => CompiledRule;
   /** Of a long chain: which rules can match a packet. */
   readonly index: RuleIndex | undefined;
+  /** The reply that shows this chain alone, where they are read one by one. */
+  readonly observed?: Seen<IptablesRuleset>;
+  /** It is there, but its rules are not at hand. */
+  readonly unread?: Unread;
 }
 
 const compiled = new WeakMap<IptablesRuleset, readonly CompiledTable[]>();
@@ -59,7 +65,7 @@ function chainsByName(table: IptablesTable): (name: string) => IptablesChain | u
   return (name) => byName.get(name);
 }
 
-function compileChain(
+export function compileChain(
   chain: IptablesChain,
   isChain: (name: string) => boolean,
   targets: Map<string, TargetEvaluator>,

@@ -18,7 +18,7 @@ export function passedOverStep(
     kind: 'rule',
     at: `${input.hook} ${context.table.name} ${chain.name}#${rule.number}`,
     matched: 'no',
-    source: sourceOf(context, rule.line, rule.text),
+    source: sourceOf(context, chain, rule.line, rule.text),
     values: {
       ...tableValues(context, chain, input),
       ruleNumber: rule.number,

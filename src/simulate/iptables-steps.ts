@@ -6,7 +6,7 @@ import type { HookInput } from './hook.ts';
 import type { CompiledChain } from './iptables-compile.ts';
 import type { MatchOutcome } from './iptables-match.ts';
 import type { TargetEffect } from './iptables-target.ts';
-import type { TableContext } from './iptables-traverse.ts';
+import { observedOf, type TableContext } from './iptables-traverse.ts';
 import type { Step } from './trace.ts';
 import { formatEnd } from './tuple.ts';
 
@@ -34,7 +34,7 @@ export function ruleStep(
     kind: 'rule',
     at: `${input.hook} ${context.table.name} ${chain.name}#${rule.number}`,
     matched: match.undecided.length > 0 ? 'unknown' : 'yes',
-    source: sourceOf(context, rule.line, rule.text),
+    source: sourceOf(context, chain, rule.line, rule.text),
     values,
     text: textOf(rule, match, effect),
     changes: changesOf(input, effect),
@@ -50,7 +50,7 @@ export function policyStep(context: TableContext, chain: CompiledChain, input: H
     kind: 'policy',
     at: `${input.hook} ${context.table.name} ${chain.name}`,
     matched: 'yes',
-    source: sourceOf(context, undefined, `:${chain.name} ${policy}`),
+    source: sourceOf(context, chain, undefined, `:${chain.name} ${policy}`),
     values,
     text: `no rule decided; the policy of ${chain.name} is ${policy}`,
     changes: [],
@@ -81,8 +81,8 @@ export function tableValues(context: TableContext, chain: CompiledChain, input: 
   };
 }
 
-export function sourceOf(context: TableContext, line: number | undefined, text: string): Source {
-  return { ...context.observed.source, ...(line === undefined ? {} : { line }), text };
+export function sourceOf(context: TableContext, chain: CompiledChain, line: number | undefined, text: string): Source {
+  return { ...observedOf(context, chain).source, ...(line === undefined ? {} : { line }), text };
 }
 
 function verdictName(effect: TargetEffect): string | undefined {

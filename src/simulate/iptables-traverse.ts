@@ -3,6 +3,7 @@ import type { Seen } from '../snapshot/snapshot.ts';
 import { isCertain, isImpossible, isPoint, opposite } from './chances.ts';
 import type { HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import type { Backend } from './iptables.ts';
+import { wantsBelow } from './iptables-chainwise.ts';
 import type { CompiledChain, CompiledTable } from './iptables-compile.ts';
 import type { CompiledRule } from './iptables-compile-rule.ts';
 import type { MatchOutcome } from './iptables-match.ts';
@@ -16,8 +17,14 @@ import { both, CERTAIN, UNDECIDED } from './truth.ts';
 export interface TableContext {
   readonly backend: Backend;
   readonly table: CompiledTable;
-  readonly observed: Seen<IptablesRuleset>;
+  /** The reply that shows the table; undefined where each chain has its own. */
+  readonly observed: Seen<IptablesRuleset> | undefined;
   readonly policySteps: Map<CompiledChain, Step>;
+}
+
+/** The reply that shows this chain. */
+export function observedOf(context: TableContext, chain: CompiledChain): Seen<IptablesRuleset> {
+  return chain.observed ?? context.observed!;
 }
 
 const ACCEPT: HookVerdict = { kind: 'accept' };
@@ -88,7 +95,7 @@ function walkChain(context: TableContext, chain: CompiledChain, entry: Way, dept
     // What one rule makes of the only way was put together there; mostly it is what a chain made that it calls.
     if (isUndivided && live.length === 0) return leftBy(done, left);
   }
-  const { unparsed } = context.observed;
+  const { unparsed } = observedOf(context, chain);
   const behind = unparsed.length === 0 ? live : live.flatMap((way) => leaveChain(context, chain, way));
   return merged(leftBy(done.length === 0 ? behind : [...done, ...behind], left), entry.chance);
 }
@@ -128,7 +135,7 @@ function passRule(
 
 /** Lines of this chain that were not understood may have been rules: from here on nothing is sure. */
 function leaveChain(context: TableContext, chain: CompiledChain, way: Way): readonly Way[] {
-  const lines = context.observed.unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
+  const lines = observedOf(context, chain).unparsed.filter((line) => mayBelongTo(line.text ?? '', chain.name));
   if (lines.length === 0) return [way];
   const step = unparsedStep(context, chain, lines[0]!);
   const unsure: Way = { ...way, chance: both(way.chance, UNDECIDED), fork: 'undecided', steps: [...way.steps, step] };
@@ -165,7 +172,7 @@ function applyRule(
   const certain = isCertain(match.chance);
   const steps = [...way.steps, step];
   const hit: Way = { ...way, fork, chance: certain ? way.chance : both(way.chance, match.chance), steps };
-  const hits = applyEffect(context, rule, effect, hit, depth);
+  const hits = applyEffect(context, chain, rule, effect, hit, depth);
   // The ways through a chain have been put together there.
   if (certain) return effect.kind === 'chain' ? hits : merged(hits, way.chance);
   const kept = match.undecided.length > 0 ? steps : passedOver(context, chain, rule, way).steps;
@@ -204,6 +211,7 @@ function forkOf(way: Way, match: MatchOutcome, undecided: boolean): Way['fork'] 
 
 function applyEffect(
   context: TableContext,
+  chain: CompiledChain,
   rule: CompiledRule,
   effect: TargetEffect,
   way: Way,
@@ -229,7 +237,7 @@ function applyEffect(
         end: { kind: 'verdict', verdict },
       }));
     case 'chain':
-      return callChain(context, rule, effect, way, depth);
+      return callChain(context, chain, rule, effect, way, depth);
     case 'unmodelled': {
       const unsure: Way = { ...way, fork: 'undecided', chance: both(way.chance, UNDECIDED) };
       return [unsure, unknownEnd(unsure, `the target of ${way.steps.at(-1)!.at} is not modelled`)];
@@ -256,6 +264,7 @@ function continued(way: Way, effect: TargetEffect & { kind: 'continue' }): Way {
 /** After a jump the next rule of this chain follows; a goto leaves this chain with the one that it went to. */
 function callChain(
   context: TableContext,
+  chain: CompiledChain,
   rule: CompiledRule,
   effect: TargetEffect & { kind: 'chain' },
   way: Way,
@@ -263,8 +272,13 @@ function callChain(
 ): readonly Way[] {
   rule.callee ??= context.table.chain(effect.name)!;
   const { callee } = rule;
+  if (callee.unread) {
+    const { because, wants } = callee.unread;
+    const verdict = { kind: 'unknown', because, wants: [...wants, ...wantsBelow(context.table, chain)] } as const;
+    return [{ ...way, end: { kind: 'verdict', verdict } }];
+  }
   // kube-proxy calls some chains that are mostly empty.
   const left = effect.goto ? RETURN : NEXT;
-  if (callee.ruleCount === 0 && context.observed.unparsed.length === 0) return leftBy([way], left);
+  if (callee.ruleCount === 0 && observedOf(context, callee).unparsed.length === 0) return leftBy([way], left);
   return walkChain(context, callee, way, depth + 1, left);
 }

@@ -3,7 +3,9 @@ import type { Family } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { Observed, Seen, Snapshot } from '../snapshot/snapshot.ts';
+import { isTooMuch, whyNotWhole } from './chainwise.ts';
 import type { HookEntry, HookName } from './hook.ts';
+import { chainwiseTables } from './iptables-chainwise.ts';
 import { type CompiledTable, compileRuleset } from './iptables-compile.ts';
 import { evaluateBaseChain, type TableContext } from './iptables-traverse.ts';
 
@@ -32,7 +34,10 @@ const HOOKS: readonly HookName[] = ['prerouting', 'input', 'forward', 'output', 
 export function iptablesHookEntries(snapshot: Snapshot, place: Place, family: Family): IptablesEntries {
   const legacy = snapshot.fact('iptables.legacy', place, { family });
   const nft = snapshot.fact('iptables.nft', place, { family, table: '' });
-  const parts = [entriesOf('iptables-legacy', legacy, family), entriesOf('iptables-nft', nft, family)];
+  const parts = [
+    entriesOf('iptables-legacy', legacy, family),
+    isTooMuch(nft) ? chainwiseEntries(snapshot, place, family, nft) : entriesOf('iptables-nft', nft, family),
+  ];
   return {
     entries: parts.flatMap((part) => part.entries),
     wants: parts.flatMap((part) => part.wants),
@@ -56,10 +61,25 @@ function entriesOf(backend: Backend, observed: Observed<IptablesRuleset>, family
   };
 }
 
+/** Its chains are read one by one. */
+function chainwiseEntries(
+  snapshot: Snapshot,
+  place: Place,
+  family: Family,
+  whole: Observed<IptablesRuleset>,
+): IptablesEntries {
+  const { tables, wants, incomplete } = chainwiseTables(snapshot, place, family);
+  return {
+    entries: tables.flatMap((table) => tableEntries('iptables-nft', table, undefined, family)),
+    wants,
+    incomplete: incomplete.map((why) => `iptables-nft: ${whyNotWhole(whole)}; ${why}`),
+  };
+}
+
 function tableEntries(
   backend: Backend,
   table: CompiledTable,
-  observed: Seen<IptablesRuleset>,
+  observed: Seen<IptablesRuleset> | undefined,
   family: Family,
 ): IptablesEntries['entries'] {
   const priorities = TABLES[table.name] ?? {};

@@ -2,6 +2,7 @@ import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import { chainsOf } from '../parse/nft-json-table.ts';
 import type { HookOutcome } from './hook.ts';
 import type { NftBranch, NftTurn } from './nftables-branch.ts';
+import { unreadOf } from './nftables-chainwise.ts';
 import { together } from './nftables-datum.ts';
 import { passedOverStep } from './nftables-passed-over.ts';
 import { runRule } from './nftables-rule.ts';
@@ -51,6 +52,8 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
   for (;;) {
     const frame = frames.at(-1);
     if (!frame) return [ended(walk, steps, state)];
+    const unread = frame.next === 0 ? unreadOf(frame.chain) : undefined;
+    if (unread) return [outcome(steps, state, { kind: 'unknown', ...unread })];
     const rule = frame.chain.rules[frame.next];
     if (!rule) {
       frames = frames.slice(0, -1);

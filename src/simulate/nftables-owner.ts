@@ -5,7 +5,13 @@ import type { NftChain, NftTable, NftTableName } from '../parse/nft-json.ts';
 import { chainsOf } from '../parse/nft-json-table.ts';
 import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { isTooMuch } from './chainwise.ts';
 import type { Truth } from './trace.ts';
+
+/** Whether it may be a table of iptables-nft's, by its name. */
+export function isIptablesTable({ family, name }: NftTableName): boolean {
+  return (family === 'ip' || family === 'ip6') && Object.hasOwn(BUILTIN, name);
+}
 
 export interface IptablesOwner {
   /**
@@ -38,10 +44,12 @@ const BUILTIN: Readonly<Record<string, Readonly<Record<string, readonly [type: s
  * it leaves those out (and prints its own ones even if they are not there).
  */
 export function iptablesOwner(name: NftTableName, snapshot: Snapshot, place: Place): IptablesOwner {
-  if ((name.family !== 'ip' && name.family !== 'ip6') || !Object.hasOwn(BUILTIN, name.name)) return { listed: 'no' };
+  if (!isIptablesTable(name)) return { listed: 'no' };
   const family = name.family === 'ip' ? 4 : 6;
   for (const table of ['', name.name]) {
     const observed = snapshot.fact('iptables.nft', place, { family, table });
+    // Then its chains are read one by one (iptables-chainwise.ts).
+    if (table === '' && isTooMuch(observed)) return { listed: 'whole' };
     if (observed.state === 'seen' && observed.value.tables.some((known) => known.name === name.name)) {
       const remark = `Table \`${name.name}' contains incompatible base-chains`;
       return { listed: observed.unparsed.some(({ text }) => text?.includes(remark)) ? 'partly' : 'whole' };

@@ -3,6 +3,7 @@ import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import type { Source } from '../snapshot/snapshot.ts';
 import type { HookVerdict } from './hook.ts';
 import type { NftBranch, NftTurn } from './nftables-branch.ts';
+import { sourceOfChain } from './nftables-chainwise.ts';
 import { changesBetween, type NftScope, type NftState } from './nftables-state.ts';
 import type { Step } from './trace.ts';
 
@@ -60,7 +61,7 @@ function newRuleStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: 
     kind: 'rule',
     at: `${input.hook} nft ${table.family} ${table.name} ${chain.name}#${rule.number}`,
     matched: undecided ? 'unknown' : 'yes',
-    source: { request: place.source.request, text: rule.text },
+    source: { request: (sourceOfChain(chain) ?? place.source).request, text: rule.text },
     values: {
       ...placeValues(place),
       chain: chain.name,

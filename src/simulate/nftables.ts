@@ -4,8 +4,10 @@ import { formatPlace, type Place } from '../net/place.ts';
 import type { NftChain, NftTable, NftTableName } from '../parse/nft-json.ts';
 import { asRecord, nftNode } from '../parse/nft-node.ts';
 import { isComplete, type Seen, type Snapshot, type Source } from '../snapshot/snapshot.ts';
+import { isTooMuch, whyNotWhole } from './chainwise.ts';
 import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { walkBaseChain } from './nftables-chain.ts';
+import { chainwiseTable } from './nftables-chainwise.ts';
 import { dormancyOf, holdsNativeRules, iptablesOwner, isIptablesChain } from './nftables-owner.ts';
 import type { Truth } from './trace.ts';
 import { CERTAIN } from './truth.ts';
@@ -78,6 +80,7 @@ function entriesOfTable(
   const misread = owner.listed === 'no' ? [] : misreadRules(name, snapshot, place, title);
   if (owner.listed === 'whole') return misread.length === 0 ? NOTHING : { ...NOTHING, incomplete: misread };
   const observed = snapshot.fact('nft.table', place, { family: name.family, name: name.name });
+  if (isTooMuch(observed)) return chainwiseEntries(name, snapshot, place, asker, `${title}: ${whyNotWhole(observed)}`);
   if (observed.state === 'unseen') {
     const wants = owner.want ? [observed.want, owner.want] : [observed.want];
     return { entries: [], wants, incomplete: [`${title}: ${observed.detail}`] };
@@ -96,6 +99,24 @@ function entriesOfTable(
   if (outline.missing) incomplete.push(`${title}: ${outline.missing}`);
   const found = read(table, observed, title, { ...outline, partly: owner.listed === 'partly', asker });
   return { ...found, wants: outline.wants, incomplete: [...incomplete, ...found.incomplete] };
+}
+
+/** The whole was too much for nft: its chains are read one by one. */
+function chainwiseEntries(
+  name: NftTableName,
+  snapshot: Snapshot,
+  place: Place,
+  asker: NftAsker | undefined,
+  title: string,
+): NftHookEntries {
+  const { table, wants, incomplete } = chainwiseTable(snapshot, place, name);
+  const told = incomplete.map((why) => `${title}; ${why}`);
+  const chains = snapshot.fact('nft.chains', place, { family: name.family });
+  if (!table || chains.state === 'unseen') return { entries: [], wants, incomplete: told };
+  const outline = outlineOf(table, snapshot, place, asker);
+  if (outline.missing) told.push(`${title}; ${outline.missing}`);
+  const found = read(table, chains, title, { ...outline, partly: false, asker });
+  return { ...found, wants: [...wants, ...outline.wants], incomplete: [...told, ...found.incomplete] };
 }
 
 /** Rules of nft's own in iptables' chains, which iptables-nft-save prints wrongly; seen where the table's JSON is at hand. */

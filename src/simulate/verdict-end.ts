@@ -19,7 +19,7 @@ export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefine
     case 'queue':
       return { end: 'handed-to-userspace', cursor, senderSees: 'nothing', because: 'a program decides (NFQUEUE)' };
     case 'unknown':
-      return unknownEnd(cursor, verdict.because);
+      return unknownEnd(cursor, verdict.because, verdict.wants);
     case 'reject':
       return rejected(cursor, verdict.with);
   }

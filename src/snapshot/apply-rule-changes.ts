@@ -29,12 +29,13 @@ export function applyIptablesChanges(
   { value, place, args, changes }: Subject<IptablesRuleset>,
 ): Applied<IptablesRuleset> {
   const family = args.family === 6 ? 6 : 4;
-  const only = typeof args.table === 'string' && args.table !== '' ? args.table : undefined;
+  const isAsked = (name: 'table' | 'chain', own: string): boolean => (args[name] || own) === own;
   const meant = changes.filter(
     (change): change is FilterChange =>
       isFilterChange(change, place, backend) &&
       change.family === family &&
-      (only === undefined || only === change.table),
+      isAsked('table', change.table) &&
+      isAsked('chain', change.chain),
   );
   let tables = value.tables;
   const failed = new Set<SnapshotChange>();

@@ -13,6 +13,7 @@ import { parseIpNexthop } from '../parse/ip-nexthop.ts';
 import { parseIpRoute } from '../parse/ip-route.ts';
 import { parseIpRule } from '../parse/ip-rule.ts';
 import { parseIpset } from '../parse/ipset.ts';
+import { parseIptablesList } from '../parse/iptables-list.ts';
 import { parseIptablesSave, parseIptablesSaveBytes } from '../parse/iptables-save.ts';
 import { parseIpvsadm } from '../parse/ipvsadm.ts';
 import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
@@ -77,9 +78,13 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   sysctls: parseSysctls,
   'iptables.legacy': parseIptablesSave,
   'iptables.nft': parseIptablesSave,
+  'iptables.chain': (text, args) => parseIptablesList(text, String(args.table)),
   'nft.tables': parseNftTables,
   'nft.outline': parseNftOutline,
   'nft.table': (text, args) => parseNftJson(text, { terse: args.terse === true }),
+  'nft.chains': (text) => parseNftJson(text),
+  'nft.chain': (text) => parseNftJson(text),
+  'nft.sets': (text) => parseNftJson(text),
   ipsets: parseIpset,
   // The node side names the modules without which ss asks in another way.
   sockets: (text, _args, tool) => parseSs(text, { byProc: tool.includes('not loaded') }),
@@ -101,8 +106,8 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
 
 /** Facts that may be many megabytes are read from their bytes: as one string they would be held twice. */
 export const BYTES_PARSERS: { readonly [K in FactName]?: (raw: Uint8Array) => Parsed<Facts[K]> } = {
-  'iptables.legacy': parseIptablesSaveBytes,
-  'iptables.nft': parseIptablesSaveBytes,
+  'iptables.legacy': (raw) => parseIptablesSaveBytes(raw),
+  'iptables.nft': (raw) => parseIptablesSaveBytes(raw),
 };
 
 export function isFactName(action: string): action is FactName {

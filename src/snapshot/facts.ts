@@ -81,9 +81,14 @@ export interface Facts extends ProbeFacts {
   sysctls: Sysctls;
   'iptables.legacy': IptablesRuleset; // args family; only the tables whose modules are there
   'iptables.nft': IptablesRuleset; // args family, table ('' = all); tables that iptables-nft keeps
+  'iptables.chain': IptablesRuleset; // args family, table, chain: one chain that iptables-nft keeps
   'nft.tables': readonly NftTableName[]; // names and flags only, cheap
   'nft.outline': NftOutline; // args family, name; wanted where the JSON lacks a chain's devices or a table's flags
   'nft.table': NftRuleset; // args family, name: one table with its sets and rules
+  // Where a table was too much for the tool at once (simulate/chainwise.ts):
+  'nft.chains': NftRuleset; // args family: the chains of its tables, without rules
+  'nft.chain': NftRuleset; // args family, name, chain: one chain with its rules
+  'nft.sets': NftRuleset; // args family, kind ('sets' | 'maps'): those of its tables, with elements
   ipsets: readonly Ipset[];
   sockets: readonly Socket[];
   'conntrack.statistics': ConntrackStatistics;

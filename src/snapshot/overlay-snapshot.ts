@@ -93,6 +93,8 @@ const APPLIERS: { readonly [K in FactName]?: Applier<K> } = {
   'iptables.legacy': (subject) => applyIptablesChanges('iptables.legacy', subject),
   'iptables.nft': (subject) => applyIptablesChanges('iptables.nft', subject),
   'nft.table': applyNftChanges,
+  'iptables.chain': (subject) => applyIptablesChanges('iptables.nft', subject),
+  'nft.chain': applyNftChanges,
   'api.pods': objectApplier('api.pods'),
   'api.nodes': objectApplier('api.nodes'),
   'api.namespaces': objectApplier('api.namespaces'),

@@ -98,6 +98,11 @@ function allRequests(place: Place): readonly Request[] {
       return [ask(fact, { family: 4 }), ask(fact, { family: 6 })];
     if (fact === 'nft.table')
       return [ask(fact, { family: 'inet', name: 'own' }), ask(fact, { family: 'ip', name: 'nat' })];
+    if (fact === 'iptables.chain')
+      return ['FORWARD', 'OUTPUT', 'NONE'].map((chain) => ask(fact, { family: 4, table: 'filter', chain }));
+    if (fact === 'nft.chains') return [ask(fact, { family: 'ip' }), ask(fact, { family: 'inet' })];
+    if (fact === 'nft.chain') return [ask(fact, { family: 'inet', name: 'own', chain: 'c' })];
+    if (fact === 'nft.sets') return ['sets', 'maps'].map((kind) => ask(fact, { family: 'inet', kind }));
     if (fact === 'nft.outline') return [ask(fact, { family: 'inet', name: 'own' })];
     if (fact === 'conntrack') return [ask(fact, CONNECTION)];
     return [ask(fact, {})];
@@ -189,7 +194,15 @@ describe.skipIf(why !== '')(`collecting${skipped(why)}`, () => {
 
   it('leaves nothing else to be told apart from a failure', () => {
     // That there is no such connection is told by conntrack(8) with an exit code of its own.
-    const expected = new Set(['nft.table', 'nft.outline', 'conntrack', 'resolv-conf', 'hosts-file']);
+    const expected = new Set([
+      'iptables.chain',
+      'nft.table',
+      'nft.chain',
+      'nft.outline',
+      'conntrack',
+      'resolv-conf',
+      'hosts-file',
+    ]);
     const gaps = replies.filter(({ got, request }) => got === 'nothing' && !expected.has(request.action));
     expect(gaps).toEqual([]);
   });
