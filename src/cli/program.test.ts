@@ -127,6 +127,18 @@ describe('simulate', () => {
     expect(lost.out).toMatch(/^ ✗ dropped by the policy of filter FORWARD \(w2\)$/m);
   });
 
+  test('an address behind a name or a headless Service is told to be one that was not looked up', () => {
+    const { code, out } = podtriage(
+      'simulate',
+      'pod/demo/client-jnxdb',
+      'web.demo.svc.cluster.local:80',
+      '-q',
+      ...bundle('dns-no-endpoints'),
+    );
+    expect(code).toBe(0);
+    expect(out.replaceAll(/\s+/g, ' ')).toContain('no answer of DNS for web.demo.svc.cluster.local is known');
+  });
+
   test('a what-if changes the end and the exit code, and the difference comes first', () => {
     const { code, out } = podtriage(
       ...cross,

@@ -9,7 +9,7 @@ import { type PlannedFlow, plannedFlows } from '../target/flows.ts';
 import { isTargetProblem, type Question, type TargetProblem } from '../target/question.ts';
 import type { QuestionWords } from '../target/resolve-question.ts';
 import { BATCH_DEADLINE_MS, collectQuestion, REQUEST_MAX_BYTES } from './collect-question.ts';
-import { mainFlow } from './main-flow.ts';
+import { mainFlow, notesOnAddress } from './main-flow.ts';
 import { requestsOf } from './probe-outcomes.ts';
 import { createRun, type Run } from './run.ts';
 import { walkFlow } from './walk-flows.ts';
@@ -72,7 +72,7 @@ export async function simulateQuestion(
     question,
     walked: { flow: walk(snapshot), snapshot },
     ...(changes.length > 0 && { whatIf: { changes, before: { flow: walk(before), snapshot: before } } }),
-    notes: options.notes,
+    notes: [...notesOnAddress(before, question, planned), ...options.notes],
     datapath: datapathGate(snapshot).parts.map((part) => part.statement),
     created,
     durationMs: host.nowMs() - startedAtMs,
