@@ -143,6 +143,7 @@ function evaluateAfter(entry: HookEntry, input: HookInput, former: HookOutcome):
     ...(former.hasTemplate || result.hasTemplate ? { hasTemplate: true } : {}),
     ...rerouted(entry, input, former, result),
     ...touchedBy(former, result),
+    ...(former.wants || result.wants ? { wants: [...(former.wants ?? []), ...(result.wants ?? [])] } : {}),
     steps: [...former.steps, ...result.steps],
   }));
 }
@@ -223,7 +224,8 @@ export function wayOf(cursor: AtHook, outcome: HookOutcome): Way {
   const meta = metaAfter(cursor, outcome);
   const tracking = withTouched(withMark(cursor.tracking, meta), cursor.place, outcome.touched ?? []);
   const path = pathAfter(cursor, outcome);
-  const next: Cursor = { ...cursor, packet: outcome.packet, meta, tracking, path };
+  const wants = outcome.wants ? { wants: [...(cursor.wants ?? []), ...outcome.wants] } : {};
+  const next: Cursor = { ...cursor, packet: outcome.packet, meta, tracking, path, ...wants };
   const end = verdictEnd(next, outcome.verdict);
   return { chance: outcome.chance, steps: outcome.steps, to: end ?? next };
 }

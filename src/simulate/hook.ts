@@ -144,6 +144,8 @@ export interface HookOutcome {
   readonly hasTemplate?: boolean;
   /** What this rule set has added to, as in HookInput. */
   readonly touched?: readonly string[];
+  /** What would make it surer. */
+  readonly wants?: readonly Request[];
   readonly steps: readonly Step[];
 }
 

@@ -7,6 +7,7 @@ import { isTooMuch, whyNotWhole } from './chainwise.ts';
 import type { HookEntry, HookName } from './hook.ts';
 import { chainwiseTables } from './iptables-chainwise.ts';
 import { type CompiledTable, compileRuleset } from './iptables-compile.ts';
+import { checkedByNft } from './iptables-misprinted.ts';
 import { evaluateBaseChain, type TableContext } from './iptables-traverse.ts';
 
 export type Backend = 'iptables-legacy' | 'iptables-nft';
@@ -97,7 +98,10 @@ function tableEntries(
         nat: table.name === 'nat',
         ...(table.name === 'mangle' && hook === 'output' ? { reroutes: true } : {}),
         distinct: true,
-        evaluate: (input) => evaluateBaseChain(context, chain, input),
+        evaluate:
+          backend === 'iptables-legacy'
+            ? (input) => evaluateBaseChain(context, chain, input)
+            : (input) => checkedByNft(evaluateBaseChain(context, chain, input), table, input),
       },
     ];
   });

@@ -6,6 +6,7 @@ import { chainsOf } from '../parse/nft-json-table.ts';
 import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { isTooMuch } from './chainwise.ts';
+import { isMisprinted } from './iptables-misprinted.ts';
 import type { Truth } from './trace.ts';
 
 /** Whether it may be a table of iptables-nft's, by its name. */
@@ -95,14 +96,13 @@ export function iptablesDormancy(snapshot: Snapshot, place: Place, family: Famil
 const natives = new WeakMap<NftTable, boolean>();
 
 /**
- * Whether iptables' own chains, or chains that they call, hold rules that look up in a set. iptables-nft writes none, and
- * iptables-nft-save 1.8.9 prints such a rule without that condition.
+ * Whether iptables' own chains, or chains that they call, hold rules that iptables-nft-save does not print as they are.
  */
 export function holdsNativeRules(table: NftTable): boolean {
   const known = natives.get(table);
   if (known !== undefined) return known;
   const own = calledChains(table);
-  const holds = own.some((chain) => chain.rules.some((rule) => rule.statements.some(looksUp)));
+  const holds = own.some((chain) => chain.rules.some((rule) => rule.statements.some(isMisprinted)));
   natives.set(table, holds);
   return holds;
 }
@@ -120,12 +120,4 @@ function calledChains(table: NftTable): readonly NftChain[] {
     }
   }
   return [...found];
-}
-
-function looksUp(statement: unknown): boolean {
-  const node = nftNode(statement);
-  if (node?.kind === 'vmap') return true;
-  if (node?.kind !== 'match') return false;
-  const right = asRecord(node.body)?.right;
-  return nftNode(right)?.kind === 'set' || (typeof right === 'string' && right.startsWith('@'));
 }
