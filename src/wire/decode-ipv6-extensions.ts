@@ -10,13 +10,19 @@ import { type Piece, restOf } from './piece.ts';
  *
  * Source: RFC 8200, 4; RFC 2675 (jumbo payload); RFC 4302 (authentication); RFC 6275 (mobility).
  */
-const HOP_BY_HOP = 0;
+export const HOP_BY_HOP = 0;
 const ROUTING = 43;
 const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION_OPTIONS = 60;
 const MOBILITY = 135;
 export const TCP_PROTOCOL = 6;
+
+/** Types of routing headers, byte 2. Byte 3 is the number of segments left, and from byte 8 on there are addresses. */
+const SOURCE_ROUTE = 0;
+const HOME_ADDRESS = 2;
+const SEGMENTS = 4;
+const ROUTING_MIN_BYTES = 24;
 
 const JUMBO_PAYLOAD = 0xc2;
 /** Each may be there once, destination options twice; beyond this it is noise. */
@@ -29,12 +35,13 @@ export interface Extensions {
   readonly protocol: number;
   readonly fragment?: { readonly id: number; readonly offset: number; readonly moreFragments: boolean };
   readonly jumboLength?: number;
-  readonly finalDestinationIsHidden: boolean;
+  /** The address that a routing header still leads to, which transport checksums cover (RFC 8200, 8.1). */
+  readonly finalDestination?: Uint8Array | 'unknown';
 }
 
 /** From the first next-header value on. Where they are cut off, `protocol` is the extension that was not there. */
 export function decodeExtensions(first: number, payload: Piece, decoding: Decoding): Extensions {
-  let found: Extensions = { length: 0, protocol: first, finalDestinationIsHidden: false };
+  let found: Extensions = { length: 0, protocol: first };
   for (let count = 0; count < EXTENSIONS_MAX; count++) {
     const next = extensionAt(found, restOf(payload, found.length), decoding);
     if (!next) return found;
@@ -59,8 +66,8 @@ function extensionAt(found: Extensions, piece: Piece, decoding: Decoding): Exten
     const word = view.getUint16(2);
     return { ...next, fragment: { id: view.getUint32(4), offset: word & 0xfff8, moreFragments: (word & 1) !== 0 } };
   }
-  if (protocol === ROUTING) {
-    return { ...next, finalDestinationIsHidden: found.finalDestinationIsHidden || bytes[3]! > 0 };
+  if (protocol === ROUTING && bytes[3]! > 0) {
+    return { ...next, finalDestination: finalDestinationIn(bytes.subarray(0, length)) };
   }
   const jumboLength = protocol === HOP_BY_HOP ? jumboLengthIn(bytes.subarray(2, length)) : undefined;
   return { ...next, ...(jumboLength !== undefined && { jumboLength }) };
@@ -69,6 +76,13 @@ function extensionAt(found: Extensions, piece: Piece, decoding: Decoding): Exten
 function lengthOf(protocol: number, field: number): number {
   if (protocol === FRAGMENT) return 8;
   return protocol === AUTHENTICATION ? Math.max((field + 2) * 4, 8) : (field + 1) * 8;
+}
+
+/** The last of the addresses (RFC 5095, RFC 6275), or, of segment routing, the first (RFC 8754); others compress them. */
+function finalDestinationIn(routing: Uint8Array): Uint8Array | 'unknown' {
+  const type = routing[2]!;
+  if (routing.length < ROUTING_MIN_BYTES || ![SOURCE_ROUTE, HOME_ADDRESS, SEGMENTS].includes(type)) return 'unknown';
+  return type === SEGMENTS ? routing.subarray(8, 24) : routing.subarray(-16);
 }
 
 /** Options are type, length, value; type 0 is a single byte of padding. */

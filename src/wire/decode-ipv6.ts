@@ -1,5 +1,5 @@
 import { ipv6At } from './address-at.ts';
-import { decodeExtensions, TCP_PROTOCOL } from './decode-ipv6-extensions.ts';
+import { decodeExtensions, HOP_BY_HOP, TCP_PROTOCOL } from './decode-ipv6-extensions.ts';
 import { type Decoding, has } from './decoding.ts';
 import { sumOf } from './internet-checksum.ts';
 import type { IpHeader } from './ip-header.ts';
@@ -25,7 +25,7 @@ export function decodeIpv6(piece: Piece, decoding: Decoding): IpHeader | undefin
     decoding.problems.push(`an IPv6 payload of ${stated} bytes in ${all.originalLength} (byte ${piece.offset})`);
   }
   const extensions = decodeExtensions(bytes[6]!, bound, decoding);
-  const { fragment, protocol, finalDestinationIsHidden } = extensions;
+  const { fragment, protocol, finalDestination } = extensions;
   const payloadLength = stated === 0 ? lengthBeyond16Bits(all, protocol, extensions.jumboLength) : stated;
   const payload = restOf(firstOf(all, payloadLength), extensions.length);
   const isFragment = fragment !== undefined && (fragment.moreFragments || fragment.offset > 0);
@@ -45,16 +45,19 @@ export function decodeIpv6(piece: Piece, decoding: Decoding): IpHeader | undefin
       checksum: 'absent',
     },
     payload: isFragment ? opened(payload) : payload,
-    ...(!finalDestinationIsHidden && { addressSum: sumOf(bytes.subarray(8, 40)) }),
+    ...(finalDestination !== 'unknown' && {
+      addressSum: sumOf(bytes.subarray(8, 24)) + sumOf(finalDestination ?? bytes.subarray(24, 40)),
+    }),
   };
 }
 
 /**
  * Of a payload whose length field is 0: by the jumbo payload option (RFC 2675), which Linux writes for BIG TCP; newer
- * kernels leave the option away, and a TCP header cannot be in nothing. Otherwise there is none, and what follows is
+ * kernels leave the option away, and neither a TCP header nor one of options that was cut off can be in nothing. Otherwise there is none, and what follows is
  * the frame's padding.
  */
 function lengthBeyond16Bits(all: Piece, protocol: number, jumboLength: number | undefined): number {
   if (jumboLength !== undefined) return Math.min(jumboLength, all.open ? jumboLength : all.originalLength);
-  return protocol === TCP_PROTOCOL && all.originalLength >= TCP_HEADER_MIN_BYTES ? all.originalLength : 0;
+  const isLarge = protocol === TCP_PROTOCOL ? all.originalLength >= TCP_HEADER_MIN_BYTES : protocol === HOP_BY_HOP;
+  return isLarge ? all.originalLength : 0;
 }

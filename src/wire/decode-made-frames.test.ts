@@ -100,8 +100,10 @@ describe('IPv6 extension headers', () => {
   it.each([
     ['extensions', { ip: { protocol: 17, totalLength: 66 }, l4: { checksum: 'good', payload: hex('6869') } }],
     ['authentication', { ip: { protocol: 17 }, l4: { checksum: 'good' } }],
-    /* Two segments are left: the destination that the checksum covers is not the one of the header. */
-    ['routing', { ip: { protocol: 17 }, l4: { checksum: 'unknown', payload: hex('6869') } }],
+    /* The checksum covers the final destination, not the one of the header. */
+    ['routing', { ip: { protocol: 17, destination: 'fd77:3::9' }, l4: { checksum: 'good' } }],
+    ['routingSegments', { l4: { checksum: 'good' } }],
+    ['routingCompressed', { l4: { checksum: 'unknown', payload: hex('6869') } }],
     [
       'fragmentFirst',
       { ip: { id: 0xabcd, moreFragments: true, fragmentOffset: 0 }, l4: { length: 72, checksum: 'unknown' } },
@@ -216,6 +218,12 @@ describe('SCTP', () => {
       chunks: [1, 11],
       checksum,
     });
+  });
+
+  it('leaves the frame as it is', () => {
+    const bytes = Buffer.from(MADE_FRAMES.sctp.bytes);
+    decodeFrame({ bytes, originalLength: bytes.length }, 1);
+    expect(bytes).toEqual(Buffer.from(MADE_FRAMES.sctp.bytes));
   });
 
   it("computes CRC32c as RFC 3720's appendix does", () => {

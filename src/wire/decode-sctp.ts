@@ -39,7 +39,8 @@ function chunksIn({ bytes, view }: Piece): number[] {
 function checksumOf(piece: Piece): Checksum {
   const stated = piece.view.getUint32(8, true);
   if (!isWhole(piece)) return stated === 0 && !piece.open ? 'partial' : 'unknown';
-  const zeroed = piece.bytes.slice();
+  /* Not slice(): a Buffer's is a view. */
+  const zeroed = Uint8Array.from(piece.bytes);
   zeroed.fill(0, 8, 12);
   if (crc32c(zeroed) === stated) return 'good';
   return stated === 0 ? 'partial' : 'bad';

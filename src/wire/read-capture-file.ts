@@ -9,9 +9,11 @@ export interface UnreadableFile {
 /**
  * A file of tcpdump, dumpcap, Wireshark or of podtriage itself: pcap (pcap-savefile(5)) or pcapng
  * (draft-ietf-opsawg-pcapng). What could be read of a broken one is there, with its `damage`; `problem` says in one line
- * why nothing could be. Frames are views of `bytes`.
+ * why nothing could be. Frames are views of `file`.
  */
-export function readCaptureFile(bytes: Uint8Array): CaptureFile | UnreadableFile {
+export function readCaptureFile(file: Uint8Array): CaptureFile | UnreadableFile {
+  /* A Buffer's slice() is a view, where that of a plain array copies: frames are the latter. */
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.length);
   if (bytes.length === 0) return { problem: 'the file is empty: nothing was written to it' };
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { problem: 'the file is compressed: gunzip it first' };
   return readPcap(bytes) ?? readPcapng(bytes) ?? { problem: `neither pcap nor pcapng: it begins with ${start(bytes)}` };

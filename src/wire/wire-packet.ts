@@ -5,7 +5,7 @@ import type { TunnelHeader } from '../net/packet.ts';
  * 'partial': left to the device (or merged by GRO): only the pseudo header's sum is there, which is no fault.
  * 'absent': the protocol has none here (UDP that says 0; the IPv6 header).
  * 'unknown': it covers bytes that are not here: cut by the snap length, a fragment, or a quoted packet; or an IPv6
- * routing header hides the final destination.
+ * routing header of a kind that is not understood hides the final destination.
  */
 export type Checksum = 'good' | 'bad' | 'partial' | 'absent' | 'unknown';
 

@@ -47,6 +47,12 @@ const fragmentHeader = (next: number, offset: number, more: 0 | 1) =>
   bytesOf(next, 0, number(offset + more, 2), number(0xabcd, 4));
 const wholeUdp = udp(new Uint8Array(64).fill(0x61), { family: 6 });
 
+/** To a next hop that is not the final destination, which the checksum covers. */
+function routed(type: number, addresses: Uint8Array): Uint8Array {
+  const header = bytesOf(17, addresses.length / 8, type, 1, number(0, 4), addresses);
+  return ipv6(43, bytesOf(header, udp(hex('6869'), { family: 6 })), { destination: 'fd77:3::9' });
+}
+
 /** Of everything that is decoded, what no fixture has. */
 export const MADE_FRAMES = {
   vlan: { linkType: 1, bytes: ETHERNET(0x8100, bytesOf(hex('6007 0800'), ping)) },
@@ -61,9 +67,9 @@ export const MADE_FRAMES = {
   udpNoChecksum: on(ipv4(17, udp(hex('6869'), { checksum: 0 }))),
   udpPadded: { linkType: 1, bytes: bytesOf(ETHERNET(0x0800, ipv4(17, udp(hex('6869')))), new Uint8Array(16)) },
   extensions: on6(ipv6(0, bytesOf(hex('3c00 0502 0000 0100  1100 0104 00000000'), udp(hex('6869'), { family: 6 })))),
-  routing: on6(
-    ipv6(43, bytesOf(17, 2, 0, 1, number(0, 4), addressBytes('fd77:2::2'), udp(hex('6869'), { family: 6 }))),
-  ),
+  routing: on6(routed(0, addressBytes('fd77:2::2'))),
+  routingSegments: on6(routed(4, bytesOf(addressBytes('fd77:2::2'), addressBytes('fd77:3::9')))),
+  routingCompressed: on6(routed(3, addressBytes('fd77:2::2'))),
   authentication: on6(
     ipv6(51, bytesOf(17, 4, hex('0000 00000001 00000002 000000000000000000000000'), udp(hex('6869'), { family: 6 }))),
   ),
