@@ -4,7 +4,6 @@ import { familyOf } from '../net/address.ts';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf, type Place } from '../net/place.ts';
 import type { CondensedTrace } from './condense.ts';
-import { release, untouched } from './conntrack.ts';
 import type { End, SocketOwner, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
 import { missingFacts } from './facts-for-namespace.ts';
@@ -13,6 +12,7 @@ import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt } from './steps.ts';
 import { topologyOf } from './topology.ts';
 import type { RoundTrip, Trace } from './trace.ts';
+import { release, untouched } from './tracking.ts';
 import { reversed, tupleOf } from './tuple.ts';
 import { type WalkStart, walkWithErrors } from './walk.ts';
 
