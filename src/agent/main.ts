@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { accessOf } from '../host/local.ts';
 import { createNodeSide } from '../host/node-side.ts';
+import { MEMORY_VARIABLE, toolMemoryFactor } from '../host/tool-memory.ts';
 import { serve } from './serve.ts';
 
 /*
@@ -14,7 +15,8 @@ import { serve } from './serve.ts';
 const { values } = parseArgs({ options: { 'init-pid': { type: 'string', default: '1' } } });
 const initPid = Number(values['init-pid']);
 const node = hostname();
-const nodeSide = createNodeSide(accessOf({ initPid }));
+const memoryFactor = toolMemoryFactor(process.env[MEMORY_VARIABLE]);
+const nodeSide = createNodeSide(accessOf({ initPid }), Date.now, memoryFactor);
 const stop = new AbortController();
 
 /** Time for the last frame to leave. */

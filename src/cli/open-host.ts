@@ -41,6 +41,7 @@ export async function openHost(options: CommonOptions, notice: (line: string) =>
       ...(options.context !== undefined && { context: options.context }),
       ...(options.as !== undefined && { as: { user: options.as, groups: [] } }),
       ...(options.namespace !== undefined && { namespaces: [options.namespace] }),
+      ...(options.helperMemory !== undefined && { helperMemoryMebibytes: options.helperMemory }),
       ...(options.helperNamespace !== undefined && { helperNamespace: options.helperNamespace }),
       ...(options.imagePullSecret !== undefined && { imagePullSecret: options.imagePullSecret }),
     });

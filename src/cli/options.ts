@@ -11,6 +11,8 @@ export interface CommonOptions {
   readonly image?: string;
   readonly imagePullSecret?: string;
   readonly helperNamespace?: string;
+  /** Mebibytes. */
+  readonly helperMemory?: number;
   readonly privileged: boolean;
   readonly dryRun: boolean;
   /** Seconds for the whole run. */
@@ -39,6 +41,7 @@ export function addCommonOptions(
     .option('--image <reference>', 'image of the node side')
     .option('--image-pull-secret <name>', 'pull secret, in the helpers’ namespace, for the image')
     .option('--helper-namespace <name>', 'namespace for the helper pods (default: podtriage, made where it is missing)')
+    .option('--helper-memory <mebibytes>', 'what a helper may use, for huge rule sets (default: 256)', helperMebibytes)
     .option('--privileged', 'run the helpers privileged instead of with listed capabilities', false)
     .option('--dry-run', 'print what would be created and run; change nothing', false)
     .option('--timeout <seconds>', 'limit of the whole run', positiveNumber, 60)
@@ -51,6 +54,15 @@ export function addCommonOptions(
 export function positiveNumber(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0 is expected');
+  return value;
+}
+
+const HELPER_MIN_MEBIBYTES = 128;
+
+export function helperMebibytes(text: string): number {
+  const value = positiveNumber(text);
+  if (!Number.isInteger(value) || value < HELPER_MIN_MEBIBYTES)
+    throw new InvalidArgumentError(`a helper needs ${HELPER_MIN_MEBIBYTES} MiB`);
   return value;
 }
 

@@ -4,7 +4,8 @@ const MiB = 1 << 20;
 
 /**
  * What a collector may take at most, by kind. What exceeds time or memory is a gap; what exceeds bytes is cut and told
- * as truncated. The helper itself has 256 MiB, so that one tool at its limit still leaves room for the node side.
+ * as truncated. The helper itself has 256 MiB, so that one tool at its limit still leaves room for the node side;
+ * where it has more (--helper-memory) a tool may use more by the same share.
  */
 export const LIMITS = {
   /** Small tools and files. */

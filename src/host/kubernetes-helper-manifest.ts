@@ -1,3 +1,5 @@
+import { MEMORY_VARIABLE } from './tool-memory.ts';
+
 /** What a run asks of its helpers; every value has a default in the command line. */
 export interface HelperSettings {
   readonly image: string;
@@ -5,6 +7,8 @@ export interface HelperSettings {
   readonly runId: string;
   /** Everything of this run ends in the cluster after this time, whatever becomes of podtriage. */
   readonly lifetimeSeconds: number;
+  /** What a helper may use. */
+  readonly memoryMebibytes: number;
   readonly imagePullSecret?: string;
   /** `privileged: true` instead of the list of capabilities, where a node's security module asks for it. */
   readonly privileged: boolean;
@@ -112,7 +116,12 @@ function podSpec(settings: HelperSettings, node: string): object {
         imagePullPolicy: 'IfNotPresent',
         command: ['podtriage-idle', String(settings.lifetimeSeconds)],
         // Nothing is reserved: a full node would refuse a helper that asks for its share.
-        resources: { limits: { memory: '256Mi', cpu: '500m' }, requests: { memory: '0', cpu: '0' } },
+        resources: {
+          limits: { memory: `${settings.memoryMebibytes}Mi`, cpu: '500m' },
+          requests: { memory: '0', cpu: '0' },
+        },
+        // The node side gives its tools the more of it.
+        env: [{ name: MEMORY_VARIABLE, value: String(settings.memoryMebibytes) }],
         securityContext: securityContext(settings.privileged),
       },
     ],

@@ -9,6 +9,7 @@ import { createHelperPool, HelperFailure, plannedManifests } from './kubernetes-
 import { type HelperSettings, type Manifest, namespaceManifest } from './kubernetes-helper-manifest.ts';
 import type { StartLimits } from './kubernetes-helper-state.ts';
 import { KubernetesProblem } from './kubernetes-problem.ts';
+import { HELPER_MEBIBYTES } from './tool-memory.ts';
 
 export interface KubernetesOptions {
   readonly kubeconfig?: string;
@@ -20,6 +21,7 @@ export interface KubernetesOptions {
   /** What the user named, for who may not list the whole cluster; the context's own namespace is always tried. */
   readonly namespaces?: readonly string[];
   readonly imagePullSecret?: string;
+  readonly helperMemoryMebibytes?: number;
   readonly privileged?: boolean;
   /** The cluster ends every helper after this time. */
   readonly lifetimeSeconds?: number;
@@ -132,6 +134,7 @@ function settingsOf(options: KubernetesOptions): HelperSettings {
     namespace: options.helperNamespace ?? HELPER_NAMESPACE,
     runId: randomBytes(4).toString('hex'),
     lifetimeSeconds: options.lifetimeSeconds ?? LIFETIME_SECONDS,
+    memoryMebibytes: options.helperMemoryMebibytes ?? HELPER_MEBIBYTES,
     privileged: options.privileged ?? false,
     ...(options.imagePullSecret ? { imagePullSecret: options.imagePullSecret } : {}),
   };

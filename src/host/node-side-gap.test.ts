@@ -45,6 +45,13 @@ describe('gapOf', () => {
     expect(gap?.detail).toBe('nft list table: exit 1: Error: No such file or directory');
   });
 
+  it('says how a tool gets more memory', () => {
+    const ran = exited(1, 'iptables-save v1.8.9 (legacy): Cannot initialize: Memory allocation problem');
+    const gap = gapOf(ran, ['iptables-legacy-save', '-c'], 10_000, 160 << 20);
+    expect(gap).toMatchObject({ gap: 'too-large', detail: expect.stringContaining('160 MiB') });
+    expect(gap?.detail).toContain('--helper-memory');
+  });
+
   it('leaves an answer alone, also a part of one', () => {
     expect(gapOf(exited(0, 'a warning'), ['ip'], 1)).toBeUndefined();
     expect(gapOf(exited(1, 'Cannot find device', '[]'), ['ip'], 1)).toBeUndefined();

@@ -23,7 +23,12 @@ export function isDoubtful(ran: Ran): boolean {
  * Why a command gave no answer, from how it ended and what it said; undefined where it did. A tool that failed but
  * printed something is an answer too: its exit code says that it may be a part.
  */
-export function gapOf(ran: Ran, argv: readonly string[], timeoutMs: number): GapDetail | undefined {
+export function gapOf(
+  ran: Ran,
+  argv: readonly string[],
+  timeoutMs: number,
+  maxMemoryBytes?: number,
+): GapDetail | undefined {
   const tool = argv[0] ?? '';
   switch (ran.ended) {
     case 'timed-out':
@@ -34,8 +39,20 @@ export function gapOf(ran: Ran, argv: readonly string[], timeoutMs: number): Gap
       return { gap: ran.error === 'ENOENT' ? 'not-installed' : 'failed', detail: `starting ${tool}: ${ran.error}` };
     case 'exited':
       if (ran.code === 0 || ran.stdout.length > 0) return undefined;
-      return { gap: gapOfText(ran.stderr, ran.code), detail: `${argv.join(' ')}: exit ${ran.code}${said(ran.stderr)}` };
+      return exitGap(ran, argv, maxMemoryBytes);
   }
+}
+
+function exitGap(
+  { code, stderr }: Extract<Ran, { ended: 'exited' }>,
+  argv: readonly string[],
+  maxMemoryBytes: number | undefined,
+): GapDetail {
+  const gap = gapOfText(stderr, code);
+  const detail = `${argv.join(' ')}: exit ${code}${said(stderr)}`;
+  if (gap !== 'too-large' || maxMemoryBytes === undefined) return { gap, detail };
+  const mebibytes = Math.floor(maxMemoryBytes / (1 << 20));
+  return { gap, detail: `${detail}; it may use ${mebibytes} MiB, and more with a larger --helper-memory` };
 }
 
 function gapOfText(stderr: string, code: number): Gap {

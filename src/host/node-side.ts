@@ -60,7 +60,8 @@ const VERSION_TIMEOUT_MS = 2_000;
 const SHELL_NOT_FOUND = 126;
 const XARGS_SOME_FAILED = 123;
 
-export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.now): NodeSide {
+/** `memoryFactor`: of the collectors' limits of a tool's memory (tool-memory.ts). */
+export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.now, memoryFactor = 1): NodeSide {
   const runner = createRunner();
   const gate = createGate(Math.min(TOOLS_MAX, TOOLS_PER_CORE * availableParallelism()));
   const tools = createTools((argv) =>
@@ -135,7 +136,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
     if (!collector) return nothing('not-supported', `no collector or probe is named ${request.action}`);
     try {
       const how = collector.how(request.args);
-      return await collect(how, request, budgetOf(collector, limits, signal, remainingMs));
+      return await collect(how, request, budgetOf(collector, limits, signal, { remainingMs, memoryFactor }));
     } catch (error) {
       return nothing('failed', `${request.action}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -181,7 +182,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
     const options = { argv, where, ...budget, ...(input === undefined ? {} : { input }), ...(env ? { env } : {}) };
     let ran = await runner.run(options);
     for (let retry = 0; retry < INTERRUPTED_RETRIES && wasInterrupted(ran); retry++) ran = await runner.run(options);
-    const gap = gapOf(ran, argv, budget.timeoutMs);
+    const gap = gapOf(ran, argv, budget.timeoutMs, budget.maxMemoryBytes);
     if (gap || ran.ended !== 'exited') return { got: 'nothing', ...(gap ?? { gap: 'failed', detail: 'no answer' }) };
     return {
       got: 'raw',
@@ -254,12 +255,17 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
   }
 }
 
-function budgetOf(collector: Collector, limits: Limits, signal: AbortSignal, remainingMs: number): Budget {
+function budgetOf(
+  collector: Collector,
+  limits: Limits,
+  signal: AbortSignal,
+  { remainingMs, memoryFactor }: { readonly remainingMs: number; readonly memoryFactor: number },
+): Budget {
   const { timeoutMs, maxBytes, maxMemoryBytes } = collector.limits;
   return {
     timeoutMs: Math.min(timeoutMs, remainingMs),
     maxBytes: Math.min(maxBytes, limits.maxBytes),
-    ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
+    ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes: Math.floor(maxMemoryBytes * memoryFactor) }),
     signal,
   };
 }

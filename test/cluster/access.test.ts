@@ -184,7 +184,7 @@ describe.skipIf(!kubeconfig)(`access to a cluster${why}`, { timeout: 90_000 }, (
   });
 
   test('leftovers past their deadline are swept; those of a run that may be going on are not', async () => {
-    const settings = { image, namespace: 'podtriage', privileged: false };
+    const settings = { image, namespace: 'podtriage', privileged: false, memoryMebibytes: 256 };
     const path = '/api/v1/namespaces/podtriage/pods';
     const old = podManifest({ ...settings, runId: 'old', lifetimeSeconds: 1 }, 'podtriage-old-0', nodes[0]!);
     const fresh = podManifest({ ...settings, runId: 'fresh', lifetimeSeconds: 60 }, 'podtriage-fresh-0', nodes[0]!);
