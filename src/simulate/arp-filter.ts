@@ -1,10 +1,10 @@
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { untouched } from './conntrack.ts';
 import type { ArpMessage, HookInput, HookVerdict } from './hook.ts';
 import { type NftHookEntry, nftHookEntries } from './nftables.ts';
 import { perPlace } from './per-place.ts';
 import type { Truth } from './trace.ts';
+import { untouched } from './tracking.ts';
 
 const chainsAt = perPlace((snapshot: Snapshot, place: Place) => nftHookEntries(snapshot, place, 'arp'));
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf } from '../net/place.ts';
-import { type Connection, confirm, NO_CONNECTIONS, release, type Tracking, track, untouched } from './conntrack.ts';
+import { confirm, track } from './conntrack.ts';
 import { isRefused, isTaken } from './conntrack-clash.ts';
 import { answerTo } from './simulate-round-trip.ts';
 import { buildPacket, tcpSyn } from './testing/build-hook-input.ts';
+import { type Connection, NO_CONNECTIONS, release, type Tracking, untouched } from './tracking.ts';
 
 const W1 = hostOf('w1');
 const DATAGRAM = buildPacket({

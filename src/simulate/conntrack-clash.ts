@@ -1,4 +1,4 @@
-import { type Connection, isSameEntry, type Tracking, translationsOf } from './conntrack.ts';
+import { type Connection, isSameEntry, type Tracking, translationsOf } from './tracking.ts';
 import { sameTuple, type Tuple } from './tuple.ts';
 
 /** Whether another entry of the same namespace and zone has this tuple of answers (nf_conntrack_tuple_taken). */

@@ -1,22 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
-import {
-  type Connection,
-  confirm,
-  NO_CONNECTIONS,
-  release,
-  type Tracking,
-  track,
-  translationsOf,
-  untouched,
-  withCurrent,
-  withMark,
-} from './conntrack.ts';
+import { confirm, track } from './conntrack.ts';
 import { icmpError } from './error-packet.ts';
 import { bind, type OwnAddress, translate } from './nat.ts';
 import { answerTo } from './simulate-round-trip.ts';
 import { buildPacket, ECHO, tcpSyn, udpTo } from './testing/build-hook-input.ts';
+import {
+  type Connection,
+  NO_CONNECTIONS,
+  release,
+  type Tracking,
+  translationsOf,
+  untouched,
+  withCurrent,
+  withMark,
+} from './tracking.ts';
 
 const W1 = hostOf('w1');
 const CLIENT = '10.244.0.5';

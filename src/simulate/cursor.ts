@@ -3,11 +3,11 @@ import { type Address, type Family, familyOf } from '../net/address.ts';
 import type { Meta, Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot, Unseen } from '../snapshot/snapshot.ts';
-import type { Tracking } from './conntrack.ts';
 import type { DatapathGate } from './datapath.ts';
 import type { HookLayer, HookName } from './hook.ts';
 import type { RouteFound } from './routes.ts';
 import type { Chance, Disposition, Fork, SenderSees, Step } from './trace.ts';
+import type { Tracking } from './tracking.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
 import type { Tuple } from './tuple.ts';
 

@@ -3,7 +3,6 @@ import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { CondensedTrace } from './condense.ts';
-import { closing, release, type Tracking } from './conntrack.ts';
 import type { Cursor, End, Walk } from './cursor.ts';
 import { sourceFor } from './output.ts';
 import { ipv6SourceFor } from './output-route.ts';
@@ -12,6 +11,7 @@ import { selectIpv4Address } from './route-source.ts';
 import { addressTypeOf, lookupRoute } from './routes.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { LeafEnd, Segment, Trace } from './trace.ts';
+import { closing, release, type Tracking } from './tracking.ts';
 import { reversed, tupleOf } from './tuple.ts';
 import { type WalkStart, walkFrom } from './walk-from.ts';
 

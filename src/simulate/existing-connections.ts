@@ -4,10 +4,10 @@ import { type Place, placeKey } from '../net/place.ts';
 import type { ConntrackEntry, ConntrackTuple } from '../parse/conntrack-list.ts';
 import type { FactArgs } from '../snapshot/facts.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Connection } from './conntrack.ts';
 import type { Cursor } from './cursor.ts';
 import { readSysctl } from './sysctl.ts';
 import type { TcpState } from './tcp-tracking.ts';
+import type { Connection } from './tracking.ts';
 import { sameTuple, type Tuple, tupleOf } from './tuple.ts';
 
 function argsFor({ protocol, source, destination, sourcePort, destinationPort }: Tuple): FactArgs {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { NO_CONNECTIONS, untouched } from './conntrack.ts';
 import type { Cursor, Stage } from './cursor.ts';
 import { atFrameHook, frameHookList, hasTies } from './frame-hook.ts';
 import type { HookLayer, HookName } from './hook.ts';
 import { runHook } from './hooks.ts';
 import { type FixtureFact, HERE, nftFacts, snapshotOf, syn } from './testing/nftables-fixture.ts';
+import { NO_CONNECTIONS, untouched } from './tracking.ts';
 
 interface Chain {
   readonly family: 'bridge' | 'netdev' | 'inet';

@@ -1,4 +1,4 @@
-import { type Connection, confirm, type Tracked, type TrackOptions, track } from './conntrack.ts';
+import { confirm, type Tracked, type TrackOptions, track } from './conntrack.ts';
 import { isRefused } from './conntrack-clash.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import { go, prefixed, stop } from './cursor.ts';
@@ -6,6 +6,7 @@ import { existingConnection, missingConnections } from './existing-connections.t
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
+import type { Connection } from './tracking.ts';
 import { UNDECIDED } from './truth.ts';
 
 const LOOSE = 'net.netfilter.nf_conntrack_tcp_loose';

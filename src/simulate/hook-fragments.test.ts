@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Packet } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
-import { NO_CONNECTIONS, untouched } from './conntrack.ts';
 import type { AtHook } from './cursor.ts';
 import type { HookEntry, HookVerdict } from './hook.ts';
 import { runRulesOnFragments } from './hook-fragments.ts';
@@ -9,6 +8,7 @@ import { makeStep, sourceAt } from './steps.ts';
 import { buildPacket, udpTo } from './testing/build-hook-input.ts';
 import { snapshotOfTexts } from './testing/build-snapshot.ts';
 import type { Step } from './trace.ts';
+import { NO_CONNECTIONS, untouched } from './tracking.ts';
 import { CERTAIN } from './truth.ts';
 
 const WORLD = { snapshot: snapshotOfTexts([]), gate: { parts: [], podAddressesRoutable: 'yes' as const } };

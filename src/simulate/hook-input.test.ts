@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf } from '../net/place.ts';
-import { NO_CONNECTIONS } from './conntrack.ts';
 import type { Cursor, Path } from './cursor.ts';
 import type { HookName } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
 import { buildMeta, buildPacket } from './testing/build-hook-input.ts';
 import { snapshotOfTexts, type TextFact } from './testing/build-snapshot.ts';
+import { NO_CONNECTIONS } from './tracking.ts';
 
 const W1 = hostOf('w1');
 

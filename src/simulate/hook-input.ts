@@ -4,7 +4,6 @@ import type { Place } from '../net/place.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
-import { type Connection, touchedAt } from './conntrack.ts';
 import { type Cursor, familyAt, type World } from './cursor.ts';
 import type { HookInput, HookLayer, HookName } from './hook.ts';
 import { kernelIsAtLeast } from './route-hops.ts';
@@ -12,6 +11,7 @@ import { selectIpv4Address } from './route-source.ts';
 import { addressTypeOf } from './routes.ts';
 import { selectIpv6Source } from './select-source.ts';
 import { interfaceKey, readSysctl } from './sysctl.ts';
+import { type Connection, touchedAt } from './tracking.ts';
 import { truth } from './truth.ts';
 import { reversed, tupleOf } from './tuple.ts';
 

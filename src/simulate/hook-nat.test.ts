@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Packet } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
-import { type Connection, confirm, NO_CONNECTIONS, release, type Tracking, track, untouched } from './conntrack.ts';
+import { confirm, track } from './conntrack.ts';
 import type { AtHook } from './cursor.ts';
 import type { HookEntry, HookName, HookOutcome } from './hook.ts';
 import { runNat } from './hook-nat.ts';
 import { buildPacket } from './testing/build-hook-input.ts';
 import { snapshotOfTexts } from './testing/build-snapshot.ts';
+import { type Connection, NO_CONNECTIONS, release, type Tracking, untouched } from './tracking.ts';
 import { CERTAIN } from './truth.ts';
 
 const W1 = hostOf('w1');

@@ -1,4 +1,3 @@
-import { type Connection, translationsOf, withCurrent, withoutCurrent } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import { go, unknownEnd } from './cursor.ts';
 import type { HookEntry, HookOutcome } from './hook.ts';
@@ -7,6 +6,7 @@ import { inEveryOrder, moveOf, natOutcomes, wayOf } from './hook-rules.ts';
 import { bind, bindNull, isDecided, natChanges, natKindAt, translate } from './nat.ts';
 import { makeStep, sourceAt } from './steps.ts';
 import type { Step } from './trace.ts';
+import { type Connection, translationsOf, withCurrent, withoutCurrent } from './tracking.ts';
 import { both, chanceOf } from './truth.ts';
 
 /**

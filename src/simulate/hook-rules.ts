@@ -1,10 +1,10 @@
 import type { Meta } from '../net/packet.ts';
 import { isCertain, mergeWays } from './chances.ts';
-import { withMark, withTouched } from './conntrack.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import type { HookEntry, HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
 import { joinOrders } from './join-steps.ts';
+import { withMark, withTouched } from './tracking.ts';
 import { both, CERTAIN } from './truth.ts';
 import { verdictEnd } from './verdict-end.ts';
 

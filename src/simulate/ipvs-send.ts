@@ -1,6 +1,6 @@
 import { familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
-import { confirm, release, withCurrent } from './conntrack.ts';
+import { confirm } from './conntrack.ts';
 import {
   type AtHook,
   type Cursor,
@@ -18,6 +18,7 @@ import { routeStep } from './route-step.ts';
 import { keyOfPacket, lookupRoute, type RouteFound } from './routes.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
+import { release, withCurrent } from './tracking.ts';
 import { withDestination } from './tuple.ts';
 import { withError } from './with-error.ts';
 

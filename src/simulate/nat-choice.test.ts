@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Packet, Port } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
-import { type Connection, NO_CONNECTIONS, track, untouched } from './conntrack.ts';
+import { track } from './conntrack.ts';
 import type { HookOutcome } from './hook.ts';
 import { bind } from './nat.ts';
 import { buildPacket } from './testing/build-hook-input.ts';
+import { type Connection, NO_CONNECTIONS, untouched } from './tracking.ts';
 import { reversed } from './tuple.ts';
 
 type Nat = NonNullable<HookOutcome['nat']>;

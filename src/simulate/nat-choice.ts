@@ -1,9 +1,9 @@
 import { type Address, addressToBits, bitsToAddress, familyOf } from '../net/address.ts';
 import type { Port } from '../net/packet.ts';
-import type { Connection } from './conntrack.ts';
 import { hasTwin, isTaken } from './conntrack-clash.ts';
 import type { HookOutcome, NatRange } from './hook.ts';
 import { jenkinsHash } from './jenkins-hash.ts';
+import type { Connection } from './tracking.ts';
 import { reversed, type Tuple } from './tuple.ts';
 
 type Nat = NonNullable<HookOutcome['nat']>;

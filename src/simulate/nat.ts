@@ -1,10 +1,10 @@
 import type { Address } from '../net/address.ts';
 import type { Packet, Port } from '../net/packet.ts';
-import type { Connection } from './conntrack.ts';
-import { translationsOf } from './conntrack.ts';
 import type { HookName, HookOutcome } from './hook.ts';
 import { type NatChoice, natChoices } from './nat-choice.ts';
 import type { Step } from './trace.ts';
+import type { Connection } from './tracking.ts';
+import { translationsOf } from './tracking.ts';
 import { formatEnd, reversed, type Tuple, withDestination, withSource } from './tuple.ts';
 
 export type NatKind = 'source' | 'destination';

@@ -6,7 +6,6 @@ import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import { arpPasses } from './arp-filter.ts';
 import type { Question } from './bridge-proxy.ts';
 import type { Station } from './cables.ts';
-import { NO_CONNECTIONS, untouched } from './conntrack.ts';
 import type { Cursor, Walk } from './cursor.ts';
 import { unmodelledAt } from './datapath.ts';
 import { martianCheck } from './martian.ts';
@@ -15,6 +14,7 @@ import { lookupRoute, type RouteFound } from './routes.ts';
 import { interfaceKey, isSwitchedOn, largerOf, readSysctl, switchedOn } from './sysctl.ts';
 import { holdsAddress, topologyOf } from './topology.ts';
 import type { Truth } from './trace.ts';
+import { NO_CONNECTIONS, untouched } from './tracking.ts';
 import { and, not, or, truth } from './truth.ts';
 
 /** Whether a namespace answers a question on one of its devices. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf } from '../net/place.ts';
-import { NO_CONNECTIONS } from './conntrack.ts';
 import { type Cursor, isEnd } from './cursor.ts';
 import { deliver } from './deliver.ts';
 import { forward } from './forward.ts';
@@ -8,6 +7,7 @@ import type { HookEntry, HookVerdict } from './hook.ts';
 import { runRules } from './hook-rules.ts';
 import { buildMeta, buildPacket } from './testing/build-hook-input.ts';
 import { snapshotOfTexts } from './testing/build-snapshot.ts';
+import { NO_CONNECTIONS } from './tracking.ts';
 
 const WALK = { world: { snapshot: snapshotOfTexts([]), gate: { parts: [], podAddressesRoutable: 'yes' as const } } };
 

@@ -2,7 +2,6 @@ import { type Place, placeKey } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { activeSlave, usableSlaves } from './bond.ts';
 import type { Peer, Station } from './cables.ts';
-import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, stop, unknownEnd, type Walk, type Way } from './cursor.ts';
 import { frameOf, withTag } from './frame.ts';
 import { ipvlanReceiver } from './ipvlan.ts';
@@ -10,6 +9,7 @@ import { isUp, linkDown, linkStep } from './link-state.ts';
 import { macvlanSiblings } from './macvlan.ts';
 import { droppedBySize } from './mtu.ts';
 import { topologyOf } from './topology.ts';
+import { release, untouched } from './tracking.ts';
 import { chanceOf } from './truth.ts';
 
 /* Devices that stand on others: what is sent by them goes out by those. */

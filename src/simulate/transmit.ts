@@ -1,6 +1,5 @@
 import { hostOf, placeKey } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, type Stage, stop, unknownEnd, type Walk } from './cursor.ts';
 import { foreignPrograms } from './device-programs.ts';
 import { wantsAt } from './enter-namespace.ts';
@@ -10,6 +9,7 @@ import { isUp, linkDown, linkStep } from './link-state.ts';
 import { droppedBySize, fitPort } from './mtu.ts';
 import { isUnderlay } from './receiving-device.ts';
 import { topologyOf } from './topology.ts';
+import { release, untouched } from './tracking.ts';
 import { throughBond, throughIpvlan, throughMacvlan, throughVlan } from './transmit-stacked.ts';
 
 type Sending = Cursor & { readonly stage: Extract<Stage, { name: 'transmit' }> };

@@ -1,8 +1,8 @@
 import { familyOf } from '../net/address.ts';
 import type { Packet, TunnelHeader } from '../net/packet.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, stop, unknownEnd, type Walk } from './cursor.ts';
+import { release, untouched } from './tracking.ts';
 import { type IpTunnelMatch, ipTunnelFor } from './tunnel-match.ts';
 import { dropped } from './tunnel-outer.ts';
 import { type TunnelTelling, tunnelStep } from './tunnel-step.ts';

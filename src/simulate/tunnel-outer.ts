@@ -2,12 +2,12 @@ import { type Address, familyOf } from '../net/address.ts';
 import type { L4, Packet, TunnelHeader } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
 import { linkNamed } from './hook-input.ts';
 import { linkDown } from './link-state.ts';
 import { type OutputKey, routeOutput } from './output-route.ts';
 import { topologyOf } from './topology.ts';
+import { release, untouched } from './tracking.ts';
 import { type TunnelTelling, tunnelStep } from './tunnel-step.ts';
 
 /** The packet that a tunnel device sends around another. */

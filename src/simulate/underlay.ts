@@ -1,7 +1,6 @@
 import type { Address } from '../net/address.ts';
 import { hostOf, type Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { release, untouched } from './conntrack.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { linkNamed } from './hook-input.ts';
@@ -13,6 +12,7 @@ import { type StackedHolder, stackedHolder } from './stacked-holder.ts';
 import { makeStep, sourceAt, sourceOf } from './steps.ts';
 import { topologyOf } from './topology.ts';
 import type { Step } from './trace.ts';
+import { release, untouched } from './tracking.ts';
 import { formatEnd, reversed, sameTuple, tupleOf } from './tuple.ts';
 
 /** A frame leaves by a NIC: to the host that holds the next hop, through routers that we do not see, or out of the cluster. */

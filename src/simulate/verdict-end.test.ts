@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { L4 } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
-import { NO_CONNECTIONS } from './conntrack.ts';
 import type { Cursor } from './cursor.ts';
 import type { HookName, HookVerdict } from './hook.ts';
 import { buildMeta, buildPacket, ECHO, type PacketInput, SYN } from './testing/build-hook-input.ts';
+import { NO_CONNECTIONS } from './tracking.ts';
 import { verdictEnd } from './verdict-end.ts';
 
 function at(hook: HookName, packet: PacketInput, local = true): Cursor {

@@ -1,9 +1,9 @@
 import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import { type CondensedTrace, condense } from './condense.ts';
-import { NO_CONNECTIONS, type Tracking, untouched } from './conntrack.ts';
 import type { Cursor, SocketOwner, Stage, Walk } from './cursor.ts';
 import { explore } from './explore.ts';
+import { NO_CONNECTIONS, type Tracking, untouched } from './tracking.ts';
 
 /** Where a packet begins: a socket of a namespace, or a wire that ends at a device. */
 export interface WalkStart {

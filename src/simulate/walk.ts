@@ -1,8 +1,8 @@
 import type { CondensedTrace } from './condense.ts';
-import { type Connection, NO_CONNECTIONS, type Tracking } from './conntrack.ts';
 import type { Walk, World } from './cursor.ts';
 import { withErrors } from './error-walk.ts';
 import type { Trace } from './trace.ts';
+import { type Connection, NO_CONNECTIONS, type Tracking } from './tracking.ts';
 import { type WalkStart, walkFrom } from './walk-from.ts';
 
 export type { WalkStart, World };

@@ -1,10 +1,10 @@
 import type { Packet } from '../../src/net/packet.ts';
 import type { Place } from '../../src/net/place.ts';
 import type { CondensedTrace } from '../../src/simulate/condense.ts';
-import { type Connection, release } from '../../src/simulate/conntrack.ts';
 import type { End, SocketOwner, Walk, World } from '../../src/simulate/cursor.ts';
 import { sourceFor } from '../../src/simulate/output.ts';
 import { walkBack } from '../../src/simulate/simulate-round-trip.ts';
+import { type Connection, release } from '../../src/simulate/tracking.ts';
 import { reversed, tupleOf } from '../../src/simulate/tuple.ts';
 import { type WalkStart, walkWithErrors } from '../../src/simulate/walk.ts';
 

@@ -1,9 +1,9 @@
 import type { Packet } from '../../src/net/packet.ts';
 import type { Place } from '../../src/net/place.ts';
 import type { CondensedTrace } from '../../src/simulate/condense.ts';
-import type { Connection } from '../../src/simulate/conntrack.ts';
 import type { End } from '../../src/simulate/cursor.ts';
 import type { LeafEnd, Step, Trace } from '../../src/simulate/trace.ts';
+import type { Connection } from '../../src/simulate/tracking.ts';
 import type { Talk } from './conversation.ts';
 import { leavingPacket, type Path, pathsOf, stepsOf } from './paths.ts';
 

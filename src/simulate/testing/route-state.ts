@@ -2,8 +2,8 @@ import type { Family } from '../../net/address.ts';
 import type { L4, Meta, Packet } from '../../net/packet.ts';
 import { hostOf } from '../../net/place.ts';
 import type { Snapshot } from '../../snapshot/snapshot.ts';
-import { NO_CONNECTIONS } from '../conntrack.ts';
 import type { Cursor, Walk } from '../cursor.ts';
+import { NO_CONNECTIONS } from '../tracking.ts';
 import { snapshotOfTexts, type TextFact } from './build-snapshot.ts';
 
 /** Test helper: one network namespace as its routing sees it. */
