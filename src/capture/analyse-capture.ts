@@ -31,7 +31,10 @@ export function analyseCapture(
   own?: OwnTraffic,
 ): CaptureAnalysis {
   const { seen, untold } = sightingsOf(file, plan.points);
-  const conversations = conversationsOf(seen).filter(({ sightings }) => !sightings.every(isLoneError));
+  const starts = startingPoints(plan, watches);
+  const conversations = conversationsOf(seen)
+    .filter(({ sightings }) => !sightings.every(isLoneError))
+    .filter(({ sightings }) => starts.size === 0 || sightings.some(({ point }) => starts.has(point)));
   const ours = own === undefined ? conversations : conversations.filter((one) => isOwn(one, own));
   const watch: Watch = {
     points: plan.points,
@@ -42,6 +45,12 @@ export function analyseCapture(
     .toSorted((a, b) => Number(a.sightings[0]!.atNs - b.sightings[0]!.atNs))
     .map((conversation) => attemptOf(conversation, watch));
   return { attempts, others: conversations.length - ours.length, untold };
+}
+
+/** What comes from the source passes the first device of its way; what was not seen there comes from elsewhere. Empty: that was not watched. */
+function startingPoints({ ways }: WatchPlan, watches: readonly PointWatch[]): ReadonlySet<number> {
+  const first = ways.filter(({ leg }) => leg === 'there').flatMap(({ steps }) => steps[0]?.point ?? []);
+  return first.every((point) => watches[point]?.isWhole) ? new Set(first) : new Set();
 }
 
 /** An ICMP error about something that was not captured is about somebody else's packet. */

@@ -28,6 +28,8 @@ export interface Visit {
   /** As the network namespace sees it. */
   readonly way: 'in' | 'out';
   readonly tuple: Tuple;
+  /** What it may be here as well: a bridge may translate addresses before its own device shows the packet, or after. */
+  readonly also?: Tuple;
 }
 
 export function tupleOf(packet: Packet): Tuple {

@@ -1,7 +1,7 @@
 import { placeKey } from '../net/place.ts';
 import type { Hop, LeafEnd, Trace } from '../simulate/trace.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { tupleOf, type Visit } from './visit.ts';
+import { type Tuple, tupleOf, type Visit } from './visit.ts';
 
 /** One way through a trace, from its root to one of its ends. */
 export interface TraceWay {
@@ -60,7 +60,7 @@ function visitsOf(hops: readonly Hop[], end: LeafEnd, snapshot: Snapshot): Pick<
   for (const [at, hop] of hops.entries()) {
     const next = hops[at + 1];
     const goesThroughStack = hop.steps.some(({ kind }) => kind === 'route') || next === undefined;
-    const entering = goesThroughStack ? entriesOf(hop, snapshot) : entriesOf(hop);
+    const entering = goesThroughStack ? entriesOf(hop, leavingTuple(hop, next, end), snapshot) : entriesOf(hop);
     visits.push(...entering);
     made = visits.length;
     const leaving = goesThroughStack ? exitsOf(hop, next, end, snapshot) : exitsOf(hop, next, end);
@@ -73,20 +73,31 @@ function visitsOf(hops: readonly Hop[], end: LeafEnd, snapshot: Snapshot): Pick<
   return { visits, made: isTurnedAway ? made - 1 : made };
 }
 
-function entriesOf(hop: Hop, snapshot?: Snapshot): Visit[] {
+function entriesOf(hop: Hop, leaving?: Tuple, snapshot?: Snapshot): Visit[] {
   if (hop.input === undefined) return [];
   const { place, input } = hop;
   const tuple = tupleOf(hop.packet);
+  const port: Visit = { place, device: input, way: 'in', tuple };
   const bridge = snapshot && masterOf(input, hop, snapshot);
-  return [input, ...(bridge === undefined ? [] : [bridge])].map((device) => ({ place, device, way: 'in', tuple }));
+  if (bridge === undefined) return [port];
+  // With br_netfilter PREROUTING's translation comes before the bridge's own device (br_nf_pre_routing, br_pass_frame_up).
+  const also = leaving && withDestination(tuple, leaving);
+  return [port, { place, device: bridge, way: 'in', tuple, ...(also && { also }) }];
+}
+
+function withDestination(tuple: Tuple, { destination, destinationPort }: Tuple): Tuple {
+  return { ...tuple, destination, ...(destinationPort !== undefined && { destinationPort }) };
+}
+
+/** What left this stay is what the next one begins with; a tunnel's device shows the packet before it is wrapped. */
+function leavingTuple(hop: Hop, next: Hop | undefined, end: LeafEnd): Tuple {
+  return tupleOf(next && isWrapping(hop, next) ? next.packet.inner! : (next?.packet ?? end.packet));
 }
 
 function exitsOf(hop: Hop, next: Hop | undefined, end: LeafEnd, snapshot?: Snapshot): Visit[] {
   if (hop.output === undefined) return [];
   const { place, output } = hop;
-  // What the next stay begins with is what left this one; a tunnel's device shows the packet before it is wrapped.
-  const left = next?.packet ?? end.packet;
-  const tuple = tupleOf(next && isWrapping(hop, next) ? next.packet.inner! : left);
+  const tuple = leavingTuple(hop, next, end);
   const bridge = snapshot && masterOf(output, hop, snapshot);
   return [...(bridge === undefined ? [] : [bridge]), output].map((device) => ({ place, device, way: 'out', tuple }));
 }

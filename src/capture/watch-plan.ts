@@ -99,7 +99,8 @@ function planOf(ways: readonly PlannedWay[], snapshot: Snapshot): WatchPlan {
       const point = points.get(key) ?? { place: visit.place, device: visit.device, tuples: new Map() };
       points.set(key, point);
       if (!order.has(key)) order.set(key, order.size);
-      point.tuples.set(JSON.stringify(visit.tuple), visit.tuple);
+      for (const tuple of [visit.tuple, ...(visit.also ? [visit.also] : [])])
+        point.tuples.set(JSON.stringify(tuple), tuple);
       steps.push({ point: order.get(key)!, way: visit.way, tuple: visit.tuple });
       if (at < way.made) madeSteps = steps.length;
     }
@@ -146,7 +147,15 @@ function innermost(packet: Packet): Packet {
 /** The same devices from the other end. */
 function reversed(visits: readonly Visit[]): Visit[] {
   return visits
-    .map((visit): Visit => ({ ...visit, way: visit.way === 'in' ? 'out' : 'in', tuple: reversedTuple(visit.tuple) }))
+    .map(
+      ({ place, device, way, tuple, also }): Visit => ({
+        place,
+        device,
+        way: way === 'in' ? 'out' : 'in',
+        tuple: reversedTuple(tuple),
+        ...(also && { also: reversedTuple(also) }),
+      }),
+    )
     .reverse();
 }
 

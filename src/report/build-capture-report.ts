@@ -58,9 +58,12 @@ export function buildCaptureReport(input: CaptureReportInput): CaptureReport {
 const REFUSED: ReadonlySet<AttemptOutcome> = new Set(['refused', 'icmp-error']);
 const LOST: ReadonlySet<AttemptOutcome> = new Set(['lost-there', 'lost-back', 'unanswered']);
 
+/** Whether a server answers a datagram that reached it is its own matter, and no loss. */
 function verdictOf(attempts: readonly Attempt[]): CaptureReport['verdict'] {
+  const isOwnMatter = ({ outcome, deciding }: Attempt): boolean =>
+    outcome === 'unanswered' && deciding?.fate.is === 'arrived' && deciding.sightings[0]!.packet.l4?.protocol === 'udp';
   const some = (outcomes: ReadonlySet<AttemptOutcome>): boolean =>
-    attempts.some(({ outcome }) => outcomes.has(outcome));
+    attempts.some((attempt) => outcomes.has(attempt.outcome) && !isOwnMatter(attempt));
   if (some(LOST)) return 'lost';
   if (some(REFUSED)) return 'refused';
   return attempts.length > 0 && attempts.every(({ outcome }) => outcome === 'answered') ? 'answered' : 'unknown';
@@ -106,7 +109,7 @@ function statementOf({ outcome, deciding }: Attempt, plan: WatchPlan): string {
       if (fate?.is !== 'arrived' && fate?.is !== 'left') return `${label} was not answered`;
       return fate.is === 'left'
         ? `${label} left the cluster (${stepText(fate.at, plan)}), and no answer came`
-        : `${label} arrived (${stepText(fate.at, plan)}), and nothing answered it`;
+        : `${label} arrived (${stepText(fate.at, plan)}), and nothing answered it${sightings![0]!.packet.l4?.protocol === 'udp' ? ', which a server of UDP need not do' : ''}`;
     case 'lost-there':
     case 'lost-back':
       return `${label} is lost on the way ${outcome === 'lost-there' ? 'there' : 'back'}: ${lossText(fate, plan)}`;

@@ -21,7 +21,7 @@ export function captureObservations({ plan, analysis, watches }: CaptureReportIn
       const { gap } = watches[index]!;
       return gap === undefined ? [] : [`${point.device} of ${shortPlace(point.place)} was not watched wholly: ${gap}`];
     }),
-    ...(others > 0 ? [`${others} conversations of others between the same ends were seen and left out`] : []),
+    ...(others > 0 ? [`conversations of others between the same ends, seen and left out: ${others}`] : []),
     ...answerTimes(attempts, plan),
   ];
 }
@@ -70,7 +70,7 @@ function retransmissions(attempts: readonly Attempt[]): string[] {
   const again = attempts.filter(({ retransmissions: count }) => count > 0);
   if (again.length === 0) return [];
   const times = again.reduce((sum, { retransmissions: count }) => sum + count, 0);
-  return [`the first packet was sent again ${times} times, in ${again.length} of ${attempts.length} attempts`];
+  return [`first packets sent again: ${times}, in ${again.length} of ${attempts.length} attempts`];
 }
 
 /**

@@ -31,15 +31,23 @@ function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan
   };
   switch (outcome) {
     case 'answered':
-      if (flow.dead.some(({ chance }) => isCertain(chance))) return 'no';
-      return meetsEnd((sees) => sees === 'reply');
+      return agreementOnAnswer(flow);
     case 'refused':
       return meetsEnd((sees) => sees === 'reset');
     case 'icmp-error':
       return meetsEnd((sees) => sees.startsWith('icmp'));
     default:
+      // That a datagram is delivered says nothing of an answer.
+      if (flow.protocol === 'udp' && flow.leaves.some(({ end }) => end.end === 'delivered')) return 'yes';
       return meetsEnd((sees) => sees === 'nothing');
   }
+}
+
+/** Some way there and back must be free; what happens outside of the cluster the walk leaves open. */
+function agreementOnAnswer({ leaves, dead, unknown }: Flow): Agreement {
+  const isFree = leaves.some((leaf) => !dead.includes(leaf) && !unknown.includes(leaf));
+  if (dead.some(({ chance }) => isCertain(chance)) || (!isFree && unknown.length === 0)) return 'no';
+  return isFree ? 'yes' : 'unknown';
 }
 
 /** Out there the walk sees nothing, but it may know that nobody there can answer. */

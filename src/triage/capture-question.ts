@@ -20,6 +20,7 @@ import type { CaptureFile } from '../wire/capture-file.ts';
 import { BATCH_DEADLINE_MS, collectQuestion, REQUEST_MAX_BYTES } from './collect-question.ts';
 import { mainFlow } from './main-flow.ts';
 import { oppositeFlows } from './opposite-flows.ts';
+import { withPodUids } from './places-asked.ts';
 import { requestsOf } from './probe-outcomes.ts';
 import { createRun, type Run } from './run.ts';
 import { walkFlow } from './walk-flows.ts';
@@ -43,6 +44,7 @@ export type CaptureOutcome =
   | { readonly kind: 'capture'; readonly report: CaptureReport; readonly file: CaptureFile }
   | { readonly kind: 'problem'; readonly problem: TargetProblem };
 
+const RUN_LIMITS = { deadlineMs: BATCH_DEADLINE_MS, maxBytes: REQUEST_MAX_BYTES };
 /** A device keeps at most that many frames. */
 const PACKETS_MAX = 10_000;
 /** The node ends a capture itself this long after it should have been asked to. */
@@ -60,7 +62,7 @@ export async function captureQuestion(
   options: CaptureOptions,
 ): Promise<CaptureOutcome> {
   const startedAtMs = host.nowMs();
-  const run = createRun(host, { ...options, deadlineMs: BATCH_DEADLINE_MS, maxBytes: REQUEST_MAX_BYTES });
+  const run = createRun(host, { ...options, ...RUN_LIMITS });
   const problemOf = async (problem: TargetProblem): Promise<CaptureOutcome> => {
     await host.close();
     return { kind: 'problem', problem };
@@ -69,6 +71,7 @@ export async function captureQuestion(
   if (isTargetProblem(question)) return problemOf(question);
   const main = mainFlow(run.snapshot(), question);
   if (isTargetProblem(main)) return problemOf(main);
+  if (!canSend(run, question, main) && !options.isEverybodys) return problemOf(cannotSend(question));
   const walks = (snapshot: Snapshot): Flow[] =>
     [main, ...oppositeFlows(snapshot, question, main)].map((planned) => walkOne(snapshot, planned));
   await walkUntilKnown(run, question.family, walks);
@@ -110,6 +113,15 @@ export async function captureQuestion(
   return { kind: 'capture', report, file };
 }
 
+function canSend(run: Run, question: Question, main: PlannedFlow): boolean {
+  return requestsOf(run.snapshot(), question, main).length > 0;
+}
+
+function cannotSend({ asked, protocol }: Question): TargetProblem {
+  const problem = `nothing can be sent from ${asked.source} by ${protocol}: send it yourself meanwhile, and add --capture-user-traffic`;
+  return { kind: 'usage', problem, near: [] };
+}
+
 function walkOne(snapshot: Snapshot, planned: PlannedFlow): Flow {
   return walkFlow(planned, { snapshot, gate: datapathGate(snapshot) }, clusterAddresses(snapshot));
 }
@@ -132,8 +144,10 @@ async function watch(
   const stops = points.map((point, index) => stopRequest(point, ids[index]!));
   await run.collect('starting captures', starts);
   const sent = await act();
-  await run.collect('ending captures', stops);
-  const replies = run.replies();
+  // Also after Ctrl-C, which ends the watching: what was seen until then is told.
+  const ending = createRun(run.host, { ...RUN_LIMITS, signal: new AbortController().signal, tell: options.tell });
+  await ending.collect('ending captures', withPodUids(run.snapshot(), stops));
+  const replies = [...run.replies(), ...ending.replies()];
   const answerTo = (requests: readonly Request[]) =>
     requests.map((request) => replies.find((reply) => isSame(reply, request)));
   return { ...sent, captured: readCaptures(points, answerTo(starts), answerTo(stops)) };
@@ -158,7 +172,10 @@ async function send(run: Run, question: Question, main: PlannedFlow, options: Ca
     const answer = run.snapshot().fact(attempt.action as 'probe.tcp', attempt.place, attempt.args);
     return answer.state === 'seen' ? [answer.value] : [];
   });
-  const ports = answers.flatMap(({ localPort }: TcpAnswer) => localPort ?? []);
+  const ports = [
+    ...answers.flatMap(({ localPort }: TcpAnswer) => localPort ?? []),
+    ...(probe.action === 'probe.tcp' ? await translatedPorts(run, probe, answers) : []),
+  ];
   return {
     probes: answers.map(({ outcome }) => outcome),
     own: {
@@ -166,6 +183,26 @@ async function send(run: Run, question: Question, main: PlannedFlow, options: Ca
       ...(probe.action === 'probe.udp' && { payloadPrefix }),
     },
   };
+}
+
+/**
+ * Of a node's own connections a capture sees nothing before its rules have translated them, the port perhaps as well: the
+ * kernel's table of connections tells to what. Where it can't be read, such a connection is not known to be ours.
+ */
+async function translatedPorts(run: Run, probe: Request, answers: readonly TcpAnswer[]): Promise<number[]> {
+  if (probe.place.namespace !== 'host') return [];
+  const { address: destination, port: destinationPort } = probe.args;
+  const requests = answers.flatMap(({ localAddress: source, localPort: sourcePort }): Request[] => {
+    if (source === undefined || sourcePort === undefined || destination === undefined || destinationPort === undefined)
+      return [];
+    const args = { protocol: 'tcp', source, sourcePort, destination, destinationPort };
+    return [{ action: 'conntrack', place: probe.place, args, round: 0 }];
+  });
+  await run.collect('asking for the connections', requests);
+  return requests.flatMap(({ place, args }) => {
+    const entries = run.snapshot().fact('conntrack', place, args);
+    return entries.state === 'seen' ? entries.value.flatMap(({ answer }) => answer.destinationPort ?? []) : [];
+  });
 }
 
 /** The same probe several times at once, each from a port of its own; ping repeats by itself. */

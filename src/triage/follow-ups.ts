@@ -99,6 +99,7 @@ function upstreamFlows(snapshot: Snapshot, pod: Pod): FollowUps {
         from: place,
         protocol: 'udp',
         packet: firstPacket({ source, destination: server, protocol: 'udp', port: 53 }),
+        isUnbound: true,
       }),
     );
   return { flows, wants: [] };
@@ -175,7 +176,6 @@ function underlayFlows(snapshot: Snapshot, question: Question, from: Place, to: 
       source,
       destination,
       protocol: 'icmp',
-      mtu,
       ...(lengthBytes === undefined ? {} : { lengthBytes }),
     }),
   });

@@ -44,7 +44,7 @@ export function walkFlow(planned: PlannedFlow, world: World, addresses: ClusterA
     id: planned.id,
     purpose: planned.purpose,
     ...('node' in planned.from && { from: planned.from }),
-    source: packet.ip.source,
+    source: trip.forward.packet.ip.source,
     destination: packet.ip.destination,
     protocol: planned.protocol,
     ...('destinationPort' in l4 && typeof l4.destinationPort === 'number' && { port: l4.destinationPort }),
@@ -57,9 +57,10 @@ export function walkFlow(planned: PlannedFlow, world: World, addresses: ClusterA
 
 /** A walk that fails is a walk that could not tell: one bad flow must not take the others' report along. */
 function walkOf(planned: PlannedFlow, world: World): RoundTrip {
-  const { from, packet, asUser } = planned;
+  const { from, packet, asUser, isUnbound } = planned;
+  const owner = asUser === undefined ? {} : { owner: { uid: asUser } };
   try {
-    return simulateRoundTrip(world, { from, packet, ...(asUser !== undefined && { owner: { uid: asUser } }) });
+    return simulateRoundTrip(world, { from, packet, ...owner, ...(isUnbound && { isUnbound }) });
   } catch (error) {
     const because = `the walk failed: ${error instanceof Error ? error.message : String(error)}`;
     const place = 'node' in from ? from : CLUSTER;
