@@ -11,7 +11,11 @@ export function ipv6At(bytes: Uint8Array, at: number): Address {
   return bitsToAddress((view.getBigUint64(0) << 64n) | view.getBigUint64(8), 6);
 }
 
-/** The six bytes at `at`, which must be there, as iproute2 writes them. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** The six bytes at `at`, which must be there, as iproute2 writes them. Each frame has some: hence the table. */
 export function macAt(bytes: Uint8Array, at: number): string {
-  return Array.from(bytes.subarray(at, at + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  let text = HEX[bytes[at]!]!;
+  for (let index = at + 1; index < at + 6; index++) text += `:${HEX[bytes[index]!]}`;
+  return text;
 }

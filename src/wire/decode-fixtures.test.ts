@@ -205,6 +205,32 @@ describe('captured tunnels', () => {
   });
 });
 
+describe('captured by dumpcap', () => {
+  it('has both devices, their filters and counts', () => {
+    const file = readFixture('dumpcap.pcapng');
+    expect(file).toMatchObject({
+      comment: 'echo through r',
+      interfaces: [
+        { name: 'eth0', filter: 'icmp', linkType: 1, snapLength: 262144, received: 4, dropped: 0 },
+        { name: 'eth1', filter: 'icmp and src host 10.77.1.2', received: 2, dropped: 0 },
+      ],
+    });
+    expect(file).not.toHaveProperty('damage');
+    expect(file.frames.map((frame) => frame.interface)).toEqual([0, 0, 1, 0, 0, 1]);
+    const [before, , behind] = file.frames;
+    const onTheWayNs = behind!.timestampNs - before!.timestampNs;
+    expect(onTheWayNs > 0n && onTheWayNs < 1_000_000_000n).toBe(true);
+    expect(innermost('dumpcap.pcapng').map(({ ip, l4 }) => [ip.ttl, l4 && 'sequence' in l4 && l4.sequence])).toEqual([
+      [64, 1],
+      [63, 1],
+      [63, 1],
+      [64, 2],
+      [63, 2],
+      [63, 2],
+    ]);
+  });
+});
+
 describe('captured on all devices', () => {
   it('SLL tells how a packet came', () => {
     expect(decodeFixture('cooked').map(({ link }) => [link?.packetType, link?.source])).toEqual([

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CapturedFrame, CaptureFile, CaptureInterface } from './capture-file.ts';
 import { decodeFrame } from './decode-frame.ts';
+import { readCaptureFile } from './read-capture-file.ts';
 import { MADE_FRAMES } from './testing/made-frames.ts';
 import { fixtureNames, fixturePath, readFixture } from './testing/read-fixture.ts';
 import { add, type Fields, tsharkFields } from './testing/tshark-fields.ts';
@@ -13,7 +14,7 @@ import { writePcapng } from './write-pcapng.ts';
 /* The same frames, read by tshark and by us, out of a file that we wrote. Skipped where Wireshark's tools are not there. */
 
 const has = (tool: string): boolean => spawnSync(tool, ['--version']).status === 0;
-const isThere = has('tshark') && has('capinfos') && has('tcpdump');
+const isThere = has('tshark') && has('capinfos') && has('editcap') && has('tcpdump');
 
 const PREFERENCES = [
   'ip.defragment:FALSE',
@@ -199,6 +200,17 @@ describe.skipIf(!isThere)('beside tshark', () => {
     },
     30_000,
   );
+
+  it('reads what editcap wrote as pcapng', () => {
+    const own = join(folder, 'edited.pcapng');
+    const argv = ['-F', 'pcapng', '-a', '2:seen by editcap', fixturePath('tcp-good-nano'), own];
+    expect(spawnSync('editcap', argv, { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    const { frames } = readFixture('tcp-good-nano');
+    expect(readCaptureFile(readFileSync(own))).toMatchObject({
+      interfaces: [{ linkType: 1, snapLength: 262144 }],
+      frames: frames.map((frame, index) => (index === 1 ? { ...frame, comment: 'seen by editcap' } : frame)),
+    });
+  }, 30_000);
 
   it('tcpdump reads our file, too, where it has one kind of link', () => {
     const captured = readFixture('icmp-errors');

@@ -6,15 +6,16 @@ import type { DecodedFrame } from '../wire-packet.ts';
 
 const FOLDER = new URL('../fixtures/', import.meta.url);
 
-/** Names of the captured files, without `.pcap`. */
+/** Names of the files that tcpdump captured, without `.pcap`. */
 export function fixtureNames(): string[] {
   return readdirSync(FOLDER)
     .filter((name) => name.endsWith('.pcap'))
     .map((name) => name.replace('.pcap', ''));
 }
 
+/** `name` with an ending of its own, or that of a pcap file. */
 export function fixturePath(name: string): string {
-  return new URL(`${name}.pcap`, FOLDER).pathname;
+  return new URL(name.includes('.') ? name : `${name}.pcap`, FOLDER).pathname;
 }
 
 export function readFixture(name: string): CaptureFile {
