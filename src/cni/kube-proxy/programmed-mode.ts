@@ -1,5 +1,6 @@
 import { hostOf } from '../../net/place.ts';
 import type { IptablesRuleset } from '../../parse/iptables-save.ts';
+import type { NftRuleset } from '../../parse/nft-json.ts';
 import type { Observed, Snapshot, Source } from '../../snapshot/snapshot.ts';
 
 export interface ProgrammedMode {
@@ -21,10 +22,11 @@ export function programmedModes(snapshot: Snapshot, node: string): readonly Prog
 
 function iptablesModes(snapshot: Snapshot, node: string): ProgrammedMode[] {
   return (['nft', 'legacy'] as const).flatMap((backend) => {
-    for (const ruleset of rulesetsOf(snapshot, node, backend)) {
+    for (const ruleset of [...rulesetsOf(snapshot, node, backend), ...chainListsOf(snapshot, node, backend)]) {
       if (ruleset.state === 'unseen') continue;
       const nat = ruleset.value.tables.find((one) => one.name === 'nat');
-      const chain = nat?.chains.find((one) => /^KUBE-(SVC|SEP)-/.test(one.name));
+      const names: readonly { readonly name: string }[] = nat?.chains ?? [];
+      const chain = names.find((one) => /^KUBE-(SVC|SEP)-/.test(one.name));
       if (!chain) continue;
       const because = `chain ${chain.name} in the nat table of iptables-${backend}`;
       return [{ mode: 'iptables', backend, because, source: { ...ruleset.source, text: `:${chain.name}` } } as const];
@@ -40,6 +42,12 @@ function rulesetsOf(snapshot: Snapshot, node: string, backend: 'nft' | 'legacy')
       ? [snapshot.fact('iptables.legacy', place, { family })]
       : ['', 'nat'].map((table) => snapshot.fact('iptables.nft', place, { family, table })),
   );
+}
+
+/** Where the rules were too many to be read at once, nft has listed their chains. */
+function chainListsOf(snapshot: Snapshot, node: string, backend: 'nft' | 'legacy'): Observed<NftRuleset>[] {
+  if (backend === 'legacy') return [];
+  return (['ip', 'ip6'] as const).map((family) => snapshot.fact('nft.chains', hostOf(node), { family }));
 }
 
 function nftablesModes(snapshot: Snapshot, node: string): ProgrammedMode[] {
