@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { captureCommand } from './capture.ts';
 import { collectCommand } from './collect.ts';
 import { demoCommand } from './demo.ts';
 import { diagnoseCommand } from './diagnose.ts';
@@ -24,6 +25,7 @@ export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
     diagnoseCommand(done),
     collectCommand(done),
     simulateCommand(done),
+    captureCommand(done),
     explainCommand(done),
     workflowCommand(done),
     demoCommand(done),
