@@ -32,6 +32,7 @@ const OUTSIDE_IP = '10.79.0.254';
 interface Ask {
   readonly from?: TripQuestion['from'];
   readonly source?: string;
+  readonly isUnbound?: true;
   readonly to?: string;
   readonly l4?: L4;
   readonly lengthBytes?: number;
@@ -48,7 +49,8 @@ function packetOf(ask: Ask): Packet {
 }
 
 function walk(snapshot: Snapshot, ask: Ask = {}): RoundTrip {
-  return simulateRoundTrip({ snapshot, gate: ask.gate ?? GATE }, { from: ask.from ?? CLIENT, packet: packetOf(ask) });
+  const { from = CLIENT, gate = GATE, isUnbound } = ask;
+  return simulateRoundTrip({ snapshot, gate }, { from, packet: packetOf(ask), ...(isUnbound && { isUnbound }) });
 }
 
 const leaves = (trace: Trace): LeafEnd[] =>
@@ -135,6 +137,25 @@ describe('a healthy cluster', () => {
     const trip = walk(HEALTHY, { from: W1, source: '0.0.0.0', to: W2_IP, l4: tcpSyn(10250) });
     expect(ends(trip)).toEqual(DELIVERED);
     expect(leaves(trip.forward)[0]).toMatchObject({ end: 'delivered', packet: { ip: { source: W1_IP } } });
+  });
+
+  it('a node’s socket that is not bound speaks to a pod from the tunnel’s address, and the answer comes by the tunnel', () => {
+    const trip = walk(HEALTHY, { from: W1, source: W1_IP, isUnbound: true });
+    expect(ends(trip)).toEqual(DELIVERED);
+    expect(trip.forward.packet.ip.source).toBe('10.244.0.0');
+    expect(leaves(trip.forward)[0]!.packet.ip.source).toBe('10.244.0.0');
+    expect(trip.replies.map(({ trace }) => places(trace).includes('w2:host vetheccf066d>flannel.1'))).toEqual([true]);
+  });
+
+  it('without a route for a socket that is not bound, none is looked up by the address that it does not get', () => {
+    const byAddress = edited(REPLIES, [
+      json('routes', CLIENT, (all) => all.map((one) => ('gateway' in one ? { ...one, table: '100' } : one))),
+      json('rules', CLIENT, (all) => [...all, { priority: 100, src: CLIENT_IP, table: '100' }]),
+    ]);
+    const trip = walk(byAddress, { isUnbound: true });
+    expect(ends(trip).there).toEqual(['no-route']);
+    expect(trip.forward.packet.ip.source).toBe(CLIENT_IP);
+    expect(ends(walk(byAddress)).there).toEqual(['delivered']);
   });
 
   it('pod to outside leaves with the node’s address', () => {

@@ -22,6 +22,8 @@ export interface TripQuestion {
   readonly packet: Packet;
   /** Whose socket sends it, where that is known: rules may look at it. */
   readonly owner?: SocketOwner;
+  /** The socket is not bound: the route chooses its address. That of the packet is told where no route does. */
+  readonly isUnbound?: true;
 }
 
 const HOPS = 64;
@@ -31,13 +33,11 @@ const HOPS = 64;
  * each namespace. `simulateTrace` for one packet alone.
  */
 export function simulateRoundTrip(world: World, question: TripQuestion): RoundTrip {
-  const { from, owner } = question;
-  const packet = 'outside' in from ? question.packet : withSource(world, from, question.packet);
+  const { from } = question;
   const start =
-    'outside' in from
-      ? entrance(world, from.outside, packet)
-      : { from, packet, ...unboundOf(question.packet), ...(owner && { owner }) };
+    'outside' in from ? entrance(world, from.outside, question.packet) : fromSocket(world, { ...question, from });
   if ('forward' in start) return start;
+  const { packet } = start;
   const forward = walkWithErrors({ world }, start);
   const expect = { tuple: reversed(tupleOf(packet)), ...('outside' in from ? {} : { place: from }) };
   const replies = [...forward.ends]
@@ -47,10 +47,18 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
 }
 
 /** A socket that is not bound gets its address from the route, and waits for answers to that one. */
-function withSource(world: World, from: Place, packet: Packet): Packet {
-  if (packet.ip.source !== '0.0.0.0' && packet.ip.source !== '::') return packet;
-  const source = sourceFor({ world }, from, packet);
-  return source === undefined ? packet : { ...packet, ip: { ...packet.ip, source } };
+function fromSocket(world: World, { from, packet, owner, isUnbound }: TripQuestion & { from: Place }): WalkStart {
+  const asked = isUnbound ? openPacket(packet) : packet;
+  const whose = owner ? { owner } : {};
+  if (asked.ip.source !== '0.0.0.0' && asked.ip.source !== '::') return { from, packet, ...whose };
+  const source = sourceFor({ world }, from, asked, { ...(owner?.uid !== undefined && { user: owner.uid }) });
+  // Without a route nothing is looked up by the address that it does not get.
+  if (source === undefined) return { from, packet, ...(isUnbound ? { unbound: true } : unboundOf(asked)), ...whose };
+  return { from, packet: { ...packet, ip: { ...packet.ip, source } }, ...unboundOf(asked), ...whose };
+}
+
+function openPacket(packet: Packet): Packet {
+  return { ...packet, ip: { ...packet.ip, source: familyOf(packet.ip.source) === 4 ? '0.0.0.0' : '::' } };
 }
 
 /**

@@ -37,6 +37,11 @@ export interface PlannedFlow {
   readonly from: Place | { readonly outside: Address };
   readonly packet: Packet;
   readonly protocol: Protocol;
+  /**
+   * The socket is not bound to an address, as those of most clients: the route chooses it. The packet's source is then what
+   * the cluster's objects say, which a node or a pod with several addresses need not send from.
+   */
+  readonly isUnbound?: true;
   /** The user as whom it is probed; undefined: podtriage's own. */
   readonly asUser?: number;
 }
@@ -108,14 +113,9 @@ function flow(
   const family = familyOf(to.destination);
   const source = sender.addressOf(family);
   if (source === undefined) return [];
-  const mtu = sender.mtuOf(family);
-  const packet = firstPacket({
-    source,
-    ...to,
-    ...(mtu === undefined ? {} : { mtu }),
-    ...(lengthBytes === undefined ? {} : { lengthBytes }),
-  });
-  return [{ id, purpose, from: sender.from, packet, protocol: to.protocol }];
+  const packet = firstPacket({ source, ...to, ...(lengthBytes === undefined ? {} : { lengthBytes }) });
+  const { from } = sender;
+  return [{ id, purpose, from, packet, protocol: to.protocol, ...('node' in from && { isUnbound: true as const }) }];
 }
 
 function mainFlows(sender: Sender, question: Question, destination: Address | undefined): PlannedFlow[] {

@@ -11,13 +11,14 @@ export interface PacketWish {
   readonly source: Address;
   readonly destination: Address;
   readonly port?: number;
-  /** MTU of the device that it leaves by: gives the SYN its MSS. */
-  readonly mtu?: number;
   /** IP total length in bytes, where the packet is to be as long as that. */
   readonly lengthBytes?: number;
 }
 
-/** The first packet that the source's kernel sends: a SYN, a datagram, an echo request. DF is set, as Linux does by default (ip(7), IP_MTU_DISCOVER). */
+/**
+ * The first packet that the source's kernel sends: a SYN, a datagram, an echo request. DF is set, as Linux does by default
+ * (ip(7), IP_MTU_DISCOVER). A SYN offers the MSS of its route, which the walk finds.
+ */
 export function firstPacket(wish: PacketWish): Packet {
   const family = familyOf(wish.destination);
   const header = family === 4 ? 20 : 40;
@@ -35,12 +36,7 @@ function transport(wish: PacketWish, header: number): Packet['l4'] {
   }
   const ports = { sourcePort: 'ephemeral', destinationPort: wish.port ?? 'ephemeral' } as const;
   if (wish.protocol !== 'tcp') return { protocol: wish.protocol, ...ports };
-  return {
-    protocol: 'tcp',
-    ...ports,
-    flags: ['syn'],
-    ...(wish.mtu === undefined ? {} : { mss: wish.mtu - header - 20 }),
-  };
+  return { protocol: 'tcp', ...ports, flags: ['syn'] };
 }
 
 function payloadBytes(protocol: Protocol): number {
