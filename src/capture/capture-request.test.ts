@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { captureArgv, captureJobOf, droppedFrames, startRequest } from './capture-request.ts';
+import { captureArgv, captureJobOf, sawEverything, startRequest } from './capture-request.ts';
 
 const POINT = {
   place: { node: 'w1', namespace: 'host' },
@@ -30,11 +30,13 @@ describe('a capture as it is asked of a node', () => {
     expect(() => captureJobOf(wrong)).toThrow(RangeError);
   });
 
-  test('frames that the kernel had no room for, in tcpdump’s own words', () => {
-    const said =
-      'tcpdump: listening on eth0 …\n3 packets captured\n4 packets received by filter\n2 packets dropped by kernel\n';
-    expect(droppedFrames(said)).toBe(2);
-    expect(droppedFrames('1 packet dropped by kernel')).toBe(1);
-    expect(droppedFrames('tcpdump: eth0: No such device exists')).toBeUndefined();
+  test.each([
+    ['3 packets captured\n3 packets received by filter\n0 packets dropped by kernel', true],
+    ['1 packet captured\n1 packet received by filter\n0 packets dropped by kernel', true],
+    ['5 packets captured\n6 packets received by filter\n0 packets dropped by kernel', false],
+    ['4 packets captured\n4 packets received by filter\n2 packets dropped by kernel', false],
+    ['tcpdump: eth0: No such device exists', false],
+  ])('%j: everything was seen: %s', (said, whole) => {
+    expect(sawEverything(`tcpdump: listening on eth0, link-type EN10MB (Ethernet)\n${said}\n`)).toBe(whole);
   });
 });

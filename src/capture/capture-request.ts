@@ -76,8 +76,13 @@ export function captureArgv({ device, filter, snapBytes: bytes, packets }: Captu
   ];
 }
 
-/** tcpdump's last words: `3 packets captured`, `0 packets dropped by kernel`. */
-export function droppedFrames(stderr: string): number | undefined {
-  const said = /^(\d+) packets? dropped by kernel/m.exec(stderr);
-  return said ? Number(said[1]) : undefined;
+/**
+ * Whether tcpdump, by its last words, wrote down all that its filter let in: `3 packets captured`, `3 packets received by
+ * filter`, `0 packets dropped by kernel`. What it had not read yet when it was ended counts as received only.
+ */
+export function sawEverything(stderr: string): boolean {
+  const [captured, received, dropped] = [/captured$/m, /received by filter$/m, /dropped by kernel$/m].map((what) =>
+    Number(new RegExp(`^(\\d+) packets? ${what.source}`, 'm').exec(stderr)?.[1] ?? Number.NaN),
+  );
+  return captured === received && dropped === 0;
 }

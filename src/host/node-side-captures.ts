@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CAPTURE_BYTES_MAX,
   CAPTURE_NAMES,
   captureArgv,
   captureIdOf,
   captureJobOf,
-  droppedFrames,
+  sawEverything,
 } from '../capture/capture-request.ts';
 import type { Request } from './host.ts';
 import type { Answer, NodeSideContext } from './node-side.ts';
@@ -20,12 +21,15 @@ export interface Captures {
 const START_MS = 5_000;
 /** From SIGINT to the last byte. */
 const FINISH_MS = 3_000;
+const DRAIN_MS = 100;
 /** At once on one node. */
 const CAPTURES_MAX = 32;
 
 interface Running {
   readonly ended: Promise<Ran>;
   readonly finish: () => void;
+  /** It came to a bound of its own before anybody asked for its end. */
+  hasEnded: boolean;
   readonly argv: readonly string[];
 }
 
@@ -51,7 +55,10 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
     const listening = Promise.withResolvers<'listening'>();
     const argv = captureArgv(job);
     const finish = (): void => finishing.abort();
-    const timer = setTimeout(finish, job.seconds * 1_000);
+    const timer = setTimeout(() => {
+      capture.hasEnded = true;
+      finish();
+    }, job.seconds * 1_000);
     let said = '';
     const ended = runner.run({
       argv,
@@ -67,8 +74,12 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
         if (said.includes('listening on')) listening.resolve('listening');
       },
     });
-    void ended.finally(() => clearTimeout(timer));
-    running.set(job.id, { ended, finish, argv });
+    const capture: Running = { ended, finish, argv, hasEnded: false };
+    void ended.finally(() => {
+      clearTimeout(timer);
+      capture.hasEnded ||= !finishing.signal.aborted;
+    });
+    running.set(job.id, capture);
     const first = await Promise.race([listening.promise, ended, late(START_MS, signal)]);
     if (first === 'listening') return raw(new Uint8Array(0), await tools.versionOf('tcpdump'), false);
     running.delete(job.id);
@@ -83,12 +94,15 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
     const capture = running.get(id);
     if (!capture) return nothing('not-asked', `no capture ${id} runs here`);
     running.delete(id);
+    // What is in the kernel's ring by now is read first: SIGINT does not wait for that.
+    await Promise.race([capture.ended, sleep(DRAIN_MS)]);
+    const { hasEnded } = capture;
     capture.finish();
     const ran = await capture.ended;
     const gap = gapOf(ran, capture.argv, remainingMs);
     if (gap || ran.ended !== 'exited') return { got: 'nothing', ...(gap ?? { gap: 'failed', detail: 'no answer' }) };
-    // Frames that found no room, or that were more than is kept: what is missing was perhaps there.
-    const isPartial = ran.truncated || droppedFrames(ran.stderr) !== 0;
+    // Frames that found no room, that came behind a bound, or that were more than is kept: what is missing was perhaps there.
+    const isPartial = hasEnded || ran.truncated || !sawEverything(ran.stderr);
     return raw(ran.stdout, await tools.versionOf('tcpdump'), isPartial);
   }
 }
