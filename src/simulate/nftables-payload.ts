@@ -17,6 +17,8 @@ import {
 } from './nftables-header.ts';
 import { type NftScope, protocolOf } from './nftables-state.ts';
 import { PROTOCOLS } from './nftables-symbols.ts';
+import type { Truth } from './trace.ts';
+import { truth } from './truth.ts';
 
 /**
  * `payload` (nft(8) "Payload expressions"). nft leaves out the dependency that a field implies (`tcp dport` is only met in
@@ -27,6 +29,10 @@ export function evaluatePayload(body: unknown, scope: NftScope, what: string): N
   if (payload.tunnel !== undefined) return notKnown(what);
   if (payload.base !== undefined) return rawField(payload, scope, what);
   const protocol = asText(payload.protocol) ?? '';
+  if (protocol === 'ether') {
+    const isFramed = cameByEthernet(scope);
+    if (isFramed !== 'yes') return isFramed === 'no' ? ABSENT : notKnown(what);
+  }
   if (scope.input.arp || protocol === 'ether' || protocol === 'vlan') return namedField(protocol, payload, scope, what);
   return remembered(protocol, payload, scope, what);
 }
@@ -77,6 +83,14 @@ function namedField(
 
 function addressDatum(address: Address): NftDatum {
   return numberOf(address.includes(':') ? 'ipv6_addr' : 'ipv4_addr', addressToBits(address));
+}
+
+/** Where a table's packets can come by other devices than Ethernet's, nft asks for `iiftype ether` first (payload_gen_dependency). */
+function cameByEthernet({ input, table }: NftScope): Truth {
+  if (input.arp || table.family === 'bridge' || table.family === 'netdev') return 'yes';
+  if (input.input === undefined) return 'no';
+  const link = linkNamed(input.snapshot, input.place, input.input);
+  return link ? truth(link.type === 'ether') : 'unknown';
 }
 
 /** Does the packet have this protocol's header at all? */

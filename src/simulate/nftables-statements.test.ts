@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { L4 } from '../net/packet.ts';
+import { parseIpLink } from '../parse/ip-link.ts';
 import type { RouteFound } from './routes.ts';
 import {
   FIRST,
@@ -203,5 +204,20 @@ describe('a rule that is left behind its counter', () => {
 
   it('by a match has not matched', () => {
     expect(isCounted([{ counter: null }, is(payload('tcp', 'dport'), 81)], 'new')).toBe(false);
+  });
+});
+
+describe('a field of Ethernet', () => {
+  const link = (name: string, type: string): object => {
+    return { ifindex: 1, ifname: name, flags: ['UP'], mtu: 1500, operstate: 'UP', link_type: type, addr_info: [] };
+  };
+  const links = parseIpLink(JSON.stringify([link('eth0', 'ether'), link('lo', 'loopback')])).value;
+  const rule = [is(payload('ether', 'type'), 'ip'), ACCEPT];
+  const told = (input: string) => summaryOf(outcomesOf([rule], { input }, [], [{ name: 'links', value: links }]));
+
+  it('is met in what comes by Ethernet alone, outside of the tables of bridges and devices', () => {
+    expect(told('eth0')).toEqual(YES);
+    expect(told('lo')).toEqual(NO);
+    expect(summaryOf(outcomesOf([rule]))).toEqual(EITHER);
   });
 });
