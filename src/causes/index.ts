@@ -22,10 +22,10 @@ import { podDefaultRouteMissing } from './network-unreachable/pod-default-route-
 import { podNotRunning } from './network-unreachable/pod-not-running.ts';
 import { rpFilterDrop } from './network-unreachable/rp-filter-drop.ts';
 import { vtepAddressMismatch } from './network-unreachable/vtep-address-mismatch.ts';
-import { acceptQueueFull } from './port-unreachable/accept-queue-full.ts';
 import { endpointsNotReady } from './port-unreachable/endpoints-not-ready.ts';
 import { kubeProxyDown } from './port-unreachable/kube-proxy-down.ts';
 import { kubeProxyStale } from './port-unreachable/kube-proxy-stale.ts';
+import { listenQueueOverflow } from './port-unreachable/listen-queue-overflow.ts';
 import { listensOnLoopback } from './port-unreachable/listens-on-loopback.ts';
 import { noListener } from './port-unreachable/no-listener.ts';
 import { serviceMissingPort } from './port-unreachable/service-missing-port.ts';
@@ -34,7 +34,6 @@ import { trafficPolicyNoLocalEndpoint } from './port-unreachable/traffic-policy-
 import { wrongTargetPort } from './port-unreachable/wrong-target-port.ts';
 
 export const causes: readonly Cause[] = [
-  acceptQueueFull as unknown as Cause,
   cniConfigMissing as unknown as Cause,
   dnsNameNotFound as unknown as Cause,
   dnsNoEndpoints as unknown as Cause,
@@ -49,6 +48,7 @@ export const causes: readonly Cause[] = [
   kubeProxyDown as unknown as Cause,
   kubeProxyStale as unknown as Cause,
   linkDown as unknown as Cause,
+  listenQueueOverflow as unknown as Cause,
   listensOnLoopback as unknown as Cause,
   neighbourUnresolved as unknown as Cause,
   noListener as unknown as Cause,
