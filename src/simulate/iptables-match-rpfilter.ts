@@ -3,6 +3,7 @@ import type { HookInput } from './hook.ts';
 import { linkNamed } from './hook-input.ts';
 import type { Evaluator } from './iptables-match-types.ts';
 import { protocolNumber } from './iptables-protocols.ts';
+import { isDiscarding } from './refusal.ts';
 import { isMulticast, lookupRoute, type RouteKey } from './routes.ts';
 import type { Truth } from './trace.ts';
 import { not, truth } from './truth.ts';
@@ -48,7 +49,8 @@ function rpfilterPasses(input: HookInput, flags: Flags): Truth {
   const answers = new Set(
     lookup.ways.map(({ found, doubt }): Truth => {
       if (doubt !== undefined) return 'unknown';
-      const isFit = found.type === 'unicast' || (found.type === 'local' && flags.has('accept-local'));
+      const isFit =
+        (found.type === 'unicast' && !isDiscarding(found)) || (found.type === 'local' && flags.has('accept-local'));
       if (input.family === 6 && found.type === 'local') return truth(isFit);
       const hops = input.family === 6 ? [found.hop] : (found.route?.nextHops ?? []);
       const leavesThere = hops.some((hop) => hop?.device === device);

@@ -3,6 +3,7 @@ import { asRecord, asStrings } from '../parse/nft-node.ts';
 import { type NftDatum, nameOf, notKnown, numberOf } from './nftables-datum.ts';
 import { type NftScope, protocolOf } from './nftables-state.ts';
 import { ADDRESS_TYPES } from './nftables-symbols.ts';
+import { isDiscarding } from './refusal.ts';
 import { kernelIsAtLeast } from './route-hops.ts';
 import { lookupRoute, type RouteWay } from './routes.ts';
 
@@ -84,7 +85,7 @@ function linkLocalDevice(device: string | undefined): { output?: string } {
 function deviceOf(way: RouteWay, device: string | undefined, family: Family): string | 'unknown' | undefined {
   const { type, route, hop } = way.found;
   if (!route || !['unicast', 'broadcast', 'multicast', 'anycast'].includes(type)) return undefined;
-  if (family === 6 && type === 'anycast') return undefined;
+  if (family === 6 && (type === 'anycast' || isDiscarding(way.found))) return undefined;
   if (device === undefined) return hop?.device ?? 'unknown';
   if (family === 6) return hop?.device === device ? device : undefined;
   return route.nextHops.some((next) => next.device === device) ? device : undefined;

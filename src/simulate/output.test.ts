@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { L4, Packet } from '../net/packet.ts';
 import type { Cursor, End } from './cursor.ts';
 import { isEnd } from './cursor.ts';
-import { output, sourceFor } from './output.ts';
+import { output, reroute, sourceFor } from './output.ts';
 import { arrivedAt, HERE, type RouteState, walkIn, wholeStateOf } from './testing/route-state.ts';
 
 const STATE: RouteState = {
@@ -99,5 +99,21 @@ describe('what a socket sends', () => {
     expect(told(send({ ...from, l4: { ...SYN, flags: ['syn', 'ack'] } as L4 }))).toBe('eth0 fd00:9::1');
     const allowed = { ...state, sysctls: { 'net.ipv6.ip_nonlocal_bind': 1 } };
     expect(told(send({ ...from, state: allowed }))).toBe('eth0 fd00:9::1');
+  });
+
+  it('by a route of IPv6 to lo passes the output hook, and is told that there is no route', () => {
+    const state: RouteState = {
+      family: 6,
+      addresses: ['eth0 fd00::1/64'],
+      routes: ['local fd00::1 dev eth0 table local proto kernel metric 0', 'default dev lo metric 1024'],
+    };
+    const sent = send({ destination: '2001:db8::1', state });
+    if (isEnd(sent)) throw new Error(sent.end);
+    const { to } = reroute(walkIn(wholeStateOf(state)), sent).ways[0]!;
+    expect(to).toMatchObject({
+      end: 'no-route',
+      senderSees: 'icmp 1/0',
+      errorPacket: { ip: { destination: 'fd00::1' } },
+    });
   });
 });

@@ -4,7 +4,9 @@ import type { Place } from '../net/place.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import {
   type Cursor,
+  type End,
   familyAt,
+  isEnd,
   type Move,
   perhapsOtherwise,
   stop,
@@ -20,12 +22,15 @@ import { linkDown } from './link-state.ts';
 import { advertisedMss, refusedBySocket } from './mtu.ts';
 import { type OutputKey, type OutputLookup, type OutputWay, routeOutput } from './output-route.ts';
 import { deviceHolding } from './own-addresses.ts';
+import { isDiscarding } from './refusal.ts';
 import { routeStep } from './route-step.ts';
 import { keyOfPacket, type RouteFound } from './routes.ts';
 import { routeFromSocket } from './socket-route.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Step } from './trace.ts';
+import { CERTAIN } from './truth.ts';
+import { withError } from './with-error.ts';
 
 const UNSPECIFIED = new Set<Address>(['0.0.0.0', '::']);
 
@@ -179,9 +184,8 @@ function fitted(walk: Walk, cursor: Cursor, way: OutputWay, packet: Packet): Pac
  * these changes (ip_route_me_harder, ip6_route_me_harder); then comes postrouting. Its source may be anyone's by then.
  */
 export function reroute(walk: Walk, cursor: Cursor): Move {
-  const stage = { name: 'hook', hook: 'postrouting', next: 0, after: { name: 'finish' } } as const;
   const { reroute: changed, ...path } = cursor.path;
-  if (!changed) return { ways: [{ chance: { min: 1, max: 1 }, steps: [], to: { ...cursor, stage } }] };
+  if (!changed) return { ways: [{ chance: CERTAIN, steps: [], to: toPostrouting(cursor, cursor.path) }] };
   const isFour = familyOf(changed.packet.ip.destination) === 4;
   const key: OutputKey = {
     ...keyOfPacket(changed.packet, changed.mark, {}),
@@ -190,11 +194,16 @@ export function reroute(walk: Walk, cursor: Cursor): Move {
     user: isFour ? 0 : (path.owner?.uid ?? 'unknown'),
   };
   const lookup = routeOutput(walk.world.snapshot, cursor.place, key);
-  return routed(walk, cursor, key, lookup, (way) => ({
-    ...cursor,
-    path: { ...path, route: way.found, output: way.device },
-    stage,
-  }));
+  return routed(walk, cursor, key, lookup, (way) => {
+    return toPostrouting(cursor, { ...path, route: way.found, output: way.device });
+  });
+}
+
+/** Behind the output hook a route that leads nowhere is met. */
+function toPostrouting(cursor: Cursor, path: Cursor['path']): Cursor | End {
+  const stage = { name: 'hook', hook: 'postrouting', next: 0, after: { name: 'finish' } } as const;
+  const to: Cursor = { ...cursor, path, stage };
+  return path.route && isDiscarding(path.route) ? withError(to, 'no-route', 'network') : to;
 }
 
 function routed(
@@ -202,7 +211,7 @@ function routed(
   cursor: Cursor,
   key: OutputKey,
   lookup: OutputLookup,
-  onward: (way: OutputWay) => Cursor,
+  onward: (way: OutputWay) => Cursor | End,
 ): Move {
   if (lookup.state === 'unseen') return stop(unseenEnd(cursor, lookup.unseen));
   const ways = lookup.ways.map((way): Way => {
@@ -210,8 +219,8 @@ function routed(
     const end = refusedRoute(cursor, way);
     if (end) return { chance: way.chance, steps: [step], to: end };
     const to = onward(way);
-    const tooBig = isSocket(cursor) ? refusedBySocket(walk, to) : undefined;
-    if (!tooBig) return { chance: way.chance, steps: [step], to };
+    const tooBig = isSocket(cursor) && !isEnd(to) ? refusedBySocket(walk, to) : undefined;
+    if (!tooBig || isEnd(to)) return { chance: way.chance, steps: [step], to };
     const [type, code] = unreachableCode(to.packet, 'too-big');
     const refused = { end: 'packet-too-big', cursor: to, senderSees: `icmp ${type}/${code}` } as const;
     return { chance: way.chance, steps: [step, tooBig], to: refused };

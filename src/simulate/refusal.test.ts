@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseIpRouteLine } from '../parse/ip-route-line.ts';
-import { refusalOf, toldBy } from './refusal.ts';
+import { isDiscarding, refusalOf, toldBy } from './refusal.ts';
 
 const route = parseIpRouteLine('unreachable 10.0.0.0/8', 4)!;
 
@@ -19,5 +19,18 @@ describe('refusals', () => {
 
   it('are none where the route can be used', () => {
     for (const type of ['unicast', 'local', 'broadcast', 'anycast']) expect(refusalOf({ type })).toBeUndefined();
+  });
+
+  it('of a route of IPv6 to lo come when it is taken, but for one to this host', () => {
+    const found = (line: string, family: 4 | 6, device = 'lo') => {
+      const route = parseIpRouteLine(line, family)!;
+      return { type: route.type, route, hop: { device, weight: 1, flags: [] } };
+    };
+    expect(isDiscarding(found('default dev lo metric 1024', 6))).toBe(true);
+    expect(refusalOf(found('default dev lo metric 1024', 6))).toBeUndefined();
+    expect(isDiscarding(found('default dev eth0 metric 1024', 6, 'eth0'))).toBe(false);
+    expect(isDiscarding(found('local fd00::1 dev lo metric 0', 6))).toBe(false);
+    expect(isDiscarding(found('::1 dev lo metric 256', 6))).toBe(false);
+    expect(isDiscarding(found('default dev lo', 4))).toBe(false);
   });
 });

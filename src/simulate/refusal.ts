@@ -34,3 +34,13 @@ export function toldBy(refusal: Refusal, family: Family): 'network' | 'host' | '
   if (refusal === 'invalid') return undefined;
   return family === 6 && refusal === 'host' ? 'network' : refusal;
 }
+
+/**
+ * A route of IPv6 that leads to lo and is not one to this host itself is no error to who looks it up, but whoever takes it
+ * is told that there is no route (`promote them to reject routes` in ip6_route_info_create, ip6_pkt_discard_out).
+ */
+export function isDiscarding({ type, route, hop }: RouteFound): boolean {
+  if (type !== 'unicast' || hop?.device !== 'lo' || !route) return false;
+  const { address } = route.destination;
+  return address.includes(':') && address !== '::1';
+}

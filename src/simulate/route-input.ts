@@ -15,7 +15,7 @@ import {
 import { forward } from './forward.ts';
 import { forwardingCheck } from './forwarding.ts';
 import { martianCheck, martianDestination } from './martian.ts';
-import { refusalOf, toldBy } from './refusal.ts';
+import { isDiscarding, refusalOf, toldBy } from './refusal.ts';
 import { reversePathCheck } from './reverse-path.ts';
 import type { RouteFound, RouteWay } from './route-lookup.ts';
 import { routeStep } from './route-step.ts';
@@ -140,7 +140,7 @@ function routed(cursor: Cursor, { found }: RouteWay): Cursor {
 }
 
 function refusedRoute(cursor: Cursor, { found, doubt, fork }: RouteWay): End | undefined {
-  const refusal = refusalOf(found);
+  const refusal = refusalOf(found) ?? (isDiscarding(found) ? 'network' : undefined);
   if (refusal === undefined) {
     const encap = found.hop?.encap;
     return encap === undefined ? undefined : unknownEnd(cursor, `the route's encapsulation ${encap} is not modelled`);
