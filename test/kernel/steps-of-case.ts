@@ -21,6 +21,8 @@ export const EARLY: readonly (readonly [string, string])[] = [
   ]),
   ['net.ipv4.ip_forward', '0'],
   ['net.ipv4.icmp_ratelimit', '0'],
+  // Else each error takes from the tokens by which ip_error counts its own (inet_peer_xrlim_allow).
+  ['net.ipv4.icmp_ratemask', '0'],
   ['net.ipv4.icmp_msgs_per_sec', '1000000'],
   ['net.ipv4.icmp_msgs_burst', '1000000'],
   ['net.ipv6.icmp.ratelimit', '0'],
