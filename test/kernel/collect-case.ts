@@ -4,7 +4,7 @@ import { CLUSTER, hostOf, type Place, podPlace } from '../../src/net/place.ts';
 import { createSnapshot } from '../../src/snapshot/create-snapshot.ts';
 import type { FactArgs, FactName } from '../../src/snapshot/facts.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
-import type { CaseNamespace, KernelCase } from './case.ts';
+import type { CaseItem, CaseNamespace, KernelCase } from './case.ts';
 import type { DriverStep } from './steps-of-case.ts';
 
 /** One question to one namespace; where the case can have nothing of it, the answer that the tool would give. */
@@ -55,7 +55,7 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
         '',
       ),
     ),
-    ask('tc-filters', {}, ''),
+    tcFiltersOf(namespace, items),
     ...(namespace.pod ? [] : [ask('kernel', {})]),
     ask('nft.tables', {}, unless(hasNft || hasXtNft, NO_TABLES)),
     ...families.flatMap((family) => [
@@ -75,6 +75,18 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
       ? [ask('bridge-vlans' as FactName, {})]
       : []),
   ];
+}
+
+/** tc tells of one device and direction at a time: as the node side puts its answers together (node-side-tc-filters.ts). */
+function tcFiltersOf(namespace: CaseNamespace, items: readonly CaseItem[]): Asked {
+  const hooks = items.flatMap((item) =>
+    item.kind === 'tc' ? (/^filter add dev (\S+) (\S+) /.exec(item.line) ?? []) : [],
+  );
+  const pairs = Array.from({ length: hooks.length / 3 }, (_, at) => [hooks[3 * at + 1]!, hooks[3 * at + 2]!] as const);
+  const request: Request = { action: 'tc-filters', place: placeOf(namespace), args: {}, round: 0 };
+  if (pairs.length === 0) return { request, text: '' };
+  const script = pairs.map(([device, way]) => `echo '# ${device} ${way}'; tc -j filter show dev ${device} ${way}`);
+  return { request, step: { do: 'run', ns: namespace.name, argv: ['sh', '-c', script.join('; ')] } };
 }
 
 interface NamedTable {

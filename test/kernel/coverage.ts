@@ -42,8 +42,9 @@ export class Coverage {
     return fresh;
   }
 
-  /** Looks at a case that agreed: which of its features decided something. */
+  /** Looks at a case that did not disagree: which of its features decided something. Where the walk did not know, none did. */
   look(one: KernelCase, run: RealRun, checked: CheckedCase): void {
+    const isDecided = checked.packets.every(({ agreement }) => agreement.kind === 'agrees');
     const byFeature = Map.groupBy(
       one.items.filter((item) => item.feature !== ''),
       (item) => item.feature,
@@ -61,7 +62,9 @@ export class Coverage {
       if (left <= 0) return;
       const covered = this.of(feature);
       covered.looked++;
-      const isDecisive = items.slice(0, ITEMS_MAX).some((item) => this.lookAt(one, run, item, covered, compare));
+      const isDecisive = items
+        .slice(0, ITEMS_MAX)
+        .some((item) => this.lookAt(one, run, item, { covered, isDecided }, compare));
       if (isDecisive) covered.decisive++;
     }
   }
@@ -71,13 +74,19 @@ export class Coverage {
   }
 
   /** Whether the item decided something. */
-  private lookAt(one: KernelCase, run: RealRun, item: CaseItem, covered: Covered, compare: Compare): boolean {
+  private lookAt(
+    one: KernelCase,
+    run: RealRun,
+    item: CaseItem,
+    { covered, isDecided }: { readonly covered: Covered; readonly isDecided: boolean },
+    compare: Compare,
+  ): boolean {
     const rule = ruleOfItem(one, run.after, item);
     const mutants = mutantsOf(one, run, item);
     // A rule counts only where the kernel counted it; what has no counter is taken as met.
     const isMet = rule?.packets !== 0;
     const isOne = !mutants.ignored;
-    const mayDecide = isMet && covered.decisive < ENOUGH;
+    const mayDecide = isMet && isDecided && covered.decisive < ENOUGH;
     // Without the rule, not with a wider one, is what its effect is measured by.
     const wants = { differs: mayDecide, disagrees: isOne && !covered.ignoredFound };
     const except = item.countsOnly ? undefined : rule?.key;

@@ -10,6 +10,7 @@ import { FEATURES } from './features.ts';
 import { runCase } from './run-case.ts';
 import { caseOf, type NamedCase, Session } from './session.ts';
 import { tellCase } from './tell.ts';
+import { reweighed, textOfWeights, WEIGHTS } from './weights.ts';
 
 /* `npm run fidelity`: random networks and stored cases, the kernel against the simulator. README.md tells how. */
 
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     /** How many of the cases that disagree are shrunk and told whole. */
     shrink: { type: 'string', default: '2' },
-    /** Folder for them, as JSON; each can be run again with --file. */
+    /** Folder for all that disagree, and for those shrunk, as JSON; each can be run again with --file. */
     output: { type: 'string' },
     /** The case of this number alone, or a stored one, told whole. */
     case: { type: 'string' },
@@ -35,6 +36,8 @@ const { values } = parseArgs({
     /** Prints what was shown of each feature, or only what was not shown enough. */
     table: { type: 'boolean', default: false },
     lacking: { type: 'boolean', default: false },
+    /** Makes weights.json anew from what the run has shown. */
+    weigh: { type: 'boolean', default: false },
     /** Where to write the suite's tally. */
     tally: { type: 'string' },
     processors: { type: 'string', default: '2' },
@@ -93,9 +96,11 @@ async function runAll(drivers: readonly Driver[]): Promise<void> {
     }),
   );
   const seconds = (performance.now() - started) / 1000;
+  for (const { name, made } of session.disagreeing) store(made, name);
   for (const named of session.disagreeing.slice(0, Number(values.shrink))) {
-    store(await session.shrunk(drivers[0]!, named), named.name);
+    store(await session.shrunk(drivers[0]!, named), `${named.name} shrunk`);
   }
+  if (values.weigh) writeFileSync(WEIGHTS, textOfWeights(reweighed(features, session.coverage.features)));
   const complaints = complaintsOf(session);
   report(session, seconds, complaints);
   if (values.tally) writeTally(session, complaints, values.tally);

@@ -30,11 +30,13 @@ export function mutantsOf(one: KernelCase, run: RealRun, item: CaseItem): Mutant
     case 'iptables':
       return { ...iptablesMutants(one, run, item), ...told };
     case 'nft':
-      return { ...nftMutants(one, run, item), ...told };
+      if (item.line.startsWith('add rule ')) return { ...nftMutants(one, run, item), ...told };
+      break;
     case 'ip':
       if (item.line.startsWith('rule add ')) return { ...ruleMutants(one, run, item), ...told };
       break;
     case 'ipset':
+    case 'tc':
     case 'socket': {
       const line = lineOf(item);
       const place = placeIn(one, item);
@@ -170,6 +172,8 @@ function lineOf(item: CaseItem): Line | undefined {
       ? { action: 'ipsets', isIt: (line) => `${line} `.startsWith(`add ${set} ${entry} `) }
       : undefined;
   }
+  // What is heard of filters is all of this namespace.
+  if (item.kind === 'tc') return { action: 'tc-filters', isIt: () => true };
   if (item.kind !== 'socket') return undefined;
   const { protocol, port, address, device } = item.socket;
   const shown = address === '::' ? '(\\*|\\[::\\])' : `\\[?${address.replaceAll('.', '\\.')}\\]?`;

@@ -50,6 +50,8 @@ export class Network {
   /** For things that must be named once. */
   private counter = 0;
   private readonly chains = new Set<string>();
+  private readonly last: (() => void)[] = [];
+  private readonly aimed = new WeakMap<CasePacket, number>();
 
   constructor(draw: Draw) {
     this.draw = draw;
@@ -62,6 +64,25 @@ export class Network {
   unique(prefix: string): string {
     this.counter++;
     return `${prefix}${this.counter}`;
+  }
+
+  /** One of them, rather one that nothing is aimed at yet: features shall not spoil each other. */
+  aimable(packets: readonly CasePacket[]): CasePacket {
+    const times = packets.map((packet) => this.aimed.get(packet) ?? 0);
+    const least = Math.min(...times);
+    const packet = this.draw.pick(packets.filter((_, index) => times[index] === least));
+    this.aimed.set(packet, least + 1);
+    return packet;
+  }
+
+  /** The packet with more than a cable takes at once, so that its sender cuts it into fragments; itself where that cannot be. */
+  enlarged(packet: CasePacket): CasePacket {
+    const isTunnelled = this.items.some((item) => 'line' in item && item.line.includes('type vxlan'));
+    const at = this.packets.indexOf(packet);
+    if (isTunnelled || packet.protocol === 'tcp' || at < 0) return packet;
+    const large = { ...packet, payloadBytes: this.draw.pick([2000, 3000]), df: false };
+    this.packets[at] = large;
+    return large;
   }
 
   host(ns: string): Host {
@@ -82,6 +103,7 @@ export class Network {
     table: string,
     chain: string,
     policy?: 'ACCEPT' | 'DROP' | '-',
+    marks: Pick<CaseItem, 'feature' | 'ignored'> = { feature: '' },
   ): void {
     const key = [ns, backend, family, table, chain].join(' ');
     if (this.chains.has(key)) return;
@@ -95,7 +117,14 @@ export class Network {
       table,
       chain,
       policy: policy ?? (isBuiltIn ? 'ACCEPT' : '-'),
+      ...marks,
     });
+  }
+
+  hasChain(
+    ...where: readonly [ns: string, backend: CaseBackend, family: Family, table: string, chain: string]
+  ): boolean {
+    return this.chains.has(where.join(' '));
   }
 
   rule(rule: {
@@ -108,6 +137,7 @@ export class Network {
     readonly feature: string;
     readonly ignoredRule?: string;
     readonly negatedRule?: string;
+    readonly countsOnly?: true;
   }): void {
     this.chain(rule.ns, rule.backend, rule.family, rule.table, rule.chain);
     this.add({ kind: 'iptables', ...rule });
@@ -121,6 +151,24 @@ export class Network {
     return all.filter((one, index) => all.indexOf(one) === index);
   }
 
+  /** Both hang on one bridge, so that their node sees no packet between them. */
+  isSwitched(from: Host, to: Host): boolean {
+    if (from === to || from.node !== to.node) return false;
+    return [from, to].every(
+      (end) => end.pod && this.devices.some((one) => one.peer.ns === end.ns && one.bridge !== undefined),
+    );
+  }
+
+  /** What is bridged there passes IP's rules as well. */
+  private callsRules(node: string, family: Family): boolean {
+    const setting = new RegExp(`nf[_-]call[_-]${family === 6 ? 'ip6' : 'ip'}tables`);
+    return this.items.some(
+      (item) =>
+        item.ns === node &&
+        ((item.kind === 'sysctl' && setting.test(item.key)) || (item.kind === 'ip' && setting.test(item.line))),
+    );
+  }
+
   /** The device of `a` by which frames go to `b`, as IP sees it (the bridge, not its port). */
   deviceBetween(a: Host, b: Host): Device | undefined {
     return this.devices.find((one) => one.ns === a.ns && one.peer.ns === b.ns);
@@ -130,8 +178,21 @@ export class Network {
   stops(packet: CasePacket): readonly Stop[] {
     const to = this.hostAt(packet.destination);
     if (!to) return [];
-    const way = this.way(this.host(packet.ns), to);
-    return [...this.stopsOf(way, false, packet.ttl ?? 64), ...this.stopsOf([...way].reverse(), true, 64)];
+    const from = this.host(packet.ns);
+    const way = this.way(from, to);
+    const stops = [...this.stopsOf(way, false, packet.ttl ?? 64), ...this.stopsOf([...way].reverse(), true, 64)];
+    if (!this.isSwitched(from, to)) return stops;
+    const isSeen = this.callsRules(from.node, packet.family);
+    return stops.flatMap((stop): Stop[] => {
+      if (stop.ns !== from.node)
+        return [stop.hook === 'PREROUTING' || stop.hook === 'INPUT' ? this.uncounted(stop) : stop];
+      return isSeen ? [stop.hook === 'PREROUTING' ? stop : this.uncounted(stop)] : [];
+    });
+  }
+
+  /** Where nothing was routed before, no hop was counted. */
+  private uncounted(stop: Stop): Stop {
+    return { ...stop, ttl: stop.ttl + 1 };
   }
 
   private stopsOf(way: readonly Host[], isReply: boolean, startTtl: number): Stop[] {
@@ -159,7 +220,13 @@ export class Network {
     });
   }
 
+  /** What is to be done when all else is there. */
+  atLast(done: () => void): void {
+    this.last.push(done);
+  }
+
   finished(story: string): KernelCase {
+    for (const done of this.last.splice(0)) done();
     return {
       story,
       namespaces: this.hosts.map(

@@ -1,4 +1,5 @@
 import type { Family } from '../../src/net/address.ts';
+import type { Layout } from './feature.ts';
 import type { Device, Host, Network } from './network.ts';
 
 /*
@@ -8,18 +9,22 @@ import type { Device, Host, Network } from './network.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
 
-export function layOut(network: Network): void {
-  const { draw } = network;
-  const nodes = draw.chance(0.4) ? 2 : 1;
-  network.realNeighbours = draw.chance(0.2);
+export function layOut(network: Network, { nodes, pods, bridged, asks }: Layout): void {
+  network.realNeighbours = asks;
   // Even where all neighbours are known a rule may send a packet to one that is not there.
   network.settleMs = network.realNeighbours ? 80 : 40;
-  for (let index = 1; index <= nodes; index++) layOutNode(network, index);
+  // The other node is as the first one, or not.
+  for (let index = 1; index <= nodes; index++) {
+    layOutNode(network, index, { pods, isBridged: index === 1 || network.draw.chance(0.6) ? bridged : !bridged });
+  }
   if (nodes === 2) joinNodes(network);
 }
 
-function layOutNode(network: Network, index: number): void {
-  const { draw } = network;
+function layOutNode(
+  network: Network,
+  index: number,
+  { pods = network.draw.int(1, 2), isBridged }: { readonly pods?: number | undefined; readonly isBridged: boolean },
+): void {
   const node = index === 1 ? 'a' : 'b';
   const host: Host = { ns: node, node, pod: false, address: { 4: `10.9.0.${index}`, 6: `fd00:9::${index}` } };
   network.hosts.push(host);
@@ -28,8 +33,6 @@ function layOutNode(network: Network, index: number): void {
   for (const key of ['net.ipv4.conf.all.forwarding', 'net.ipv6.conf.all.forwarding']) {
     network.add({ kind: 'sysctl', early: true, ns: node, key, value: '1', feature: 'sysctl forwarding' });
   }
-  const pods = draw.int(1, 2);
-  const isBridged = draw.chance(0.5);
   if (isBridged) makeBridge(network, index, node);
   for (let pod = 1; pod <= pods; pod++) addPod(network, index, pod, isBridged);
   if (!network.devices.some((one) => one.ns === node && one.name === 'eth0')) {

@@ -40,16 +40,17 @@ export const CONNECTION_MATCHES: readonly XtMatch[] = [
   {
     name: 'conntrack ctproto',
     tables: TRACKED,
-    words: ({ draw }) => option('conntrack', `--ctproto ${draw.pick([6, 17, 1, 58])}`),
+    words: ({ draw, packet }) => {
+      const own = { tcp: 6, udp: 17, icmp: packet.family === 6 ? 58 : 1 }[packet.protocol];
+      return option('conntrack', `--ctproto ${draw.pick([own, own, own, 6, 17, 1, 58])}`);
+    },
   },
   {
     name: 'conntrack ctdir',
     tables: TRACKED,
-    words: ({ draw }) => {
-      const [match, negated] = draw.pick([
-        ['ORIGINAL', 'REPLY'],
-        ['REPLY', 'ORIGINAL'],
-      ] as const);
+    words: ({ draw, stop }) => {
+      const isReply = draw.chance(0.8) ? stop.isReply : !stop.isReply;
+      const [match, negated] = isReply ? ['REPLY', 'ORIGINAL'] : ['ORIGINAL', 'REPLY'];
       return { match: `-m conntrack --ctdir ${match}`, negated: `-m conntrack --ctdir ${negated}` };
     },
   },
@@ -74,6 +75,7 @@ export const CONNECTION_MATCHES: readonly XtMatch[] = [
   },
   {
     name: 'conntrack no state',
+    turns: 0.7,
     tables: ['raw', ...TRACKED],
     words: ({ draw }) =>
       option('conntrack', draw.pick(['--ctproto 250', '--ctstatus NONE', '--ctorigsrc 192.0.2.1'].slice(0, 2))),
@@ -81,14 +83,23 @@ export const CONNECTION_MATCHES: readonly XtMatch[] = [
   {
     name: 'state',
     tables: TRACKED,
-    words: ({ draw }) => option('state', `--state ${draw.pick(['NEW', 'RELATED,ESTABLISHED', 'INVALID,UNTRACKED'])}`),
+    words: ({ draw, stop }) => {
+      const own = stop.isReply ? 'RELATED,ESTABLISHED' : 'NEW';
+      return option('state', `--state ${draw.pick([own, own, 'NEW', 'RELATED,ESTABLISHED', 'INVALID,UNTRACKED'])}`);
+    },
   },
   {
     name: 'connmark',
     tables: ['raw', ...TRACKED],
     words: ({ draw }) => option('connmark', `--mark ${draw.pick(['0x0', '0x1', '0x0/0xff', '0x40/0x40'])}`),
   },
-  { name: 'helper', tables: ['raw', ...TRACKED], words: () => option('helper', '--helper ftp') },
+  {
+    name: 'conntrack ctexpire',
+    tables: TRACKED,
+    isUndecidable: true,
+    words: ({ draw }) => option('conntrack', `--ctexpire ${draw.pick(['0:1000000', '0', '100000:200000'])}`),
+  },
+  { name: 'helper', turns: 0.6, tables: ['raw', ...TRACKED], words: () => option('helper', '--helper ftp') },
   {
     name: 'connlabel',
     tables: TRACKED,

@@ -25,7 +25,13 @@ export interface XtMatch {
   readonly hooks?: readonly HookPoint[];
   /** Only of packets of these protocols, which the rule then names (`-p tcp`). */
   readonly protocols?: readonly CasePacket['protocol'][];
+  readonly families?: readonly Family[];
   readonly isUndecidable?: boolean;
+  readonly wants?: Feature['wants'];
+  /** How often it is turned round; a quarter unless told. */
+  readonly turns?: number;
+  /** Another packet or place than the one aimed at, made for it; undefined: there is none. */
+  readonly place?: (aim: Aim) => Aim | undefined;
   /** Words that hold of the packet, or now and then do not; undefined where it is of no use for this packet. */
   readonly words: (aim: Aim) => MatchWords | undefined;
 }
@@ -37,7 +43,9 @@ export interface XtTarget {
   /** Terminal drops are rare: most packets shall come through. */
   readonly weight: number;
   readonly protocols?: readonly CasePacket['protocol'][];
+  readonly families?: readonly Family[];
   readonly isUndecidable?: boolean;
+  readonly countsOnly?: true;
   readonly words: (aim: Aim) => string | undefined;
   /** A rule behind it whose counter shows the effect that no cable shows: a mark, a verdict that ends the chain. */
   readonly witness?: (words: string) => string;
@@ -62,11 +70,23 @@ export function aimAt(
   network: Network,
   hooks: readonly HookPoint[],
   protocols?: readonly CasePacket['protocol'][],
+  families: readonly Family[] = [4, 6],
 ): Aim | undefined {
+  const packets = network.packets.filter(
+    (one) => (protocols?.includes(one.protocol) ?? true) && families.includes(one.family),
+  );
+  for (let tries = 0; packets.length > 0 && tries < TRIES; tries++) {
+    const aim = aimAtPacket(network, network.aimable(packets), hooks);
+    if (aim) return aim;
+  }
+  return undefined;
+}
+
+const TRIES = 5;
+
+/** That packet, or its answer, at one of these hooks. */
+export function aimAtPacket(network: Network, packet: CasePacket, hooks: readonly HookPoint[]): Aim | undefined {
   const { draw } = network;
-  const packets = network.packets.filter((one) => protocols?.includes(one.protocol) ?? true);
-  if (packets.length === 0) return undefined;
-  const packet = draw.pick(packets);
   const stops = network
     .stops(packet)
     .filter((stop) => hooks.includes(stop.hook) && (!stop.isReply || draw.chance(0.5)));
@@ -96,21 +116,23 @@ export function aimedWords(aim: Aim, namesProtocol = false): string {
   const ports =
     packet.protocol === 'icmp' || namesProtocol
       ? ''
-      : draw.pick([
-          ` --dport ${ends.destinationPort}`,
-          ` --sport ${ends.sourcePort}`,
-          ` --sport ${ends.sourcePort}`,
-          '',
-        ]);
+      : draw.weighted([
+          { words: ` --dport ${ends.destinationPort}`, weight: 2 },
+          // The client's port is this packet's alone.
+          { words: ` --${aim.stop.isReply ? 'dport' : 'sport'} ${packet.sourcePort}`, weight: 6 },
+          { words: '', weight: 1 },
+        ]).words;
   // Where neighbours ask each other, a rule for all protocols would meet their questions too.
   // Rules about ICMPv6 leave neighbours alone where they ask each other.
   if (packet.protocol === 'icmp' && packet.family === 6 && aim.network.realNeighbours) {
     return `-p ipv6-icmp -m icmp6 --icmpv6-type ${aim.stop.isReply ? 129 : 128}`;
   }
   const named = namesProtocol || (aim.network.realNeighbours && packet.family === 6);
+  // Without ports the addresses must tell it from others.
+  const share = ports === '' ? 0.85 : 0.5;
   const parts = [
-    draw.chance(0.5) ? `-s ${ends.source}` : '',
-    draw.chance(0.5) ? `-d ${ends.destination}` : '',
+    draw.chance(share) ? `-s ${ends.source}` : '',
+    draw.chance(share) ? `-d ${ends.destination}` : '',
     named || draw.chance(0.8) ? `-p ${protocol}${ports === '' ? '' : ` -m ${protocol}${ports}`}` : '',
   ];
   return parts.filter((part) => part !== '').join(' ');
@@ -157,7 +179,16 @@ const EFFECTS: readonly XtTarget[] = [
     weight: 1,
     words: ({ packet, draw }) => `-j REJECT --reject-with ${rejectWith(packet, draw)}`,
   },
-  { name: 'DROP', table: 'raw', hooks: HOOKS_OF.raw!, weight: 0.5, words: () => '-j DROP' },
+  { name: 'DROP early', table: 'raw', hooks: HOOKS_OF.raw!, weight: 0.5, words: () => '-j DROP' },
+  {
+    name: 'ACCEPT in security',
+    table: 'security',
+    hooks: HOOKS_OF.security!,
+    weight: 0.7,
+    words: () => '-j ACCEPT',
+    witness: () => '',
+  },
+  { name: 'DROP in security', table: 'security', hooks: HOOKS_OF.security!, weight: 0.4, words: () => '-j DROP' },
 ];
 
 function rejectWith(packet: CasePacket, draw: Draw): string {
@@ -179,18 +210,20 @@ export function matchFeature(match: XtMatch): Feature {
   return {
     name: `iptables match ${match.name}`,
     ...(match.isUndecidable ? { isUndecidable: true } : {}),
+    ...(match.wants ? { wants: match.wants } : {}),
     add: (network) => {
       const { draw } = network;
       const usable = EFFECTS.filter((one) => match.tables?.includes(one.table) ?? true);
       if (usable.length === 0) return false;
       const effect = draw.weighted(usable);
       const hooks = effect.hooks.filter((hook) => match.hooks?.includes(hook) ?? true);
-      const aim = aimAt(network, hooks, match.protocols);
+      const found = aimAt(network, hooks, match.protocols, match.families);
+      const aim = found && match.place ? match.place(found) : found;
       const words = aim && match.words(aim);
       const target = aim && effect.words(aim);
       if (!aim || !words || target === undefined) return false;
       const aimed = aimedWords(aim, match.protocols !== undefined);
-      const turned = words.negated !== undefined && draw.chance(0.25);
+      const turned = words.negated !== undefined && draw.chance(match.turns ?? 0.25);
       const [plain, other] = turned ? [words.negated!, words.match] : [words.match, words.negated];
       const line = (match_: string): string => [aimed, match_, target].filter((part) => part !== '').join(' ');
       addRule(network, aim, {
@@ -212,7 +245,7 @@ export function targetFeature(target: XtTarget): Feature {
     name: `iptables target ${target.name}`,
     ...(target.isUndecidable ? { isUndecidable: true } : {}),
     add: (network) => {
-      const aim = aimAt(network, target.hooks, target.protocols);
+      const aim = aimAt(network, target.hooks, target.protocols, target.families);
       const words = aim && target.words(aim);
       if (!aim || words === undefined) return false;
       const rule = [aimedWords(aim, target.protocols !== undefined), words].filter((part) => part !== '').join(' ');
@@ -220,6 +253,7 @@ export function targetFeature(target: XtTarget): Feature {
         table: target.table,
         rule,
         feature: `iptables target ${target.name}`,
+        ...(target.countsOnly ? { countsOnly: true } : {}),
         ...(target.witness ? { witness: target.witness(words) } : {}),
       });
       return true;
@@ -240,6 +274,7 @@ export function addRule(
     readonly feature: string;
     readonly ignoredRule?: string;
     readonly negatedRule?: string;
+    readonly countsOnly?: true;
     readonly witness?: string;
   },
 ): void {
@@ -300,8 +335,9 @@ const MATCHES: readonly XtMatch[] = [
   {
     name: 'conntrack ctstate',
     tables: ['mangle', 'filter', 'security'],
-    words: ({ draw }) => {
-      const states = draw.pick(['NEW', 'ESTABLISHED', 'RELATED,ESTABLISHED', 'INVALID', 'NEW,UNTRACKED']);
+    words: ({ draw, stop }) => {
+      const holds = stop.isReply ? ['ESTABLISHED', 'RELATED,ESTABLISHED'] : ['NEW', 'NEW,UNTRACKED'];
+      const states = draw.pick([...holds, ...holds, 'ESTABLISHED', 'INVALID', 'NEW']);
       return { match: `-m conntrack --ctstate ${states}`, negated: `-m conntrack ! --ctstate ${states}` };
     },
   },
@@ -314,7 +350,10 @@ const MATCHES: readonly XtMatch[] = [
   },
 ];
 
+/** Terminal ones stand back behind the others. */
+const ENDING = /^(DROP|REJECT)/;
+
 export const IPTABLES_FEATURES: readonly Feature[] = [
   ...MATCHES.map(matchFeature),
-  ...EFFECTS.filter((one) => one.name !== 'DROP' && one.name !== 'REJECT').map(targetFeature),
+  ...EFFECTS.map((one) => ({ ...targetFeature(one), ...(ENDING.test(one.name) && { weight: 0.5 }) })),
 ];

@@ -27,6 +27,7 @@ export const HEADER_MATCHES: readonly XtMatch[] = [
   {
     name: 'ecn tcp',
     isUndecidable: true,
+    turns: 0.7,
     protocols: ['tcp'],
     words: ({ draw }) => option('ecn', draw.pick(['--ecn-tcp-ece', '--ecn-tcp-cwr'])),
   },

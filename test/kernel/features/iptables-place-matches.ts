@@ -1,6 +1,9 @@
+import { parseAddress } from '../../../src/net/address.ts';
+import type { CasePacket } from '../case.ts';
 import type { HookPoint } from '../network.ts';
+import { know } from '../topology.ts';
 import type { Aim, XtMatch } from './iptables-core.ts';
-import { isIpv6, option, RECEIVING } from './iptables-words.ts';
+import { isIpv6, option, RECEIVING, TRACKED } from './iptables-words.ts';
 
 const SENDING: readonly HookPoint[] = ['FORWARD', 'OUTPUT', 'POSTROUTING'];
 
@@ -50,18 +53,31 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
   },
   {
     name: 'physdev',
-    words: ({ draw }) => {
-      const words = draw.pick(['--physdev-in v1', '--physdev-in v+', '--physdev-is-in', '--physdev-is-bridged']);
-      return option('physdev', words);
+    hooks: ['PREROUTING', 'FORWARD', 'POSTROUTING'],
+    wants: { bridged: true, pods: 2 },
+    place: bridged,
+    words: ({ draw, stop, network, packet }) => {
+      const port = network.devices.find((one) => one.ns === stop.ns && one.peer.ns === packet.ns)?.name ?? 'v1';
+      const isIn = draw.pick([`--physdev-in ${port}`, '--physdev-in v+', '--physdev-is-in', `--physdev-in ${port}0`]);
+      return option('physdev', stop.hook === 'PREROUTING' ? isIn : draw.pick([isIn, '--physdev-is-bridged']));
     },
   },
   {
     name: 'physdev out',
+    wants: { bridged: true, pods: 2 },
     hooks: ['FORWARD', 'POSTROUTING'],
-    words: ({ draw }) => ({
-      match: `-m physdev ${draw.pick(['--physdev-is-bridged --physdev-out v2', '--physdev-is-bridged ! --physdev-out v2'])}`,
-      negated: '-m physdev ! --physdev-is-out',
-    }),
+    place: bridged,
+    words: ({ draw, stop, network, packet }) => {
+      const to = network.hostAt(packet.destination)?.ns;
+      const port = network.devices.find((one) => one.ns === stop.ns && one.peer.ns === to)?.name ?? 'v2';
+      const out = draw.pick([
+        `--physdev-out ${port}`,
+        '--physdev-out v+',
+        '! --physdev-out zz0',
+        `--physdev-out ${port}0`,
+      ]);
+      return { match: `-m physdev --physdev-is-bridged ${out}`, negated: '-m physdev ! --physdev-is-out' };
+    },
   },
   {
     name: 'addrtype kinds',
@@ -119,8 +135,78 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
     hooks: ['POSTROUTING'],
     words: () => option('owner', '--socket-exists'),
   },
-  { name: 'cgroup', hooks: ['POSTROUTING'], isUndecidable: true, words: () => option('cgroup', '--cgroup 1') },
+  {
+    name: 'cgroup',
+    hooks: ['OUTPUT', 'POSTROUTING'],
+    isUndecidable: true,
+    words: ({ draw }) => ({
+      match: `-m cgroup ${draw.pick(['--cgroup 0', '! --cgroup 1', '! --cgroup 7', '--cgroup 1'])}`,
+    }),
+  },
+  {
+    name: 'cluster',
+    isUndecidable: true,
+    tables: TRACKED,
+    words: ({ draw, packet }) =>
+      packet.family === 4
+        ? {
+            match: `-m cluster --cluster-total-nodes 2 --cluster-local-node ${draw.pick([1, 2])} --cluster-hash-seed 0x${draw.int(1, 99)}`,
+          }
+        : undefined,
+  },
 ];
+
+/** A packet from one pod of a bridge to another, where bridged packets meet IP's rules. */
+function bridged(aim: Aim): Aim | undefined {
+  const { network, draw, packet, stop } = aim;
+  const pods = draw.shuffled(network.hosts.filter((one) => one.pod));
+  const [from, to] =
+    pods.flatMap((one) => pods.filter((other) => network.isSwitched(one, other)).map((other) => [one, other])).at(0) ??
+    [];
+  if (!from || !to || network.packets.length >= 8) return undefined;
+  const { family } = packet;
+  const value = draw.chance(0.9) ? '1' : '0';
+  const key = `net.bridge.bridge-nf-call-${family === 6 ? 'ip6' : 'ip'}tables`;
+  network.add({ kind: 'sysctl', ns: from.node, key, value });
+  const own: CasePacket = {
+    ...packet,
+    ns: from.ns,
+    sourcePort: BRIDGED_SOURCE_PORT + network.packets.length,
+    destination: to.address[family],
+    destinationPort: packet.protocol === 'icmp' ? 0 : 80,
+  };
+  network.packets.push(own);
+  const stops = network.stops(own).filter((one) => one.ns === from.node && one.hook === stop.hook);
+  const place = stops.length > 0 ? draw.pick(stops) : undefined;
+  return place && { ...aim, packet: own, stop: place };
+}
+
+const BRIDGED_SOURCE_PORT = 22_000;
+
+/** A packet from an address that its sender's MAC is part of (RFC 4291, appendix A). */
+function fromItsMac(aim: Aim): Aim | undefined {
+  const { network, packet, draw, stop: wanted } = aim;
+  const from = network.host(packet.ns);
+  const device = network.devices.find((one) => one.ns === packet.ns && one.name === 'eth0');
+  if (!from.pod || !device || network.packets.length >= 8) return undefined;
+  const bytes = device.mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  const hex = (high: number, low: number): string => ((high << 8) | low).toString(16);
+  const [a, b, c, d, e, f] = bytes as [number, number, number, number, number, number];
+  const identifier = [hex(a ^ 2, b), hex(c, 0xff), hex(0xfe, d), hex(e, f)].join(':');
+  const source = parseAddress(`${from.address[6].split('::')[0]}:0:${identifier}`);
+  if (source === undefined) return undefined;
+  const onNode = network.devices.find((one) => one.ns === from.node && one.peer.ns === from.ns)!;
+  const ip = (ns: string, line: string): void => network.add({ kind: 'ip', ns, family: 6, line });
+  ip(from.ns, `addr add ${source}/128 dev eth0 nodad`);
+  if (onNode.bridge === undefined) ip(from.node, `route add ${source}/128 dev ${onNode.name}`);
+  know(network, from.node, onNode.bridge ?? onNode.name, source, device.mac);
+  const own: CasePacket = { ...packet, source, sourcePort: BRIDGED_SOURCE_PORT + network.packets.length };
+  network.packets.push(own);
+  const stops = network
+    .stops(own)
+    .filter((stop) => !stop.isReply && stop.hook === wanted.hook && stop.ns === from.node);
+  return stops.length === 0 ? undefined : { ...aim, packet: own, stop: draw.pick(stops) };
+}
 
 /** The devices of the namespace where the rule stands, as IP sees them. */
 function deviceOf({ stop }: Aim): string | undefined {
@@ -130,18 +216,22 @@ function deviceOf({ stop }: Aim): string | undefined {
 export const IPV6_MATCHES: readonly XtMatch[] = [
   {
     name: 'ipv6header',
+    families: [6],
     words: (aim) => {
-      const names = aim.draw.pick(['prot', 'frag', 'hop,prot', 'dst']);
+      const names = aim.draw.pick(['prot', 'prot', 'frag', 'hop,prot', 'dst']);
       const soft = aim.draw.pick(['', ' --soft']);
-      if (!isIpv6(aim)) return undefined;
       return { match: `-m ipv6header --header ${names}${soft}`, negated: `-m ipv6header ! --header ${names}${soft}` };
     },
   },
   {
     name: 'extension headers',
+    families: [6],
+    protocols: ['udp'],
+    place: (aim) => ({ ...aim, packet: aim.draw.chance(0.8) ? aim.network.enlarged(aim.packet) : aim.packet }),
     words: (aim) => {
-      if (!isIpv6(aim)) return undefined;
       const [module, words] = aim.draw.pick([
+        ['frag', `--fragid 0:4294967295${aim.draw.pick(['', ' --fragfirst', ' --fragmore', ' --fraglast'])}`],
+        ['frag', '--fragid 0:4294967295'],
         ['frag', '--fragid 0:4294967295'],
         ['rt', '--rt-type 0'],
         ['hbh', '--hbh-len 8'],
@@ -150,5 +240,11 @@ export const IPV6_MATCHES: readonly XtMatch[] = [
       return option(module, words);
     },
   },
-  { name: 'eui64', hooks: RECEIVING, words: (aim) => (isIpv6(aim) ? { match: '-m eui64' } : undefined) },
+  {
+    name: 'eui64',
+    families: [6],
+    hooks: RECEIVING,
+    place: fromItsMac,
+    words: () => ({ match: '-m eui64' }),
+  },
 ];

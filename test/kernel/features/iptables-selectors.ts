@@ -1,9 +1,13 @@
+import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import { type Aim, addRule, aimAt, endsAt, HOOKS_OF } from './iptables-core.ts';
 
 /** IP's own selectors (iptables(8), PARAMETERS), which the aiming of other features uses up. */
 interface Selector {
   readonly name: string;
+  readonly protocols?: readonly CasePacket['protocol'][];
+  /** About packets in fragments. */
+  readonly isLarge?: boolean;
   readonly words: (aim: Aim) => { readonly plain: string; readonly turned: string };
 }
 
@@ -37,6 +41,8 @@ const SELECTORS: readonly Selector[] = [
   },
   {
     name: 'fragment',
+    protocols: ['udp', 'icmp'],
+    isLarge: true,
     words: ({ packet, draw }) =>
       packet.family === 6 ? one('-p tcp') : draw.chance(0.5) ? one('-f') : { plain: '! -f', turned: '-f' },
   },
@@ -47,8 +53,9 @@ export const IPTABLES_SELECTOR_FEATURES: readonly Feature[] = SELECTORS.map((sel
   add: (network) => {
     const { draw } = network;
     const table = draw.pick(['mangle', 'mangle', 'filter']);
-    const aim = aimAt(network, HOOKS_OF[table]!);
-    if (!aim) return false;
+    const found = aimAt(network, HOOKS_OF[table]!, ...(selector.protocols ? [selector.protocols] : []));
+    if (!found) return false;
+    const aim = selector.isLarge && draw.chance(0.7) ? { ...found, packet: network.enlarged(found.packet) } : found;
     const { plain, turned } = selector.words(aim);
     const target = table === 'filter' ? '-j ACCEPT' : `-j MARK --set-xmark 0x${draw.pick(['4', '80'])}/0xff`;
     // `-s A/0` and `-p all` can't be turned round.

@@ -1,6 +1,6 @@
 import type { Feature } from '../feature.ts';
 import type { HookPoint } from '../network.ts';
-import { type Aim, HOOKS_OF, targetFeature, type XtTarget } from './iptables-core.ts';
+import { type Aim, endsAt, HOOKS_OF, targetFeature, type XtTarget } from './iptables-core.ts';
 
 const MANGLE = HOOKS_OF.mangle!;
 const BEFORE_ROUTING: readonly HookPoint[] = ['PREROUTING', 'OUTPUT'];
@@ -89,14 +89,10 @@ const HEADERS: readonly XtTarget[] = [
     ['FORWARD', 'OUTPUT', 'POSTROUTING'],
     (aim) => {
       const { draw, network, stop } = aim;
-      // A smaller device or route on the way on or back makes the difference.
-      const devices = network.devices.filter((one) => one.ns === stop.ns);
-      if (devices.length > 0 && draw.chance(0.6)) {
-        network.add({
-          kind: 'ip',
-          ns: stop.ns,
-          line: `link set dev ${draw.pick(devices).name} mtu ${draw.pick([1300, 1400])}`,
-        });
+      // A smaller device on the way on makes the difference.
+      if (stop.output !== undefined && draw.chance(0.85)) {
+        const line = `link set dev ${stop.output} mtu ${draw.pick([1300, 1400])}`;
+        network.add({ kind: 'ip', ns: stop.ns, line });
       }
       return '-m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu';
     },
@@ -115,7 +111,7 @@ const HEADERS: readonly XtTarget[] = [
 const PROXY_PORT = 15_000;
 
 /** A silent transparent socket where the rule stands, or none; and a rule for its mark that makes the packet local, or none. */
-function layProxy({ network, stop, packet, draw }: Aim): string | undefined {
+export function layProxy({ network, stop, packet, draw }: Aim): string | undefined {
   if (stop.isReply) return undefined;
   const { ns } = stop;
   const { family } = packet;
@@ -135,24 +131,72 @@ function layProxy({ network, stop, packet, draw }: Aim): string | undefined {
   return `-j TPROXY --on-port ${port}${onAddress} --tproxy-mark 0x80/0xff`;
 }
 
+/** The packet's own address comes into an empty set, or goes out of a full one. */
+function addsToSet(aim: Aim): string {
+  const { network, stop, packet, draw } = aim;
+  const name = network.unique('w');
+  const side = draw.pick(['src', 'dst'] as const);
+  const ends = endsAt(aim);
+  const line = (text: string): void => network.add({ kind: 'ipset', ns: stop.ns, line: text });
+  line(`create ${name} hash:ip family ${packet.family === 6 ? 'inet6' : 'inet'}`);
+  if (draw.chance(0.6)) return `-j SET --add-set ${name} ${side}`;
+  line(`add ${name} ${side === 'src' ? ends.source : ends.destination}`);
+  return `-j SET --del-set ${name} ${side}`;
+}
+
 const PROXIES: readonly XtTarget[] = [
   target('TPROXY', 'mangle', ['PREROUTING'], layProxy, { protocols: ['udp'], isUndecidable: true }),
 ];
 
+/** What has no effect on the packet; the rule behind shows that it goes on. */
+const NO_EFFECT = { countsOnly: true, witness: () => '' } as const;
+/** Nobody routes it: a copy for it is lost. */
+const NOWHERE = { 4: '203.0.113.77', 6: '2001:db8:77::7' } as const;
+
 const PASSING: readonly XtTarget[] = [
-  target('NFLOG', 'mangle', MANGLE, () => '-j NFLOG --nflog-group 7 --nflog-prefix "-x y"'),
-  target('LOG', 'mangle', MANGLE, () => '-j LOG --log-prefix "x -j DROP "'),
-  target('CLASSIFY', 'mangle', ['FORWARD', 'OUTPUT', 'POSTROUTING'], () => '-j CLASSIFY --set-class 1:2'),
-  target('CHECKSUM', 'mangle', ['POSTROUTING'], () => '-j CHECKSUM --checksum-fill', { protocols: ['udp'] }),
-  target('TRACE', 'raw', BEFORE_ROUTING, () => '-j TRACE'),
+  target('NFLOG', 'mangle', MANGLE, () => '-j NFLOG --nflog-group 7 --nflog-prefix "-x y"', NO_EFFECT),
+  target('LOG', 'mangle', MANGLE, () => '-j LOG --log-prefix "x -j DROP "', NO_EFFECT),
+  target('CLASSIFY', 'mangle', ['FORWARD', 'OUTPUT', 'POSTROUTING'], () => '-j CLASSIFY --set-class 1:2', NO_EFFECT),
+  target('CHECKSUM', 'mangle', ['POSTROUTING'], () => '-j CHECKSUM --checksum-fill', {
+    protocols: ['udp'],
+    ...NO_EFFECT,
+  }),
+  target('TRACE', 'raw', BEFORE_ROUTING, () => '-j TRACE', NO_EFFECT),
+  target('AUDIT', 'mangle', MANGLE, ({ draw }) => `-j AUDIT --type ${draw.pick(['accept', 'drop'])}`, NO_EFFECT),
+  target(
+    'TEE',
+    'mangle',
+    ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'],
+    // Pods have a default route, by which the copy would be one more frame, which no walk tells of.
+    ({ stop, packet }) => (stop.ns.length > 1 ? undefined : `-j TEE --gateway ${NOWHERE[packet.family]}`),
+    NO_EFFECT,
+  ),
   target(
     'RATEEST',
     'mangle',
     MANGLE,
     ({ network }) => `-j RATEEST --rateest-name ${network.unique('r')} --rateest-interval 250ms --rateest-ewmalog 0.5s`,
+    NO_EFFECT,
   ),
-  target('IDLETIMER', 'mangle', MANGLE, ({ network }) => `-j IDLETIMER --timeout 9 --label ${network.unique('t')}`),
-  target('no target', 'mangle', MANGLE, () => ''),
+  target(
+    'IDLETIMER',
+    'mangle',
+    MANGLE,
+    ({ network }) => `-j IDLETIMER --timeout 9 --label ${network.unique('t')}`,
+    NO_EFFECT,
+  ),
+  target('no target', 'mangle', MANGLE, () => '', NO_EFFECT),
+  // Nobody listens on the queue.
+  target(
+    'NFQUEUE',
+    'mangle',
+    MANGLE,
+    ({ draw }) => `-j NFQUEUE --queue-num ${draw.pick(['7', '9'])}${draw.chance(0.5) ? ' --queue-bypass' : ''}`,
+    { isUndecidable: true, witness: () => '' },
+  ),
+  target('SET', 'mangle', MANGLE, addsToSet, {
+    witness: (words) => `-m set --match-set ${/-set (\S+ \S+)/.exec(words)![1]}`,
+  }),
   target(
     'REJECT all',
     'filter',

@@ -47,12 +47,14 @@ export const TRANSPORT_MATCHES: readonly XtMatch[] = [
     name: 'icmp',
     protocols: ['icmp'],
     words: (aim) => {
-      const { draw, network } = aim;
+      const { draw, network, stop } = aim;
+      const [own, name] = stop.isReply ? ['0', 'echo-reply'] : ['8', 'echo-request'];
+      const [own6, name6] = stop.isReply ? ['129', 'echo-reply'] : ['128', 'echo-request'];
       // Where neighbours ask each other, the rule would meet their questions.
       if (isIpv6(aim) && network.realNeighbours) return undefined;
       return isIpv6(aim)
-        ? option('icmp6', `--icmpv6-type ${draw.pick(['128', 'echo-reply', '129/0', '1/4', '128/1'])}`)
-        : option('icmp', `--icmp-type ${draw.pick(['8', 'echo-reply', '8/0', '3/3', '8/1', 'any'])}`);
+        ? option('icmp6', `--icmpv6-type ${draw.pick([own6, name6, `${own6}/0`, 'echo-reply', '1/4', '128/1'])}`)
+        : option('icmp', `--icmp-type ${draw.pick([own, name, `${own}/0`, 'echo-reply', '3/3', '8/1', 'any'])}`);
     },
   },
   {

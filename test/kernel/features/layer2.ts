@@ -1,18 +1,12 @@
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import type { Device, Network } from '../network.ts';
+import { ownerOf, STRAY_MAC } from './neighbours.ts';
 
-/* Bridges' ports and tables, neighbours, wrong MACs, MTUs and devices that are down. */
-
-/** Nobody's. */
-const STRAY_MAC = '02:00:00:99:99:99';
+/* Bridges' ports and tables, MTUs and devices that are down. */
 
 function portsOf(network: Network): readonly Device[] {
   return network.devices.filter((one) => one.bridge !== undefined);
-}
-
-function ownerOf(network: Network, ns: string): string {
-  return network.devices.find((one) => one.ns === ns && one.name === 'eth0')?.mac ?? STRAY_MAC;
 }
 
 /**
@@ -25,156 +19,113 @@ function onlyFirst(network: Network): void {
 
 const FIRST_SOURCE_PORT = 20_000;
 
-/** A packet from one pod to another of the same bridge, which meets what is set there. */
-function aimed(network: Network, ports: readonly Device[]): void {
-  const [one, two] = network.draw.shuffled(ports.filter((port) => port.ns === ports[0]!.ns));
-  if (!one || !two) return;
-  const to = network.host(two.peer.ns);
-  const isAlready = network.packets.some(
-    (packet) => packet.ns === one.peer.ns && network.hostAt(packet.destination) === to,
-  );
-  if (isAlready || network.packets.length >= 8) return;
-  const family = network.draw.chance(0.6) ? 4 : 6;
+/** Two pods of one bridge, by their ports there, and a packet from one to the other, which meets what is set there. */
+interface Pair {
+  readonly from: Device;
+  readonly to: Device;
+}
+
+/** The packet is the first of all, before anybody has learnt anything. */
+function aimed(network: Network, ports: readonly Device[], family?: 4 | 6): Pair | undefined {
+  const { draw, packets } = network;
+  const [from, to] = draw.shuffled(ports.filter((port) => port.ns === ports[0]!.ns));
+  if (!from || !to) return undefined;
+  if (packets.length >= 8) packets.pop();
+  const used = family ?? (draw.chance(0.55) ? 4 : 6);
   const packet: CasePacket = {
-    ns: one.peer.ns,
-    family,
-    protocol: network.draw.pick(['tcp', 'udp']),
-    sourcePort: FIRST_SOURCE_PORT + 500 + network.packets.length,
-    destination: to.address[family],
+    ns: from.peer.ns,
+    family: used,
+    protocol: draw.pick(['tcp', 'udp']),
+    sourcePort: FIRST_SOURCE_PORT + 500 + packets.length,
+    destination: network.host(to.peer.ns).address[used],
     destinationPort: 80,
-    payloadBytes: network.draw.pick([20, 1000, 1400]),
-    df: network.draw.chance(0.5),
+    payloadBytes: draw.pick([20, 1000, 1400]),
+    df: draw.chance(0.5),
   };
-  if (network.realNeighbours) network.packets.splice(0, network.packets.length, packet);
-  else network.packets.push(packet);
+  if (network.realNeighbours) packets.splice(0, packets.length, packet);
+  else packets.unshift(packet);
+  return { from, to };
+}
+
+const ON_A_BRIDGE = { bridged: true, pods: 2 } as const;
+
+interface PortOptions {
+  readonly all?: boolean;
+  readonly weight?: number;
+  readonly asks?: boolean;
+  readonly family?: 4 | 6;
+  /** The port where it counts; the receiver's unless told. */
+  readonly at?: 'from' | 'to';
+  /** What makes it count, besides. */
+  readonly more?: (network: Network, pair: Pair, family: 4 | 6) => void;
 }
 
 /** Settings of one or all ports of a bridge. */
-function portFeature(
-  name: string,
-  setting: string,
-  options: { readonly all?: boolean; readonly weight?: number } = {},
-): Feature {
+function portFeature(name: string, setting: string, options: PortOptions = {}): Feature {
+  const { all, weight = 1, asks, family, at = 'to', more } = options;
   return {
     name: `bridge ${name}`,
-    weight: options.weight ?? 1,
+    weight,
+    wants: { ...ON_A_BRIDGE, ...(asks !== undefined && { asks }) },
     add: (network) => {
       const ports = portsOf(network);
-      if (ports.length === 0) return false;
-      aimed(network, ports);
-      if (!/^hairpin|^proxy|^neigh/.test(setting)) onlyFirst(network);
-      for (const port of options.all ? ports : [network.draw.pick(ports)]) {
+      const pair = ports.length === 0 ? undefined : aimed(network, ports, family);
+      if (!pair) return false;
+      const chosen = network.draw.chance(0.85) ? pair[at] : network.draw.pick([pair.from, pair.to]);
+      for (const port of all ? ports : [chosen]) {
         const line = `link set dev ${port.name} type bridge_slave ${setting}`;
         network.add({ kind: 'ip', ns: port.ns, line, feature: `bridge ${name}` });
       }
+      more?.(network, pair, network.packets[0]!.family);
       return true;
     },
   };
 }
 
-function sysctlFeature(
-  name: string,
-  keys: (device: string) => readonly (readonly [string, string])[],
-  weight = 1,
-): Feature {
-  return {
-    name,
-    weight,
-    add: (network) => {
-      onlyFirst(network);
-      const device = network.draw.pick(network.devices);
-      const named = device.bridge ?? device.name;
-      for (const [key, value] of keys(named)) {
-        network.add({ kind: 'sysctl', ns: device.ns, key, value, feature: name });
-      }
-      return true;
-    },
-  };
+function set(network: Network, port: Device, setting: string): void {
+  network.add({ kind: 'ip', ns: port.ns, line: `link set dev ${port.name} type bridge_slave ${setting}` });
+}
+
+/** The host knows the receiver by a MAC that is nobody's, but for the bridge is behind the receiver's port. */
+function knowWrongly(network: Network, { to }: Pair, family: 4 | 6): void {
+  const address = network.host(to.peer.ns).address[family];
+  const line = `neigh replace ${address} lladdr ${STRAY_MAC} dev ${to.bridge} nud permanent`;
+  network.add({ kind: 'ip', ns: to.ns, line });
+  network.add({ kind: 'bridge', ns: to.ns, line: `fdb replace ${STRAY_MAC} dev ${to.name} master static` });
 }
 
 function fdbFeature(
   name: string,
-  line: (network: Network, port: Device, ports: readonly Device[]) => string | undefined,
+  line: (network: Network, pair: Pair) => string,
+  more?: (network: Network, pair: Pair) => void,
 ): Feature {
   return {
     name,
     weight: 0.7,
+    wants: ON_A_BRIDGE,
     add: (network) => {
       const ports = portsOf(network);
-      if (ports.length === 0) return false;
-      const port = network.draw.pick(ports);
-      const made = line(
-        network,
-        port,
-        ports.filter((one) => one.ns === port.ns),
-      );
-      if (made === undefined) return false;
-      aimed(network, ports);
-      onlyFirst(network);
-      network.add({ kind: 'bridge', ns: port.ns, line: made, feature: name });
+      const pair = ports.length === 0 ? undefined : aimed(network, ports);
+      if (!pair) return false;
+      network.add({ kind: 'bridge', ns: pair.to.ns, line: line(network, pair), feature: name });
+      more?.(network, pair);
       return true;
     },
   };
 }
 
-function neighbourFeature(
-  name: string,
-  entry: (mac: string) => string,
-  options: {
-    readonly asked?: boolean;
-    readonly askable?: boolean;
-    readonly alone?: boolean;
-    readonly weight?: number;
-  } = {},
-): Feature {
-  return {
-    name,
-    weight: options.weight ?? 0.7,
-    add: (network) => {
-      // Within a tunnel a question about a stale entry is one more frame on the cable.
-      if (network.items.some((item) => 'line' in item && item.line.includes('type vxlan'))) return false;
-      const packet = network.draw.pick(network.packets);
-      const to = network.hostAt(packet.destination);
-      const from = network.host(packet.ns);
-      if (!to || to === from || (options.asked && !network.realNeighbours)) return false;
-      // Without link-local addresses an IPv6 router has nothing to ask from, and the entry would not last.
-      if (options.askable && packet.family === 6 && !network.realNeighbours) return false;
-      const way = network.way(from, to);
-      const at = network.draw.int(0, way.length - 2);
-      const [here, next] = [way[at]!, way[at + 1]!];
-      const device = network.deviceBetween(here, next);
-      if (!device) return false;
-      const isLast = next === to && !next.pod === !to.pod;
-      const address = next.pod || !here.pod ? next.address[packet.family] : gatewayAddress(next.ns, packet.family);
-      const dev = device.bridge ?? device.name;
-      const mac =
-        isLast && next.pod
-          ? ownerOf(network, next.ns)
-          : device.peer.ns === next.ns
-            ? macOf(network, device.peer)
-            : STRAY_MAC;
-      network.add({
-        kind: 'ip',
-        ns: here.ns,
-        line: `neigh replace ${address} dev ${dev} ${entry(mac)}`,
-        feature: name,
-      });
-      // What an earlier packet teaches about neighbours is not in the state that was read.
-      if (options.alone) network.packets.splice(0, network.packets.length, packet);
-      return true;
-    },
-  };
-}
-
-function macOf(network: Network, end: { readonly ns: string; readonly name: string }): string {
-  const device = network.devices.find((one) => one.ns === end.ns && one.name === end.name);
-  if (device?.bridge === undefined) return device?.mac ?? STRAY_MAC;
-  return end.ns === 'a' ? '02:00:00:01:00:01' : '02:00:00:02:00:01';
-}
-
-function gatewayAddress(node: string, family: 4 | 6): string {
-  const index = node === 'a' ? 1 : 2;
-  return family === 4 ? `10.1.${index}.1` : `fd00:1:${index}::1`;
+/** A device that a packet goes out by, which is made one that does not fit. */
+function onTheWayOfLarge(network: Network): Device | undefined {
+  const packet = network.aimable(network.packets);
+  const to = network.hostAt(packet.destination);
+  if (!to || packet.protocol === 'tcp') return undefined;
+  const way = network.way(network.host(packet.ns), to);
+  if (way.length < 2) return undefined;
+  const at = network.draw.int(0, way.length - 2);
+  const [here, next] = [way[at], way[at + 1]];
+  if (!here || !next) return undefined;
+  network.packets[network.packets.indexOf(packet)] = { ...packet, payloadBytes: 1400 };
+  return network.draw.chance(0.85) ? network.deviceBetween(here, next) : network.deviceBetween(next, here);
 }
 
 function linkFeature(name: string, line: (network: Network, device: Device) => string, weight = 0.7): Feature {
@@ -182,8 +133,9 @@ function linkFeature(name: string, line: (network: Network, device: Device) => s
     name,
     weight,
     add: (network) => {
-      if (name !== 'mtu') onlyFirst(network);
-      const device = network.draw.pick(network.devices);
+      if (!name.startsWith('mtu')) onlyFirst(network);
+      const device = name.startsWith('mtu') ? onTheWayOfLarge(network) : network.draw.pick(network.devices);
+      if (!device) return false;
       // With the last of ip's lines: a device that is down takes no routes and no neighbours any more.
       network.add({ kind: 'ip', family: 6, ns: device.ns, line: line(network, device), feature: name });
       return true;
@@ -191,15 +143,20 @@ function linkFeature(name: string, line: (network: Network, device: Device) => s
   };
 }
 
-function bridgeNetfilter(name: string, item: (node: string, bridge: string) => Parameters<Network['add']>[0]): Feature {
+function bridgeNetfilter(
+  name: string,
+  family: 4 | 6 | undefined,
+  item: (node: string, bridge: string) => Parameters<Network['add']>[0],
+): Feature {
   return {
     name,
-    weight: 3,
+    weight: 2,
+    wants: ON_A_BRIDGE,
     add: (network) => {
       const ports = portsOf(network);
-      if (ports.length === 0) return false;
-      const port = network.draw.pick(ports);
-      aimed(network, ports);
+      const pair = ports.length === 0 ? undefined : aimed(network, ports, family);
+      if (!pair) return false;
+      const port = pair.to;
       network.add({ ...item(port.ns, port.bridge!), feature: name });
       // Its counter tells whether what is bridged meets IP's rules.
       for (const family of [4, 6] as const) {
@@ -211,57 +168,81 @@ function bridgeNetfilter(name: string, item: (node: string, bridge: string) => P
   };
 }
 
+/** A packet that is led back to where it comes from, by the same port: a Service whose only pod asks for it. */
+const HAIRPIN: Feature = {
+  name: 'bridge hairpin',
+  wants: ON_A_BRIDGE,
+  add: (network) => {
+    const ports = portsOf(network);
+    const pair = ports.length === 0 ? undefined : aimed(network, ports);
+    const packet = network.packets[0];
+    if (!pair || !packet) return false;
+    const { ns } = pair.from;
+    const own = network.host(packet.ns).address[packet.family];
+    const key = `net.bridge.bridge-nf-call-${packet.family === 6 ? 'ip6' : 'ip'}tables`;
+    network.add({ kind: 'sysctl', ns, key, value: '1' });
+    const line = `link set dev ${pair.from.name} type bridge_slave hairpin on`;
+    network.add({ kind: 'ip', ns, line, feature: 'bridge hairpin' });
+    const at = { ns, backend: network.draw.pick(['legacy', 'nft'] as const), family: packet.family, table: 'nat' };
+    const flow = `-p ${packet.protocol} -m ${packet.protocol} --sport ${packet.sourcePort}`;
+    const to = packet.family === 6 ? `[${own}]` : own;
+    network.rule({ ...at, chain: 'PREROUTING', rule: `${flow} -j DNAT --to-destination ${to}:80`, feature: '' });
+    network.rule({ ...at, chain: 'POSTROUTING', rule: `${flow} -j MASQUERADE`, feature: '' });
+    return true;
+  },
+};
+
 export const LAYER2_FEATURES: readonly Feature[] = [
-  portFeature('hairpin', 'hairpin on', { weight: 2 }),
+  HAIRPIN,
   portFeature('isolated', 'isolated on', { all: true }),
   portFeature('isolated one', 'isolated on'),
-  portFeature('flood off', 'flood off'),
-  portFeature('learning off', 'learning off'),
-  portFeature('learning and flood off', 'learning off flood off', { weight: 0.5 }),
-  portFeature('mcast_flood off', 'mcast_flood off'),
-  portFeature('bcast_flood off', 'bcast_flood off'),
-  portFeature('proxy_arp', 'proxy_arp on', { weight: 0.5 }),
-  portFeature('neigh_suppress', 'neigh_suppress on'),
-  portFeature('locked', 'locked on learning off', { weight: 0.4 }),
+  portFeature('flood off', 'flood off', { asks: false }),
+  portFeature('learning off', 'learning off', {
+    asks: false,
+    at: 'from',
+    more: (network, { from }) => set(network, from, 'flood off'),
+  }),
+  portFeature('learning and flood off', 'learning off flood off', { weight: 0.5, at: 'from' }),
+  portFeature('mcast_flood off', 'mcast_flood off', { asks: true, family: 6 }),
+  portFeature('bcast_flood off', 'bcast_flood off', { asks: true, family: 4 }),
+  portFeature('proxy_arp', 'proxy_arp on', { asks: true, family: 4, at: 'from', more: knowWrongly }),
+  portFeature('neigh_suppress', 'neigh_suppress on', { asks: true, more: knowWrongly }),
+  portFeature('locked', 'locked on learning off', { weight: 0.4, at: 'from' }),
   portFeature('state', 'state 4', { weight: 0.3 }),
-  bridgeNetfilter('bridge nf_call_iptables', (ns) => ({
+  bridgeNetfilter('bridge nf_call_iptables', 4, (ns) => ({
     kind: 'sysctl',
     ns,
     key: 'net.bridge.bridge-nf-call-iptables',
     value: '1',
   })),
-  bridgeNetfilter('bridge nf_call_ip6tables', (ns) => ({
+  bridgeNetfilter('bridge nf_call_ip6tables', 6, (ns) => ({
     kind: 'sysctl',
     ns,
     key: 'net.bridge.bridge-nf-call-ip6tables',
     value: '1',
   })),
-  bridgeNetfilter('bridge own nf_call_iptables', (ns, bridge) => ({
+  bridgeNetfilter('bridge own nf_call_iptables', undefined, (ns, bridge) => ({
     kind: 'ip',
     ns,
     line: `link set dev ${bridge} type bridge nf_call_iptables 1 nf_call_ip6tables 1`,
   })),
+  // Nothing is flooded there, so that the entry is the only way.
   fdbFeature(
     'fdb static',
-    (network, port) => `fdb replace ${ownerOf(network, port.peer.ns)} dev ${port.name} master static`,
+    (network, { to }) => `fdb replace ${ownerOf(network, to.peer.ns)} dev ${to.name} master static`,
+    (network, { to }) => set(network, to, 'flood off'),
   ),
-  fdbFeature('fdb wrong port', (network, port, ports) => {
-    const other = ports.find((one) => one !== port);
-    return other && `fdb replace ${ownerOf(network, other.peer.ns)} dev ${port.name} master static`;
+  fdbFeature('fdb wrong port', (network, { from, to }) => {
+    return `fdb replace ${ownerOf(network, to.peer.ns)} dev ${from.name} master static`;
+  }),
+  fdbFeature('fdb local', (network, { to }) => {
+    return `fdb replace ${ownerOf(network, to.peer.ns)} dev ${to.name} master permanent`;
   }),
   fdbFeature(
-    'fdb local',
-    (network, port) => `fdb replace ${ownerOf(network, port.peer.ns)} dev ${port.name} master permanent`,
-  ),
-  fdbFeature(
     'fdb sticky',
-    (network, port) => `fdb replace ${ownerOf(network, port.peer.ns)} dev ${port.name} master static sticky`,
+    (network, { to }) => `fdb replace ${ownerOf(network, to.peer.ns)} dev ${to.name} master static sticky`,
+    (network, { to }) => set(network, to, 'flood off'),
   ),
-  neighbourFeature('neighbour wrong mac', () => `lladdr ${STRAY_MAC} nud permanent`, { weight: 0.4 }),
-  neighbourFeature('neighbour reachable', (mac) => `lladdr ${mac} nud reachable`),
-  neighbourFeature('neighbour stale', (mac) => `lladdr ${mac} nud stale`, { askable: true }),
-  neighbourFeature('neighbour noarp', (mac) => `lladdr ${mac} nud noarp`),
-  neighbourFeature('neighbour failed', () => 'nud failed', { weight: 0.4, alone: true }),
   linkFeature('link noarp', (_network, device) => `link set dev ${device.bridge ?? device.name} arp off`, 0.4),
   linkFeature('link down', (_network, device) => `link set dev ${device.name} down`, 0.3),
   linkFeature(
@@ -274,15 +255,4 @@ export const LAYER2_FEATURES: readonly Feature[] = [
     (network, device) => `link set dev ${device.bridge ?? device.name} mtu ${network.draw.pick([1280, 1300, 1400])}`,
     2,
   ),
-  linkFeature('link promisc', (_network, device) => `link set dev ${device.name} promisc on`),
-  sysctlFeature('arp_ignore', (device) => [[`net.ipv4.conf.${device}.arp_ignore`, '1']]),
-  sysctlFeature('arp_ignore subnet', (device) => [[`net.ipv4.conf.${device}.arp_ignore`, '2']]),
-  sysctlFeature('arp_ignore all', (device) => [[`net.ipv4.conf.${device}.arp_ignore`, '8']], 0.3),
-  sysctlFeature('arp_filter', (device) => [[`net.ipv4.conf.${device}.arp_filter`, '1']]),
-  sysctlFeature('arp_announce', (device) => [[`net.ipv4.conf.${device}.arp_announce`, '2']]),
-  sysctlFeature('proxy_arp', (device) => [
-    [`net.ipv4.conf.${device}.proxy_arp`, '1'],
-    [`net.ipv4.neigh.${device}.proxy_delay`, '0'],
-  ]),
-  sysctlFeature('rp_filter and arp', (device) => [[`net.ipv4.conf.${device}.rp_filter`, '1']]),
 ];

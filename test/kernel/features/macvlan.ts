@@ -1,3 +1,4 @@
+import { podPlace } from '../../../src/net/place.ts';
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import type { Network } from '../network.ts';
@@ -17,6 +18,7 @@ function macvlan(mode: string, weight = 1): Feature {
   return {
     name,
     weight,
+    wants: { nodes: 2, ...(mode === 'passthru' && { asks: false }) },
     // What its switch would do is not known to the walk.
     ...(mode === 'vepa' && { isUndecidable: true }),
     add: (network) => {
@@ -29,7 +31,7 @@ function macvlan(mode: string, weight = 1): Feature {
         return { ns, address: `10.9.0.${51 + index}`, mac: `02:00:00:07:00:0${index + 1}` };
       });
       for (const guest of guests) addGuest(network, name, mode, guest);
-      knowEachOther(network, name, guests);
+      knowEachOther(network, guests);
       for (const packet of packetsBetween(network, guests)) network.packets.push(packet);
       return true;
     },
@@ -42,19 +44,23 @@ function isMacvlan(item: Network['items'][number]): boolean {
 
 function addGuest(network: Network, feature: string, mode: string, { ns, address, mac }: Guest): void {
   const line = `link add link eth0 name mv0 address ${mac} netns @netns:${ns}@ type macvlan mode ${mode}`;
-  network.add({ kind: 'link', ns: 'a', line, feature });
-  network.add({ kind: 'ip', ns, line: 'link set dev mv0 up', feature });
-  network.add({ kind: 'ip', ns, line: `addr add ${address}/24 dev mv0`, feature });
+  const place = podPlace('a', 'pt', ns);
+  // Another mode, or none.
+  const other = { 'linkinfo.info_data.mode': mode === 'bridge' ? 'private' : 'bridge' };
+  const ignored = [{ op: 'shown', place, action: 'links', where: { ifname: 'mv0' }, set: other }] as const;
+  const gone = [{ op: 'link', place, text: 'mv0 down', device: 'mv0', set: { up: false } }] as const;
+  network.add({ kind: 'link', ns: 'a', line, feature, ignored: gone, negated: ignored });
+  network.add({ kind: 'ip', ns, line: 'link set dev mv0 up' });
+  network.add({ kind: 'ip', ns, line: `addr add ${address}/24 dev mv0` });
 }
 
-function knowEachOther(network: Network, feature: string, guests: readonly Guest[]): void {
+function knowEachOther(network: Network, guests: readonly Guest[]): void {
   if (network.realNeighbours) return;
   const know = (ns: string, device: string, address: string, mac: string): void =>
     network.add({
       kind: 'ip',
       ns,
       line: `neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`,
-      feature,
     });
   for (const guest of guests) {
     know('b', 'eth0', guest.address, guest.mac);

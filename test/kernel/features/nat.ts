@@ -254,7 +254,67 @@ function nftFeature(kind: NatKind): Feature {
   };
 }
 
+/** Only nft has them: what is translated to comes out of a map. */
+const MAPS: readonly NatKind[] = [
+  {
+    name: 'dnat map',
+    hooks: DESTINATION_HOOKS,
+    words: (aim) => {
+      const { ip, source, to } = mapped(aim);
+      return { iptables: '', nft: `dnat to ${ip} saddr map { ${source} : ${to} }` };
+    },
+  },
+  {
+    name: 'dnat map with port',
+    hooks: DESTINATION_HOOKS,
+    words: (aim) => {
+      if (!hasPorts(aim)) return undefined;
+      const { ip, to } = mapped(aim);
+      const { protocol, destinationPort } = aim.packet;
+      const held = aim.draw.chance(0.85) ? destinationPort : destinationPort + 1;
+      const typed = `dnat ${ip} to ${protocol} dport map { ${held} : ${to} . 8080 }`;
+      return { iptables: '', nft: typed };
+    },
+  },
+  {
+    name: 'dnat map by hash',
+    hooks: DESTINATION_HOOKS,
+    words: (aim) => {
+      const { ip, to } = mapped(aim);
+      const other = aim.packet.destination;
+      const seed = aim.draw.int(1, 99);
+      return { iptables: '', nft: `dnat to jhash ${ip} saddr mod 2 seed 0x${seed} map { 0 : ${to}, 1 : ${other} }` };
+    },
+  },
+  {
+    name: 'snat map',
+    hooks: ['POSTROUTING'],
+    words: (aim) => {
+      const { ip } = mapped(aim);
+      const own = aim.network.host(aim.stop.ns).address[aim.packet.family];
+      return { iptables: '', nft: `snat to ${ip} daddr map { ${aim.packet.destination} : ${own} }` };
+    },
+  },
+  {
+    name: 'redirect map',
+    hooks: DESTINATION_HOOKS,
+    words: (aim) => {
+      if (!hasPorts(aim)) return undefined;
+      const { protocol, destinationPort } = aim.packet;
+      return { iptables: '', nft: `redirect to :${protocol} dport map { ${destinationPort} : 8080 }` };
+    },
+  },
+];
+
+function mapped(aim: Aim): { readonly ip: 'ip' | 'ip6'; readonly source: string; readonly to: string } {
+  const { packet, draw } = aim;
+  const to = otherHost(aim).address[packet.family];
+  const source = draw.chance(0.85) ? endsAt(aim).source : to;
+  return { ip: packet.family === 4 ? 'ip' : 'ip6', source, to };
+}
+
 export const NAT_FEATURES: readonly Feature[] = [
   ...KINDS.map(iptablesFeature),
   ...KINDS.filter((kind) => kind.name !== 'NETMAP').map(nftFeature),
+  ...MAPS.map(nftFeature),
 ];

@@ -1,4 +1,4 @@
-import type { CasePacket } from '../case.ts';
+import type { CaseItem, CasePacket } from '../case.ts';
 import type { Draw } from '../draw.ts';
 import type { Feature } from '../feature.ts';
 import type { HookPoint, Network } from '../network.ts';
@@ -17,6 +17,9 @@ export interface NftWords {
   readonly protocols?: readonly CasePacket['protocol'][];
   readonly isUndecidable?: boolean;
   readonly weight?: number;
+  /** Nothing but its own counter tells of it. */
+  readonly countsOnly?: true;
+  readonly wants?: Feature['wants'];
   /** 'none': the statement may leave the rule behind a counter, which would then have counted. */
   readonly counter?: 'none';
   /** Priorities that it makes sense at. */
@@ -77,31 +80,38 @@ export function nftAim(network: Network, what: NftWords): { readonly aim: NftAim
 export function nftAimed({ packet, draw, ends, ip, network }: NftAim, namesProtocol: boolean): string {
   const named = namesProtocol || (network.realNeighbours && packet.family === 6);
   const icmp = packet.family === 4 ? 'icmp' : 'icmpv6';
-  const ports = draw.pick([
-    `${packet.protocol} dport ${ends.destinationPort}`,
-    `${packet.protocol} sport ${ends.sourcePort}`,
-    `meta l4proto ${packet.protocol} th dport ${ends.destinationPort}`,
-  ]);
+  const own = ends.sourcePort === packet.sourcePort ? 'sport' : 'dport';
+  const ports = draw.weighted([
+    { words: `${packet.protocol} dport ${ends.destinationPort}`, weight: 1 },
+    { words: `${packet.protocol} ${own} ${packet.sourcePort}`, weight: 4 },
+    { words: `meta l4proto ${packet.protocol} th ${own} ${packet.sourcePort}`, weight: 2 },
+  ]).words;
   const parts = [
     draw.chance(0.5) ? `${ip} saddr ${ends.source}` : '',
     draw.chance(0.5) ? `${ip} daddr ${ends.destination}` : '',
-    packet.protocol === 'icmp' ? `${icmp} type { echo-request, echo-reply }` : named || draw.chance(0.7) ? ports : '',
+    packet.protocol === 'icmp' ? `${icmp} type { echo-request, echo-reply }` : named || draw.chance(0.85) ? ports : '',
   ];
   const said = parts.filter((part) => part !== '');
   return said.length === 0 ? `${ip} saddr ${ends.source}` : said.join(' ');
 }
 
-export function addNftRule(network: Network, aim: NftAim, chain: string, rule: string, feature: string): void {
+export function addNftRule(
+  network: Network,
+  aim: NftAim,
+  chain: string,
+  rule: string,
+  marks: Pick<CaseItem, 'feature' | 'countsOnly'>,
+): void {
   const { draw, table, stop } = aim;
   const base = { kind: 'nft', ns: stop.ns } as const;
   if (draw.chance(0.7)) {
-    network.add({ ...base, line: `add rule ${table} ${chain} ${rule}`, feature });
+    network.add({ ...base, line: `add rule ${table} ${chain} ${rule}`, ...marks });
     return;
   }
   const own = network.unique('c');
   const word = draw.pick(['jump', 'jump', 'goto']);
   network.add({ ...base, line: `add chain ${table} ${own}` });
-  network.add({ ...base, line: `add rule ${table} ${own} ${rule}`, feature });
+  network.add({ ...base, line: `add rule ${table} ${own} ${rule}`, ...marks });
   network.add({ ...base, line: `add rule ${table} ${own} counter return`, feature: 'nft return' });
   // What nobody comes to, unless the rule before is left out.
   const ttl = aim.ip === 'ip' ? 'ip ttl' : 'ip6 hoplimit';
@@ -150,7 +160,7 @@ export function nftMatch(what: NftWords): Feature {
       const words = found && what.words(found.aim);
       if (!found || words === undefined) return false;
       const aimed = nftAimed(found.aim, what.protocols !== undefined);
-      addNftRule(network, found.aim, found.chain, `${aimed} ${words} counter ${effectOf(found.aim)}`, feature);
+      addNftRule(network, found.aim, found.chain, `${aimed} ${words} counter ${effectOf(found.aim)}`, { feature });
       return true;
     },
   };
@@ -169,7 +179,8 @@ export function nftStatement(what: NftWords): Feature {
       if (!found || words === undefined) return false;
       const aimed = nftAimed(found.aim, true);
       const rule = what.counter === 'none' ? `${aimed} ${words}` : `${aimed} counter ${words}`;
-      addNftRule(network, found.aim, found.chain, rule, feature);
+      const own = { feature, ...(what.countsOnly && { countsOnly: what.countsOnly }) };
+      addNftRule(network, found.aim, found.chain, rule, own);
       return true;
     },
   };

@@ -15,10 +15,10 @@ interface FrameAim {
 }
 
 /** A cable's end on the way of a packet, there. */
-function frameAim(network: Network, wants: (device: Device) => boolean): FrameAim | undefined {
+export function frameAim(network: Network, wants: (device: Device) => boolean): FrameAim | undefined {
   const { draw } = network;
   for (let tries = 0; tries < 8; tries++) {
-    const packet = draw.pick(network.packets);
+    const packet = network.aimable(network.packets);
     const to = network.hostAt(packet.destination);
     if (!to) continue;
     const way = network.way(network.host(packet.ns), to);
@@ -116,7 +116,7 @@ interface BridgeAim extends FrameAim {
 function bridgeAim(network: Network, hook: BridgeHook): BridgeAim | undefined {
   const { draw } = network;
   for (let tries = 0; tries < 12; tries++) {
-    const packet = draw.pick(network.packets);
+    const packet = network.aimable(network.packets);
     const to = network.hostAt(packet.destination);
     if (!to) continue;
     const way = network.way(network.host(packet.ns), to);

@@ -197,6 +197,33 @@ const MATCHES: readonly NftWords[] = [
   },
   { name: 'numgen', isUndecidable: true, words: ({ draw }) => `numgen ${draw.pick(['random', 'inc'])} mod 2 0` },
   { name: 'symhash', isUndecidable: true, words: () => 'symhash mod 2 0' },
+  {
+    name: 'meta of chance',
+    isUndecidable: true,
+    words: ({ draw }) =>
+      `meta ${draw.pick(['cpu 0-7', 'random < 2147483648', 'hour "00:00"-"23:59"', 'day { 0, 1, 2, 3, 4, 5, 6 }', 'cgroup 0'])}`,
+  },
+  {
+    name: 'ct of the entry',
+    isUndecidable: true,
+    priorities: TRACKED,
+    words: ({ draw }) =>
+      `ct ${draw.pick(['bytes < 100000', 'packets < 9', 'expiration < 1h', 'label != 5', 'original packets < 9'])}`,
+  },
+  {
+    name: 'object',
+    isUndecidable: true,
+    words: (aim) => {
+      const name = aim.network.unique('o');
+      const [kind, definition] = aim.draw.pick([
+        ['quota', 'over 1 bytes'],
+        ['quota', '1 mbytes'],
+        ['limit', 'rate 10/second'],
+      ] as const);
+      aim.network.add({ kind: 'nft', ns: aim.stop.ns, line: `add ${kind} ${aim.table} ${name} { ${definition} ; }` });
+      return `${kind} name "${name}"`;
+    },
+  },
   { name: 'limit', isUndecidable: true, words: ({ draw }) => `limit rate ${draw.pick(['', 'over '])}10/second` },
   { name: 'quota', isUndecidable: true, words: () => 'quota until 1 mbytes' },
   { name: 'connlimit', isUndecidable: true, priorities: TRACKED, words: () => 'ct count over 1' },

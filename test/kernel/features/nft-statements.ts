@@ -1,4 +1,5 @@
 import type { Feature } from '../feature.ts';
+import { layProxy } from './iptables-targets.ts';
 import { addNamed, type NftAim, type NftWords, nftStatement, rejected } from './nft-core.ts';
 
 const EARLY = [-310];
@@ -45,9 +46,50 @@ const STATEMENTS: readonly NftWords[] = [
   },
   {
     name: 'mark from hash',
-    words: ({ ip, draw }) => `meta mark set jhash ${ip} saddr . ${ip} daddr mod 8 seed 0x${draw.int(1, 99)} offset 16`,
+    words: (aim) => {
+      shownLater(aim, 'meta mark 16-23');
+      return `meta mark set jhash ${aim.ip} saddr . ${aim.ip} daddr mod 8 seed 0x${aim.draw.int(1, 99)} offset 16`;
+    },
   },
-  { name: 'mark bits', words: ({ draw }) => `meta mark set ${draw.pick(['meta mark & 0xf0', 'meta mark << 2', 'meta mark | 0x21 counter meta mark set meta mark ^ 0x20'])}` },
+  {
+    name: 'mark bits',
+    words: (aim) => {
+      shownLater(aim, 'meta mark & 0x5 == 0x4');
+      const set = aim.draw.pick(['(meta mark | 0x1) << 2', 'meta mark & 0xf0 | 0x4', 'meta mark | 0x25 counter meta mark set meta mark ^ 0x21']);
+      return `meta mark set ${set}`;
+    },
+  },
+  { name: 'no effect', countsOnly: true, words: ({ draw }) => draw.pick(['meta priority set 1:2', 'meta nftrace set 1', 'log prefix "nothing "']) },
+  {
+    name: 'dup',
+    countsOnly: true,
+    hooks: ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'],
+    // Nobody routes it, so that the copy is lost; pods have a default route.
+    words: ({ stop, ip, table }) => (stop.ns.length > 1 || table.startsWith('inet') ? undefined : `dup to ${ip === 'ip' ? '203.0.113.77' : '2001:db8:77::7'}`),
+  },
+  {
+    name: 'ct mark from map',
+    priorities: TRACKED,
+    words: (aim) => {
+      shownLater(aim, 'ct mark 0x15');
+      const { ip, ends, draw } = aim;
+      return `ct mark set ${ip} saddr map { ${draw.chance(0.85) ? ends.source : ends.destination} : 0x15 }`;
+    },
+  },
+  {
+    name: 'tproxy',
+    hooks: ['PREROUTING'],
+    priorities: [-150],
+    protocols: ['udp'],
+    isUndecidable: true,
+    words: (aim) => {
+      const words = layProxy(aim);
+      const port = words && / --on-port (\d+)/.exec(words)?.[1];
+      if (!port) return undefined;
+      const family = aim.table.startsWith('inet') ? ` ${aim.ip}` : '';
+      return `meta l4proto udp tproxy${family} to :${port} meta mark set 0x80 accept`;
+    },
+  },
   { name: 'ct mark', priorities: TRACKED, words: ({ draw }) => `ct mark set ${draw.pick(['0x7', 'meta mark', 'ct mark | 0x4'])}` },
   { name: 'restore ct mark', priorities: TRACKED, words: () => 'meta mark set ct mark' },
   { name: 'notrack', hooks: ['PREROUTING', 'OUTPUT'], priorities: EARLY, words: () => 'notrack' },

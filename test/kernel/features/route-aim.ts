@@ -17,23 +17,38 @@ export interface Aim {
   readonly isReply: boolean;
   /** `via A dev D`, as the way leads on anyway. */
   readonly onward: string;
+  /** The same back to where it comes from; where it begins, to itself. */
+  readonly backward: string;
   /** The MAC at the other end. */
   readonly mac: string;
 }
 
 /** Some place where a packet is routed onward. `forwarded`: where it came in before. */
 export function aimAt(network: Network, options: { readonly forwarded?: boolean } = {}): Aim | undefined {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const aim = aimOnce(network, options);
+    if (aim) return aim;
+  }
+  return undefined;
+}
+
+const TRIES = 5;
+
+function aimOnce(network: Network, options: { readonly forwarded?: boolean }): Aim | undefined {
   const { draw } = network;
-  const packet = draw.pick(network.packets);
+  const packet = network.aimable(network.packets);
   const to = network.hostAt(packet.destination);
   const from = network.host(packet.ns);
   if (!to || to === from) return undefined;
   const isReply = draw.chance(0.25);
+  // Between pods of one bridge nothing is routed but at their ends.
+  const isSwitched = network.isSwitched(from, to);
   const forward = network.way(from, to);
   const way = isReply ? forward.toReversed() : forward;
   const first = options.forwarded ? 1 : 0;
   if (way.length - 2 < first) return undefined;
-  const at = draw.int(first, way.length - 2);
+  const at = isSwitched ? 0 : draw.int(first, way.length - 2);
+  if (at < first) return undefined;
   const [before, here, next] = [way[at - 1], way[at]!, way[at + 1]!];
   const device = network.deviceBetween(here, next);
   if (!device) return undefined;
@@ -43,7 +58,8 @@ export function aimAt(network: Network, options: { readonly forwarded?: boolean 
   const { family } = packet;
   const input = before && network.deviceBetween(here, before);
   const output = device.bridge ?? device.name;
-  const gateway = gatewayTo(here, next, family);
+  const gateway = isSwitched ? undefined : gatewayTo(here, next, family);
+  const end = isSwitched ? { ns: target.ns, name: 'eth0' } : device.peer;
   return {
     packet,
     family,
@@ -54,8 +70,16 @@ export function aimAt(network: Network, options: { readonly forwarded?: boolean 
     source: (isReply ? to : from).address[family],
     isReply,
     onward: `${gateway === undefined ? '' : `via ${gateway} `}dev ${output}`,
-    mac: macOf(network, device.peer),
+    backward: backwardOf(network, here, before, family),
+    mac: macOf(network, end),
   };
+}
+
+function backwardOf(network: Network, here: Host, before: Host | undefined, family: Family): string {
+  const device = before && network.deviceBetween(here, before);
+  if (!device) return 'dev lo';
+  const gateway = gatewayTo(here, before, family);
+  return `${gateway === undefined ? '' : `via ${gateway} `}dev ${device.bridge ?? device.name}`;
 }
 
 function gatewayTo(here: Host, next: Host, family: Family): string | undefined {

@@ -1,6 +1,7 @@
 import { placeOf } from '../collect-case.ts';
 import type { Feature } from '../feature.ts';
 import type { Network } from '../network.ts';
+import { gatewayOf } from '../topology.ts';
 import { type Aim, aimAt, hostLength } from './route-aim.ts';
 
 /* Settings that decide whether a packet may come in, be forwarded, and who is told. */
@@ -35,6 +36,9 @@ function setting(
   };
 }
 
+/** A node's own, on no cable. */
+const LOOPED = '10.97.0.1';
+
 function conf({ family }: Aim, device: string, key: string): string {
   return `net.ipv${family}.conf.${device}.${key}`;
 }
@@ -46,19 +50,36 @@ function astray(aim: Aim, network: Network): string {
   return `route replace ${aim.source}/32 dev ${draw.chance(0.5) ? aim.output : 'lo'}`;
 }
 
+/**
+ * What goes out where it came in is looked up even without a filter: a source that is no host's is refused then. From one pod of a bridge
+ * to another, by way of their gateway.
+ */
+const SEND_REDIRECTS: Feature = {
+  name: 'sysctl send_redirects',
+  weight: 0.3,
+  wants: { bridged: true, pods: 2 },
+  add: (network) => {
+    const pods = network.draw.shuffled(network.hosts.filter(({ pod }) => pod));
+    const from = pods.find((one) => pods.some((other) => network.isSwitched(one, other)));
+    const to = pods.find((other) => from && network.isSwitched(from, other));
+    if (!from || !to || network.packets.length >= 8) return false;
+    const sourcePort = REDIRECTED_SOURCE_PORT + network.packets.length;
+    const flow = { protocol: 'udp', sourcePort, destinationPort: 80, payloadBytes: 20, df: false } as const;
+    network.packets.push({ ns: from.ns, family: 4, destination: to.address[4], ...flow });
+    const index = from.node === 'a' ? 1 : 2;
+    const line = `route replace ${to.address[4]}/32 via ${gatewayOf(index, 4)} dev eth0`;
+    network.add({ kind: 'ip', ns: from.ns, line });
+    network.add({ kind: 'ip', ns: from.node, line: `route replace broadcast ${from.address[4]}/32 dev br0` });
+    const key = 'net.ipv4.conf.all.send_redirects';
+    network.add({ kind: 'sysctl', ns: from.node, key, value: '1', feature: 'sysctl send_redirects' });
+    return true;
+  },
+};
+
+const REDIRECTED_SOURCE_PORT = 25_000;
+
 export const ROUTE_SYSCTL_FEATURES: readonly Feature[] = [
-  setting(
-    'sysctl send_redirects',
-    (aim) => {
-      // What goes out where it came in is looked up even without a filter: a source that is no host's is refused then.
-      if (aim.family === 6 || aim.input !== aim.output) return undefined;
-      return {
-        settings: [[conf(aim, 'all', 'send_redirects'), '1']],
-        lines: [`route replace broadcast ${aim.source}/32 dev ${aim.input}`],
-      };
-    },
-    0.3,
-  ),
+  SEND_REDIRECTS,
   setting(
     'sysctl rp_filter',
     (aim, network) => {
@@ -112,8 +133,36 @@ export const ROUTE_SYSCTL_FEATURES: readonly Feature[] = [
       settings: [['net.ipv4.icmp_errors_use_inbound_ifaddr', '1']],
       lines: [
         `route replace prohibit ${aim.destination}/32`,
-        // In the sender's network, and not what its route would give.
-        `addr add ${aim.source.replace(/\.\d+$/, '.200')}/24 dev ${aim.input}`,
+        // What the route to the sender gives is another than the device's own.
+        `addr add ${LOOPED}/32 dev lo`,
+        `route replace ${aim.source}/32 ${aim.backward} src ${LOOPED}`,
+      ],
+    };
+  }),
+  setting('sysctl route_localnet', (aim, network) => {
+    const { packet, input, isReply } = aim;
+    if (aim.family === 6 || isReply || packet.protocol === 'icmp') return undefined;
+    const rule = `-p ${packet.protocol} -m ${packet.protocol} --sport ${packet.sourcePort} -j DNAT --to-destination 127.0.0.1:80`;
+    const backend = network.draw.pick(['legacy', 'nft'] as const);
+    network.rule({ ns: aim.ns, backend, family: 4, table: 'nat', chain: 'PREROUTING', rule, feature: '' });
+    return { settings: [[conf(aim, network.draw.pick(['all', input!]), 'route_localnet'), '1']] };
+  }),
+  setting('sysctl src_valid_mark', (aim, network) => {
+    if (aim.family === 6 || aim.isReply || aim.packet.mark !== undefined) return undefined;
+    // By its mark the way back is found, without it it leads elsewhere.
+    const backend = network.draw.pick(['legacy', 'nft'] as const);
+    const rule = `-s ${aim.source} -j MARK --set-xmark 0x200/0x200`;
+    network.rule({ ns: aim.ns, backend, family: 4, table: 'mangle', chain: 'PREROUTING', rule, feature: '' });
+    return {
+      settings: [
+        [conf(aim, aim.input!, 'src_valid_mark'), '1'],
+        [conf(aim, aim.input!, 'rp_filter'), '1'],
+      ],
+      lines: [
+        `route add ${aim.source}/32 ${aim.backward} table 777`,
+        'rule add fwmark 0x200/0x200 to 10.1.0.0/16 lookup 777 pref 777',
+        `route replace ${aim.source}/32 dev lo`,
+        `route add ${aim.destination}/32 ${aim.onward} table 777`,
       ],
     };
   }),

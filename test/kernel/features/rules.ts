@@ -1,5 +1,7 @@
+import { placeOf } from '../collect-case.ts';
 import type { Feature } from '../feature.ts';
 import type { Network } from '../network.ts';
+import type { StateChange } from '../shown-change.ts';
 import { type Aim, aimAt, hostLength } from './route-aim.ts';
 
 /*
@@ -67,6 +69,43 @@ function acting(
   };
 }
 
+/** A look-up that does not count for some routes; a simulator that overlooks it takes them. */
+function suppressing(name: string, lines: (aim: Aim, pref: number, network: Network) => readonly string[]): Feature {
+  return {
+    name,
+    weight: 0.4,
+    add: (network) => {
+      const aim = aimAt(network, { forwarded: network.draw.chance(0.6) });
+      if (!aim) return false;
+      const pref = network.draw.int(12_000, 30_000);
+      const here = network.host(aim.ns);
+      const change: StateChange = {
+        op: 'shown',
+        place: placeOf({ ...here, name: here.ns, addresses: [] }),
+        action: 'rules',
+        args: { family: aim.family },
+        where: { priority: pref },
+        set: { suppress_prefixlen: null, suppress_ifgroup: null },
+      };
+      lines(aim, pref, network).forEach((line, index) => {
+        const own = index === 0 ? { feature: name, ignored: [change] } : {};
+        network.add({ kind: 'ip', ns: aim.ns, family: aim.family, line, ...own });
+      });
+      return true;
+    },
+  };
+}
+
+/** The same packet once more, of a socket that is bound to its device. */
+function boundAgain(aim: Aim, network: Network): string | undefined {
+  if (aim.input !== undefined || aim.isReply || network.packets.length >= 8) return undefined;
+  const sourcePort = BOUND_SOURCE_PORT + network.packets.length;
+  network.packets.push({ ...aim.packet, sourcePort, device: aim.output });
+  return aim.output;
+}
+
+const BOUND_SOURCE_PORT = 24_000;
+
 function to({ destination, family }: Aim): string {
   return `to ${destination}/${hostLength(family)}`;
 }
@@ -87,6 +126,10 @@ export const RULE_FEATURES: readonly Feature[] = [
   selecting('rule from', (aim, network) => `from ${prefixOf(network, aim, aim.source)}`),
   selecting('rule to', (aim, network) => `to ${prefixOf(network, aim, aim.destination)}`),
   selecting('rule iif', (aim) => (aim.input === undefined ? 'iif lo' : `iif ${aim.input}`)),
+  selecting('rule oif', (aim, network) => {
+    const device = boundAgain(aim, network);
+    return device && `oif ${device}`;
+  }),
   selecting('rule tos', (aim) =>
     aim.isReply || aim.packet.tos === undefined || (aim.packet.tos & 0x1c) === 0
       ? undefined
@@ -126,22 +169,28 @@ export const RULE_FEATURES: readonly Feature[] = [
     `rule add ${to(aim)} goto 32766 pref ${pref}`,
     `rule add ${to(aim)} prohibit pref ${pref + 1}`,
   ]),
-  acting(
-    'rule nop',
-    (aim, pref) => [`rule add ${to(aim)} nop pref ${pref}`, `rule add ${to(aim)} unreachable pref ${pref + 1}`],
-    0.2,
-  ),
+  // To where another rule leads: without it that one leads nowhere, and the next one counts.
+  acting('rule nop', (aim, pref) => [
+    `rule add ${to(aim)} nop pref ${pref + 2}`,
+    `rule add ${to(aim)} goto ${pref + 2} pref ${pref}`,
+    `rule add ${to(aim)} unreachable pref ${pref + 1}`,
+  ]),
   acting(
     'rule l3mdev',
     (aim, pref) => [`rule add not l3mdev pref ${pref}`, `rule add ${to(aim)} prohibit pref ${pref + 1}`],
     0.2,
   ),
-  acting('rule suppress_prefixlength', (aim, pref, network) => [
-    `rule add ${to(aim)} lookup main suppress_prefixlength ${network.draw.pick(aim.family === 4 ? [0, 0, 8, 24] : [0, 0, 48, 64])} pref ${pref}`,
-    `rule add ${to(aim)} prohibit pref ${pref + 1}`,
-  ]),
-  acting('rule suppress_ifgroup', (aim, pref, network) => {
-    const isHit = network.draw.chance(0.6);
+  suppressing('rule suppress_prefixlength', (aim, pref, network) => {
+    // A pod's way leads by its default route, a node's by a longer one.
+    const isHit = network.draw.chance(aim.ns.length > 1 ? 0.9 : 0.25);
+    const length = isHit ? (aim.family === 4 ? 32 : 128) : 0;
+    return [
+      `rule add ${to(aim)} lookup main suppress_prefixlength ${length} pref ${pref}`,
+      `rule add ${to(aim)} prohibit pref ${pref + 1}`,
+    ];
+  }),
+  suppressing('rule suppress_ifgroup', (aim, pref, network) => {
+    const isHit = network.draw.chance(0.4);
     return [
       `rule add ${to(aim)} lookup main suppress_ifgroup 7 pref ${pref}`,
       `link set dev ${aim.output} group ${isHit ? 7 : 8}`,
