@@ -1,8 +1,11 @@
 import { type Address, addressToBits } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { IptablesMatch } from '../parse/iptables-save.ts';
+import { isComplete } from '../snapshot/snapshot.ts';
 import type { HookInput } from './hook.ts';
+import { linkNamed } from './hook-input.ts';
 import { type Evaluator, firstValue, perOption, type TruthEvaluator } from './iptables-match-types.ts';
+import { isDiscarding } from './refusal.ts';
 import { lookupRoute } from './routes.ts';
 import type { Truth } from './trace.ts';
 import { and, or, truth } from './truth.ts';
@@ -63,8 +66,19 @@ function hasType6(input: HookInput, address: Address, types: ReadonlySet<string>
   const asked = ['local', 'anycast'].filter((type) => types.has(type));
   if (asked.length === 0 && !types.has('unreachable')) return 'yes';
   const type = asked.length === 0 ? undefined : input.addressType(address, device);
-  const own: Truth = type === undefined ? 'no' : type === 'unknown' ? 'unknown' : truth(asked.includes(type));
+  const isOnDevice = device !== undefined && types.has('local') ? hasAddress(input, device, address) : 'no';
+  const others = device === undefined ? asked : asked.filter((one) => one !== 'local');
+  const byRoute = type === undefined ? 'no' : type === 'unknown' ? 'unknown' : truth(others.includes(type));
+  const own: Truth = others.length === 0 ? isOnDevice : or(isOnDevice, byRoute);
   return types.has('unreachable') ? or(own, isUnreachable6(input, address, device)) : own;
+}
+
+/** With a device `local` is an address of that one, whatever route stands for it (nf_ipv6_chk_addr). */
+function hasAddress({ snapshot, place }: HookInput, device: string, address: Address): Truth {
+  const links = snapshot.fact('links', place);
+  const link = linkNamed(snapshot, place, device);
+  if (!link) return isComplete(links) ? 'no' : 'unknown';
+  return truth(link.addresses.some(({ prefix }) => prefix.address === address));
 }
 
 /** `__ipv6_addr_type`: all but multicast, `::` and the IPv4-mapped ones are unicast. */
@@ -79,11 +93,12 @@ function isUnreachable6(input: HookInput, address: Address, device: string | und
     destination: address,
     tos: 0,
     mark: 0,
+    user: 0,
     ...(device === undefined ? {} : { output: device }),
   });
   if (lookup.state === 'unseen') return 'unknown';
   const answers = lookup.ways.map(({ found, doubt }): Truth => {
-    const refuses = ['none', 'unreachable', 'prohibit', 'blackhole'].includes(found.type);
+    const refuses = ['none', 'unreachable', 'prohibit', 'blackhole'].includes(found.type) || isDiscarding(found);
     return doubt === undefined ? truth(refuses) : 'unknown';
   });
   const all = and(...answers);

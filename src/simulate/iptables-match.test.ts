@@ -366,4 +366,19 @@ describe('addrtype of IPv6', () => {
       matches('-m addrtype --dst-type UNREACHABLE', to('fd00::2'), facts('unreachable fd00::/64 dev lo metric 1024')),
     ).toBe('yes');
   });
+
+  it('asks the device for its addresses where it is limited to one', () => {
+    const link = (ifname: string, ...addresses: string[]): object => {
+      const addr_info = addresses.map((local) => ({ family: 'inet6', local, prefixlen: 128, scope: 'global' }));
+      return { ifindex: 1, ifname, flags: ['UP'], mtu: 1500, operstate: 'UP', link_type: 'ether', addr_info };
+    };
+    const facts: TextFact[] = [
+      ['links', W1, {}, JSON.stringify([link('lo', 'fd00::2'), link('cni0', 'fd00::2'), link('eth0', 'fd00::3')])],
+    ];
+    const words = '-m addrtype --dst-type LOCAL --limit-iface-in';
+    // The route may be by another device that has the address as well.
+    expect(matches(words, to('fd00::2', 'unicast'), facts)).toBe('yes');
+    expect(matches(words, to('fd00::3', 'local'), facts)).toBe('no');
+    expect(matches(words, to('fd00::3', 'local'))).toBe('unknown');
+  });
 });
