@@ -80,7 +80,7 @@ export function mainDestination(
 interface Sender {
   readonly from: PlannedFlow['from'];
   readonly addressOf: (family: Family) => Address | undefined;
-  readonly mtuOf: (family: Family) => number | undefined;
+  readonly mtuOf: (destination: Address) => number | undefined;
 }
 
 function senderOf(snapshot: Snapshot, question: Question): Sender | undefined {
@@ -99,7 +99,7 @@ function senderOf(snapshot: Snapshot, question: Question): Sender | undefined {
   return {
     from: place,
     addressOf: (family) => source.addresses.find((one) => familyOf(one) === family),
-    mtuOf: (family) => leavingMtu(snapshot, place, family),
+    mtuOf: (destination) => leavingMtu(snapshot, place, destination),
   };
 }
 
@@ -125,7 +125,7 @@ function mainFlows(sender: Sender, question: Question, destination: Address | un
   // A port that the Service does not have by name leaves nothing to send to.
   const main = protocol !== 'icmp' && port === undefined ? [] : flow(sender, 'main', 'main', to);
   const icmp = protocol === 'icmp' ? [] : flow(sender, 'icmp', 'icmp', { destination, protocol: 'icmp' });
-  const mtu = sender.mtuOf(familyOf(destination));
+  const mtu = sender.mtuOf(destination);
   // As ping, which alone can be of any size at once: walk and probe must speak of the same packet.
   const toLarge = { destination, protocol: 'icmp' } as const;
   const large = main.length === 0 || mtu === undefined ? [] : flow(sender, 'large', 'large', toLarge, mtu);

@@ -165,7 +165,7 @@ function nodesBehind(snapshot: Snapshot, question: Question): string[] {
 function underlayFlows(snapshot: Snapshot, question: Question, from: Place, to: string): PlannedFlow[] {
   const source = nodeAddress(snapshot, from.node, question.family);
   const destination = nodeAddress(snapshot, to, question.family);
-  const mtu = leavingMtu(snapshot, from, question.family);
+  const mtu = destination && leavingMtu(snapshot, from, destination);
   if (!source || !destination || mtu === undefined) return [];
   const flow = (purpose: 'underlay' | 'underlay-large', lengthBytes?: number): PlannedFlow => ({
     id: `${purpose}/${to}`,

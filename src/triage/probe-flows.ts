@@ -5,6 +5,7 @@ import { namesAsked } from '../probe/plan.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { nameserversOf, type PlannedFlow, plannedFlows, type ResolvedNames } from '../target/flows.ts';
+import { leavingMtu } from '../target/leaving-device.ts';
 import type { Question } from '../target/question.ts';
 import { followUps } from './follow-ups.ts';
 import { meshFlows } from './mesh-flows.ts';
@@ -38,10 +39,18 @@ function pastTheService(
   if (flow.purpose !== 'icmp' && flow.purpose !== 'large') return flow;
   const endpoints = all.filter((one) => one.purpose === 'endpoint');
   if (!isClusterIp(flow.packet.ip.destination, snapshot) || endpoints.length === 0) return flow;
-  const source = question.source.kind === 'pod' ? question.source.node : undefined;
+  const source = nodeOfSource(question);
   const endpoint = endpoints.find((one) => nodeOf(one.packet.ip.destination, snapshot) !== source) ?? endpoints[0]!;
   const { destination } = endpoint.packet.ip;
-  return { ...flow, packet: { ...flow.packet, ip: { ...flow.packet.ip, destination } } };
+  const mtu =
+    flow.purpose === 'large' && 'node' in flow.from ? leavingMtu(snapshot, flow.from, destination) : undefined;
+  const { ip, lengthBytes } = flow.packet;
+  return { ...flow, packet: { ...flow.packet, ip: { ...ip, destination }, lengthBytes: mtu ?? lengthBytes } };
+}
+
+function nodeOfSource({ source }: Question): string | undefined {
+  if (source.kind === 'node') return source.name;
+  return source.kind === 'pod' ? source.node : undefined;
 }
 
 function isClusterIp(address: Address, snapshot: Snapshot): boolean {
