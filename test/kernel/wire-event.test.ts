@@ -66,6 +66,9 @@ describe('a frame', () => {
     const igmp = patched(UDP, 23, '02');
     expect(wireEvent(igmp)).toBeUndefined();
     expect(housekeepingOf(igmp)).toBe(4);
+    const redirect = patched(patched(UDP, 23, '01'), 34, '05');
+    expect(wireEvent(redirect)).toBeUndefined();
+    expect(housekeepingOf(redirect)).toBe(4);
     const solicitation = patched(patched(UDP6, 20, '3a'), 54, '87');
     expect(wireEvent(solicitation)).toBeUndefined();
     expect(housekeepingOf(solicitation)).toBe(6);

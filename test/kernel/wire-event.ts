@@ -57,7 +57,7 @@ export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEven
 export function housekeepingOf(raw: RawEvent): 4 | 6 | undefined {
   const bytes = Buffer.from(raw[4], 'hex');
   const ip = ipHeader(bytes, raw[3]);
-  if (ip?.protocol === IGMP) return 4;
+  if (ip?.protocol === IGMP || (ip?.protocol === 1 && bytes[ip.l4At] === REDIRECT)) return 4;
   if (ip && carriesHousekeeping(bytes, ip)) return ip.source.includes(':') ? 6 : 4;
   if (ip?.hopByHop) return 6;
   return ip?.protocol === 58 && IS_HOUSEKEEPING(bytes[ip.l4At]!) ? 6 : undefined;
@@ -143,8 +143,11 @@ const TCP_FLAGS = ['fin', 'syn', 'rst', 'psh', 'ack'] as const;
 /** Router and neighbour discovery, redirects, group management: the network's own talk. */
 const IS_HOUSEKEEPING = (type: number): boolean => (type >= 130 && type <= 137) || type === 143;
 
+/** A router's advice, beside the packet that it sends on (ip_rt_send_redirect). */
+const REDIRECT = 5;
+
 function l4Of(bytes: Buffer, protocol: number): Pick<WireEvent, 'what' | 'sourcePort' | 'destinationPort'> | undefined {
-  if (protocol === 1) return { what: `icmp ${bytes[0]}/${bytes[1]}` };
+  if (protocol === 1) return bytes[0] === REDIRECT ? undefined : { what: `icmp ${bytes[0]}/${bytes[1]}` };
   if (protocol === 58) return IS_HOUSEKEEPING(bytes[0]!) ? undefined : { what: `icmp ${bytes[0]}/${bytes[1]}` };
   if (protocol === IGMP) return undefined;
   if (protocol !== 6 && protocol !== 17) return { what: `protocol ${protocol}` };
