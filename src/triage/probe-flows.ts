@@ -4,6 +4,7 @@ import { CLUSTER, podPlace } from '../net/place.ts';
 import { namesAsked } from '../probe/plan.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { ownerOfAddress } from '../target/address-owner.ts';
 import { nameserversOf, type PlannedFlow, plannedFlows, type ResolvedNames } from '../target/flows.ts';
 import { leavingMtu } from '../target/leaving-device.ts';
 import type { Question } from '../target/question.ts';
@@ -61,9 +62,8 @@ function isClusterIp(address: Address, snapshot: Snapshot): boolean {
 }
 
 function nodeOf(address: Address, snapshot: Snapshot): string | undefined {
-  const pods = snapshot.fact('api.pods', CLUSTER);
-  if (pods.state === 'unseen') return undefined;
-  return pods.value.find((pod) => (pod.status.podIPs ?? []).some((ip) => ip.ip === address))?.spec.nodeName;
+  const owner = ownerOfAddress(snapshot, address);
+  return owner?.kind === 'pod' ? owner.pods[0].spec.nodeName : undefined;
 }
 
 /** Name resolution belongs to a question about a name, and to one whose own flow failed (its consequence may be there). */
