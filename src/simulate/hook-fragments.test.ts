@@ -9,7 +9,7 @@ import { buildPacket, udpTo } from './testing/build-hook-input.ts';
 import { snapshotOfTexts } from './testing/build-snapshot.ts';
 import type { Step } from './trace.ts';
 import { NO_CONNECTIONS, untouched } from './tracking.ts';
-import { CERTAIN } from './truth.ts';
+import { CERTAIN, UNDECIDED } from './truth.ts';
 
 const WORLD = { snapshot: snapshotOfTexts([]), gate: { parts: [], podAddressesRoutable: 'yes' as const } };
 const CUT: Packet = { ...buildPacket({ l4: udpTo(53), lengthBytes: 3000 }), fragmentBytes: 1500 };
@@ -89,5 +89,29 @@ describe('what fragments count at', () => {
 
   it('is one packet where it is put together', () => {
     expect(counted(at('input', CUT))).toEqual(['FORWARD#1 1', 'FORWARD#2 1']);
+  });
+
+  it('is perhaps a rule that the later ones may meet', () => {
+    const OPEN: HookEntry = {
+      ...BY_PORT,
+      evaluate: ({ packet, meta }) => {
+        const ways = packet.ip.fragmentOffset
+          ? [[told('FORWARD#1')], [told('FORWARD#1'), told('FORWARD#2')]]
+          : [[told('FORWARD#2')]];
+        const chance = ways.length === 1 ? CERTAIN : UNDECIDED;
+        return ways.map((steps, index) => ({
+          chance,
+          verdict: { kind: 'accept' },
+          packet,
+          meta: { ...meta, mark: index },
+          steps,
+        }));
+      },
+    };
+    const [way] = runRulesOnFragments({ world: WORLD }, at('forward', CUT), [OPEN], false).ways;
+    expect(way!.steps.map(({ at: name, values }) => [name, values.fragments, values.unsure])).toEqual([
+      ['FORWARD#2', 3, 2],
+      ['FORWARD#1', 2, undefined],
+    ]);
   });
 });

@@ -41,37 +41,44 @@ function countOf({ ip, lengthBytes, fragmentBytes }: Packet): number {
   return Math.ceil((lengthBytes - (isSix ? 40 : 20)) / carried);
 }
 
-/** All fragments go on: `fragments` says how many met each rule. Where rules forked for the later ones it is not told. */
-function withRest(move: Move, rest: Move, later: number): Move {
-  const [only, ...others] = rest.ways;
-  if (others.length > 0) return move;
-  return {
-    ...move,
-    ways: move.ways.map((way) => ({ ...way, steps: metByAll(way.steps, only!.steps, later) })),
-  };
+/** All fragments go on: `fragments` says how many met each rule, `unsure` how many of these only perhaps. */
+function withRest(move: Move, { ways }: Move, later: number): Move {
+  const rest = ways.map(({ steps }) => new Map(steps.filter(mayCount).map((step) => [nameOf(step), step])));
+  const all = new Map(rest.flatMap((steps) => [...steps]));
+  const isSure = (name: string): boolean => rest.every((steps) => steps.get(name)?.matched === 'yes');
+  return { ...move, ways: move.ways.map((way) => ({ ...way, steps: metByAll(way.steps, all, isSure, later) })) };
 }
 
-function metByAll(first: readonly Step[], rest: readonly Step[], later: number): readonly Step[] {
-  const met = new Set(rest.flatMap((step) => (step.matched === 'yes' ? [nameOf(step)] : [])));
+function metByAll(
+  first: readonly Step[],
+  rest: ReadonlyMap<string, Step>,
+  isSure: (name: string) => boolean,
+  later: number,
+): readonly Step[] {
   const known = new Set(first.map(nameOf));
+  const unsure = (name: string): number => (isSure(name) ? 0 : later);
   return [
-    ...first.map((step) => (isCounted(step) && met.has(nameOf(step)) ? withCount(step, later + 1) : step)),
-    ...rest
-      .filter((step) => isCounted(step) && !known.has(nameOf(step)))
-      .map((step) => ({ ...withCount(step, later), text: `fragments behind the first: ${step.text}` })),
+    ...first.map((step) => {
+      const name = nameOf(step);
+      return mayCount(step) && rest.has(name) ? withCount(step, later + 1, unsure(name)) : step;
+    }),
+    ...[...rest].flatMap(([name, step]) => {
+      if (known.has(name)) return [];
+      return [{ ...withCount(step, later, unsure(name)), text: `fragments behind the first: ${step.text}` }];
+    }),
   ];
 }
 
-function isCounted({ kind, matched }: Step): boolean {
-  return kind === 'rule' && matched === 'yes';
+function mayCount({ kind, matched }: Step): boolean {
+  return kind === 'rule' && matched !== 'no';
 }
 
 function nameOf({ at, values }: Step): string {
   return `${values.backend ?? ''} ${at}`;
 }
 
-function withCount(step: Step, fragments: number): Step {
-  return { ...step, values: { ...step.values, fragments } };
+function withCount(step: Step, fragments: number, unsure: number): Step {
+  return { ...step, values: { ...step.values, fragments, ...(unsure > 0 && { unsure }) } };
 }
 
 /** The end of a later fragment is the datagram's. */

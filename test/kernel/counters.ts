@@ -131,7 +131,8 @@ export function hitsOf(stories: readonly Story[]): ReadonlyMap<string, Hits> {
       const former = hits.get(key) ?? { min: 0, max: 0 };
       const times = Number(step.values.fragments ?? 1);
       const isSure = step.matched === 'yes' && step.values.rivals === undefined;
-      hits.set(key, { min: former.min + (isSure ? times : 0), max: former.max + times });
+      const least = isSure ? times - Number(step.values.unsure ?? 0) : 0;
+      hits.set(key, { min: former.min + least, max: former.max + times });
     }
     return hits;
   });
