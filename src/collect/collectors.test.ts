@@ -12,7 +12,6 @@ const ARGS: Readonly<Record<string, Readonly<Record<string, Scalar>>>> = {
   'nft.table': { family: 'inet', name: 'kube-proxy' },
   'nft.outline': { family: 'netdev', name: 'filter' },
   'iptables.chain': { family: 6, table: 'nat', chain: 'KUBE-SERVICES' },
-  'nft.chains': { family: 'ip' },
   'nft.chain': { family: 'ip', name: 'kube-proxy', chain: 'service-4AT6LBPK-default/kubernetes/tcp/https' },
   'nft.sets': { family: 'ip', kind: 'maps' },
   conntrack: {

@@ -84,10 +84,10 @@ export const nftTable: Collector = {
 export const nftChains: Collector = {
   fact: 'nft.chains',
   scope: 'namespace',
-  how: ({ family }) => ({
+  how: () => ({
     via: 'command',
-    argv: ['nft', '-j', 'list', 'chains', nftFamily(String(family))],
-    modules: { names: ['nf_tables'], without: { text: NO_TABLES } },
+    argv: ['nft', '-a', 'list', 'chains'],
+    modules: { names: ['nf_tables'], without: { text: '' } },
   }),
   limits: LIMITS.ruleset,
 };

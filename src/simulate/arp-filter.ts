@@ -2,6 +2,7 @@ import type { Place } from '../net/place.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { ArpMessage, HookInput, HookVerdict } from './hook.ts';
 import { type NftHookEntry, nftHookEntries } from './nftables.ts';
+import { nftTableNames } from './nftables-tables.ts';
 import { perPlace } from './per-place.ts';
 import type { Truth } from './trace.ts';
 import { untouched } from './tracking.ts';
@@ -20,7 +21,7 @@ export function arpPasses(
   device: string,
   arp: ArpMessage,
 ): Truth {
-  if (snapshot.fact('nft.tables', place).state === 'unseen') return 'yes';
+  if (nftTableNames(snapshot, place).state === 'unseen') return 'yes';
   const { entries, incomplete } = chainsAt(snapshot, place);
   if (incomplete.length > 0) return 'unknown';
   const chains = entries.filter((entry) => entry.hook === hook).toSorted((a, b) => a.priority - b.priority);

@@ -30,12 +30,13 @@ export function chainwiseTables(snapshot: Snapshot, place: Place, family: Family
 }
 
 function readTables(snapshot: Snapshot, place: Place, family: Family): ChainwiseTables {
-  const chains = snapshot.fact('nft.chains', place, { family: family === 4 ? 'ip' : 'ip6' });
+  const chains = snapshot.fact('nft.chains', place);
   if (!isComplete(chains)) {
     const { because, wants } = unreadBecause(`the list of nftables chains of ${formatPlace(place)}`, chains);
     return { tables: [], wants, incomplete: [because] };
   }
-  const own = chains.value.tables.filter(isIptablesTable);
+  const of = family === 4 ? 'ip' : 'ip6';
+  const own = chains.value.tables.filter((table) => table.family === of && isIptablesTable(table));
   const tables = own.map((table) => chainwiseTable(snapshot, place, family, table));
   const foreign = own.flatMap((table) => table.chains.filter((chain) => chain.base && !isIptablesChain(table, chain)));
   const unread = tables.flatMap(unreadBases);

@@ -26,7 +26,7 @@ export function chainwiseTable(snapshot: Snapshot, place: Place, name: NftTableN
 }
 
 function readTable(snapshot: Snapshot, place: Place, { family, name, flags = [] }: NftTableName): ChainwiseTable {
-  const chains = snapshot.fact('nft.chains', place, { family });
+  const chains = snapshot.fact('nft.chains', place);
   const sets = snapshot.fact('nft.sets', place, { family, kind: 'sets' });
   const maps = snapshot.fact('nft.sets', place, { family, kind: 'maps' });
   const unread = [chains, sets, maps].flatMap((observed) =>

@@ -7,6 +7,7 @@ import { asRecord, asText, nftNode } from '../parse/nft-node.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { isTooMuch } from './chainwise.ts';
 import { isMisprinted } from './iptables-misprinted.ts';
+import { nftTableNames } from './nftables-tables.ts';
 import type { Truth } from './trace.ts';
 
 /** Whether it may be a table of iptables-nft's, by its name. */
@@ -84,7 +85,7 @@ export function dormancyOf({ flags }: { readonly flags?: readonly string[] }): T
 
 /** Whether the table that iptables-nft-save prints is dormant; that tool does not tell, `nft list tables` does. */
 export function iptablesDormancy(snapshot: Snapshot, place: Place, family: Family, table: string): Truth {
-  const listed = snapshot.fact('nft.tables', place);
+  const listed = nftTableNames(snapshot, place);
   if (listed.state === 'unseen') return 'no';
   const found = listed.value.find((one) => one.family === (family === 4 ? 'ip' : 'ip6') && one.name === table);
   const dormant = found ? dormancyOf(found) : 'no';

@@ -9,6 +9,7 @@ import type { HookEntry, HookInput, HookName, HookOutcome } from './hook.ts';
 import { walkBaseChain } from './nftables-chain.ts';
 import { chainwiseTable } from './nftables-chainwise.ts';
 import { dormancyOf, holdsNativeRules, iptablesOwner, isIptablesChain } from './nftables-owner.ts';
+import { nftTableNames } from './nftables-tables.ts';
 import type { Truth } from './trace.ts';
 import { CERTAIN } from './truth.ts';
 
@@ -47,7 +48,7 @@ const ASKED: Readonly<Record<NftAsker, ReadonlySet<string>>> = {
  * does not meet are neither read nor asked for.
  */
 export function nftHookEntries(snapshot: Snapshot, place: Place, asker?: NftAsker): NftHookEntries {
-  const listed = snapshot.fact('nft.tables', place);
+  const listed = nftTableNames(snapshot, place);
   if (listed.state === 'unseen') {
     return { entries: [], wants: [listed.want], incomplete: [`nftables of ${formatPlace(place)}: ${listed.detail}`] };
   }
@@ -101,7 +102,7 @@ function entriesOfTable(
   return { ...found, wants: outline.wants, incomplete: [...incomplete, ...found.incomplete] };
 }
 
-/** The whole was too much for nft: its chains are read one by one. */
+/** The whole was too much for nft: its chains are read one by one. Their list tells the devices; of the table's flags nft would tell only with all rules. */
 function chainwiseEntries(
   name: NftTableName,
   snapshot: Snapshot,
@@ -111,12 +112,11 @@ function chainwiseEntries(
 ): NftHookEntries {
   const { table, wants, incomplete } = chainwiseTable(snapshot, place, name);
   const told = incomplete.map((why) => `${title}; ${why}`);
-  const chains = snapshot.fact('nft.chains', place, { family: name.family });
+  const chains = snapshot.fact('nft.chains', place);
   if (!table || chains.state === 'unseen') return { entries: [], wants, incomplete: told };
-  const outline = outlineOf(table, snapshot, place, asker);
-  if (outline.missing) told.push(`${title}; ${outline.missing}`);
+  const outline = { dormant: dormancyOf(table), devices: WITHOUT_DEVICES, wants: [] };
   const found = read(table, chains, title, { ...outline, partly: false, asker });
-  return { ...found, wants: [...wants, ...outline.wants], incomplete: [...told, ...found.incomplete] };
+  return { ...found, wants, incomplete: [...told, ...found.incomplete] };
 }
 
 /** Rules of nft's own in iptables' chains, which iptables-nft-save prints wrongly; seen where the table's JSON is at hand. */

@@ -17,6 +17,7 @@ import { parseIptablesList } from '../parse/iptables-list.ts';
 import { parseIptablesSave, parseIptablesSaveBytes } from '../parse/iptables-save.ts';
 import { parseIpvsadm } from '../parse/ipvsadm.ts';
 import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
+import { parseNftChainList } from '../parse/nft-chain-list.ts';
 import { parseNftJson, parseNftTables } from '../parse/nft-json.ts';
 import { parseNftOutline } from '../parse/nft-outline.ts';
 import type { Parsed } from '../parse/parsed.ts';
@@ -82,7 +83,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'nft.tables': parseNftTables,
   'nft.outline': parseNftOutline,
   'nft.table': (text, args) => parseNftJson(text, { terse: args.terse === true }),
-  'nft.chains': (text) => parseNftJson(text),
+  'nft.chains': parseNftChainList,
   'nft.chain': (text) => parseNftJson(text),
   'nft.sets': (text) => parseNftJson(text),
   ipsets: parseIpset,

@@ -86,7 +86,7 @@ export interface Facts extends ProbeFacts {
   'nft.outline': NftOutline; // args family, name; wanted where the JSON lacks a chain's devices or a table's flags
   'nft.table': NftRuleset; // args family, name: one table with its sets and rules
   // Where a table was too much for the tool at once (simulate/chainwise.ts):
-  'nft.chains': NftRuleset; // args family: the chains of its tables, without rules
+  'nft.chains': NftRuleset; // all tables with their chains, without rules, sets and the tables' flags
   'nft.chain': NftRuleset; // args family, name, chain: one chain with its rules
   'nft.sets': NftRuleset; // args family, kind ('sets' | 'maps'): those of its tables, with elements
   ipsets: readonly Ipset[];

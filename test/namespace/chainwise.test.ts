@@ -128,9 +128,18 @@ describe.skipIf(why !== '')(`a rule set that is read chain by chain${skipped(why
     expect(named(/^(KUBE-SEP-|endpoint-)/)).toHaveLength(BACKENDS.length);
   });
 
+  it('goes by the list of chains alone, which does not tell whether a table is dormant', async () => {
+    const [legacy, whole] = await ask(hosts.nftables, [LEGACY, WHOLE]);
+    const start = [legacy!, whole!, tooMuch(TABLES), tooMuch(TABLE)];
+    const { trace } = await walkAsking(hosts.nftables, start, services[7]!);
+    const delivered = trace.segments.filter(({ then }) => 'end' in then && then.end === 'delivered');
+    expect(delivered).toHaveLength(BACKENDS.length);
+    expect(trace.segments[0]!.then).toMatchObject({ fork: 'undecided' });
+  });
+
   it('says what it lacks where a chain cannot be had', async () => {
     const around = await ask(hosts.iptables, [LEGACY, TABLES]);
-    const chains = await ask(hosts.iptables, [question('nft.chains', { family: 'ip' })]);
+    const chains = await ask(hosts.iptables, [question('nft.chains', {})]);
     const bases = await walkAsking(hosts.iptables, [...around, tooMuch(WHOLE)], services[7]!);
     const services1 = bases.requests.find(({ args }) => args['table'] === 'nat' && args['chain'] === 'KUBE-SERVICES')!;
     const replies = await ask(

@@ -100,7 +100,6 @@ function allRequests(place: Place): readonly Request[] {
       return [ask(fact, { family: 'inet', name: 'own' }), ask(fact, { family: 'ip', name: 'nat' })];
     if (fact === 'iptables.chain')
       return ['FORWARD', 'OUTPUT', 'NONE'].map((chain) => ask(fact, { family: 4, table: 'filter', chain }));
-    if (fact === 'nft.chains') return [ask(fact, { family: 'ip' }), ask(fact, { family: 'inet' })];
     if (fact === 'nft.chain') return [ask(fact, { family: 'inet', name: 'own', chain: 'c' })];
     if (fact === 'nft.sets') return ['sets', 'maps'].map((kind) => ask(fact, { family: 'inet', kind }));
     if (fact === 'nft.outline') return [ask(fact, { family: 'inet', name: 'own' })];

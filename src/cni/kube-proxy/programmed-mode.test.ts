@@ -5,9 +5,9 @@ import { createSnapshot } from '../../snapshot/create-snapshot.ts';
 import { programmedModes } from './programmed-mode.ts';
 
 function chainsReply(names: readonly string[]): Reply {
-  const request = { action: 'nft.chains', place: hostOf('w1'), args: { family: 'ip' }, round: 1 };
-  const nftables = names.map((name) => ({ chain: { family: 'ip', table: 'nat', name, handle: 1 } }));
-  const raw = new TextEncoder().encode(JSON.stringify({ nftables }));
+  const request = { action: 'nft.chains', place: hostOf('w1'), args: {}, round: 1 };
+  const chains = names.map((name, index) => `\tchain ${name} { # handle ${index}\n\t}\n`);
+  const raw = new TextEncoder().encode(`table ip nat {\n${chains.join('')}}\n`);
   return { request, startedAtMs: 0, tookMs: 1, got: 'raw', raw, exitCode: 0, truncated: false, tool: '' };
 }
 

@@ -1,6 +1,7 @@
 import { hostOf } from '../../net/place.ts';
 import type { IptablesRuleset } from '../../parse/iptables-save.ts';
 import type { NftRuleset } from '../../parse/nft-json.ts';
+import { nftTableNames } from '../../simulate/nftables-tables.ts';
 import type { Observed, Snapshot, Source } from '../../snapshot/snapshot.ts';
 
 export interface ProgrammedMode {
@@ -24,9 +25,10 @@ function iptablesModes(snapshot: Snapshot, node: string): ProgrammedMode[] {
   return (['nft', 'legacy'] as const).flatMap((backend) => {
     for (const ruleset of [...rulesetsOf(snapshot, node, backend), ...chainListsOf(snapshot, node, backend)]) {
       if (ruleset.state === 'unseen') continue;
-      const nat = ruleset.value.tables.find((one) => one.name === 'nat');
-      const names: readonly { readonly name: string }[] = nat?.chains ?? [];
-      const chain = names.find((one) => /^KUBE-(SVC|SEP)-/.test(one.name));
+      const tables: readonly { readonly name: string; readonly chains: readonly { readonly name: string }[] }[] =
+        ruleset.value.tables;
+      const chains = tables.filter(({ name }) => name === 'nat').flatMap((nat) => nat.chains);
+      const chain = chains.find((one) => /^KUBE-(SVC|SEP)-/.test(one.name));
       if (!chain) continue;
       const because = `chain ${chain.name} in the nat table of iptables-${backend}`;
       return [{ mode: 'iptables', backend, because, source: { ...ruleset.source, text: `:${chain.name}` } } as const];
@@ -47,11 +49,11 @@ function rulesetsOf(snapshot: Snapshot, node: string, backend: 'nft' | 'legacy')
 /** Where the rules were too many to be read at once, nft has listed their chains. */
 function chainListsOf(snapshot: Snapshot, node: string, backend: 'nft' | 'legacy'): Observed<NftRuleset>[] {
   if (backend === 'legacy') return [];
-  return (['ip', 'ip6'] as const).map((family) => snapshot.fact('nft.chains', hostOf(node), { family }));
+  return [snapshot.fact('nft.chains', hostOf(node))];
 }
 
 function nftablesModes(snapshot: Snapshot, node: string): ProgrammedMode[] {
-  const tables = snapshot.fact('nft.tables', hostOf(node));
+  const tables = nftTableNames(snapshot, hostOf(node));
   if (tables.state === 'unseen') return [];
   const table = tables.value.find((one) => one.name === 'kube-proxy' && (one.family === 'ip' || one.family === 'ip6'));
   if (!table) return [];
