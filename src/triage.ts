@@ -17,6 +17,7 @@ import type { Report } from './report/report.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import { isTargetProblem, type Question, type TargetProblem } from './target/question.ts';
 import { type QuestionWords, resolveQuestion } from './target/resolve-question.ts';
+import { type CapturedFlow, captureLost } from './triage/capture-lost.ts';
 import {
   BATCH_DEADLINE_MS,
   collectQuestion,
@@ -25,7 +26,7 @@ import {
 } from './triage/collect-question.ts';
 import { placesAsked } from './triage/places-asked.ts';
 import { probeUntilDone } from './triage/probe-flows.ts';
-import { createRun } from './triage/run.ts';
+import { createRun, type Run } from './triage/run.ts';
 import { secondLook } from './triage/second-look.ts';
 import { walkFlows } from './triage/walk-flows.ts';
 import { walkUntilKnown } from './triage/walk-until-known.ts';
@@ -33,6 +34,8 @@ import { walkUntilKnown } from './triage/walk-until-known.ts';
 export interface TriageOptions {
   /** False: send nothing (--no-probe, or a bundle without recorded probes). */
   readonly probe: boolean;
+  /** Where the asked flow gets no answer, watch the devices of its way; undefined: --no-capture. */
+  readonly capture?: { readonly sleep: (ms: number) => Promise<void> };
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
   readonly notes: readonly string[];
@@ -57,9 +60,9 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
   const probing = options.probe ? probeUntilDone(run, question) : Promise.resolve();
   await walkUntilKnown(run, question.family, (snapshot) => flowsOf(snapshot, question));
   await probing;
-  if (options.probe) await secondLook(run, question, flowsOf(run.snapshot(), question));
+  const captured = options.probe ? await lookAgain(run, question, options) : undefined;
   const closing = run.timed('removing helpers', () => host.close());
-  const given = caseOf(run.snapshot(), question);
+  const given = caseOf(run.snapshot(), question, captured);
   const diagnosis = await run.timed('diagnosing', () =>
     diagnose(given, causes, (snapshot) => walkFlows(snapshot, question, given.gate)),
   );
@@ -73,11 +76,12 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
     symptom,
     verdict,
     notes: options.notes,
+    captures: captured ? [captured.section] : [],
     created,
     timings: run.timings,
     durationMs: host.nowMs() - startedAtMs,
   });
-  return { kind: 'report', report, replies: run.replies() };
+  return { kind: 'report', report, replies: [...run.replies(), ...(captured?.watched.replies ?? [])] };
 }
 
 /** What a run would ask first and on which nodes, read from the API alone (--dry-run). */
@@ -107,7 +111,21 @@ function flowsOf(snapshot: Snapshot, question: Question): Flow[] {
   return walkFlows(snapshot, question, datapathGate(snapshot));
 }
 
-function caseOf(snapshot: Snapshot, question: Question): Case {
+/** What is looked at only where something failed: counters, events, logs; and the asked flow at every device of its way. */
+async function lookAgain(run: Run, question: Question, options: TriageOptions): Promise<CapturedFlow | undefined> {
+  const flows = flowsOf(run.snapshot(), question);
+  const { capture, tell } = options;
+  const [captured] = await Promise.all([
+    capture ? captureLost(run, question, flows, { ...capture, tell }) : undefined,
+    secondLook(run, question, flows),
+  ]);
+  return captured;
+}
+
+function caseOf(snapshot: Snapshot, question: Question, captured: CapturedFlow | undefined): Case {
   const gate = datapathGate(snapshot);
-  return { snapshot, question, gate, flows: walkFlows(snapshot, question, gate) };
+  const flows = walkFlows(snapshot, question, gate).map((flow) =>
+    flow.id === captured?.section.flow ? { ...flow, capture: captured.capture } : flow,
+  );
+  return { snapshot, question, gate, flows };
 }

@@ -24,7 +24,7 @@ export interface CaptureJob extends CaptureLimits {
   readonly snapBytes: number;
 }
 
-/** What is asked of a node to watch this point. `id` names the capture within the run. */
+/** What is asked of a node to watch this point. `id` names the capture within its network namespace; the same in every run, so that a bundle replays it. */
 export function startRequest(point: CapturePoint, id: string, limits: CaptureLimits): Request {
   const { place, device, tuples } = point;
   const args = { id, device, filter: captureFilter(tuples), snapBytes: snapBytes(tuples), ...limits };
@@ -54,7 +54,7 @@ export function captureJobOf(args: Readonly<Record<string, Scalar>>): CaptureJob
 }
 
 export function captureIdOf({ id }: Readonly<Record<string, Scalar>>): string {
-  if (typeof id === 'string' && /^[\w.-]{1,64}$/.test(id)) return id;
+  if (typeof id === 'string' && /^[^\s/]{1,64}$/.test(id)) return id;
   throw new RangeError(`id names no capture: ${id}`);
 }
 

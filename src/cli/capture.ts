@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import type { CaptureReport } from '../report/capture-report.ts';
 import { renderCaptureText } from '../report/capture-text.ts';
@@ -102,14 +101,13 @@ function runLive(words: QuestionWords, options: CaptureCommandOptions): Promise<
   return runQuestion(
     words,
     options,
-    async ({ host, signal, tell, notes, prepare, notices }) => {
+    async ({ host, signal, tell, sleep, notes, prepare, notices }) => {
       const outcome = await captureQuestion(host, words, {
         signal,
         tell,
         notes,
         prepare,
-        // An interrupt ends the waiting, not the run: what was seen so far is told.
-        sleep: (ms) => sleep(ms, undefined, { signal }).catch(() => undefined),
+        sleep,
         count: options.probe ? options.count : 0,
         seconds: options.duration,
         isEverybodys: options.captureUserTraffic,

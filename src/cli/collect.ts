@@ -27,8 +27,15 @@ async function runCollect(source: string, destination: string, options: CollectO
   const path = options.file;
   if (path === undefined) throw new UsageError('collect needs -o FILE: where to write the bundle');
   const words = wordsOf(source, destination, options);
-  return runQuestion(words, options, async ({ host, signal, tell, notes, prepare, isLive, notices }) => {
-    const outcome = await triage(host, words, { probe: options.probe && isLive, signal, tell, notes, prepare });
+  return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, isLive, notices }) => {
+    const outcome = await triage(host, words, {
+      probe: options.probe && isLive,
+      ...(options.capture && { capture: { sleep } }),
+      signal,
+      tell,
+      notes,
+      prepare,
+    });
     if (outcome.kind === 'problem') return outcome;
     const bytes = await encodeBundle(outcome.replies, {
       createdAtMs: host.nowMs(),

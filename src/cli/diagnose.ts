@@ -27,8 +27,15 @@ export function diagnoseCommand(done: (code: ExitCode) => void): Command {
 }
 
 function runDiagnose(words: QuestionWords, options: QuestionOptions): Promise<ExitCode> {
-  return runQuestion(words, options, async ({ host, signal, tell, notes, prepare, notices }) => {
-    const outcome = await triage(host, words, { probe: options.probe, signal, tell, notes, prepare });
+  return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, notices }) => {
+    const outcome = await triage(host, words, {
+      probe: options.probe,
+      ...(options.capture && { capture: { sleep } }),
+      signal,
+      tell,
+      notes,
+      prepare,
+    });
     if (outcome.kind === 'problem') return outcome;
     const report = withNotices(outcome.report, notices);
     return {

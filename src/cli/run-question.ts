@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { TargetProblem } from '../target/question.ts';
 import type { QuestionWords } from '../target/resolve-question.ts';
@@ -14,6 +15,8 @@ export interface QuestionRun extends OpenedHost {
   readonly signal: AbortSignal;
   /** Says on stderr what is being done. */
   readonly tell: (text: string) => void;
+  /** Waits that long, or until the run is ended; a bundle is not waited for. */
+  readonly sleep: (ms: number) => Promise<void>;
   /** What the host had to say while it was opened and asked; whole only when the answer is there. */
   readonly notices: readonly string[];
 }
@@ -42,7 +45,11 @@ export async function runQuestion(
     const progress = createProgress({ quiet: options.quiet, startedAtMs: host.nowMs(), nowMs: () => host.nowMs() });
     try {
       if (options.dryRun) return await printPlan(opened, words);
-      const answered = await answer({ ...opened, signal: interrupt.signal, tell: progress.say, notices });
+      const { signal } = interrupt;
+      const sleep = async (ms: number): Promise<void> => {
+        if (opened.isLive) await setTimeout(ms, undefined, { signal }).catch(() => undefined);
+      };
+      const answered = await answer({ ...opened, signal, tell: progress.say, sleep, notices });
       progress.end();
       if (answered.kind === 'problem') throw errorOf(answered.problem, interrupt.signal);
       const code = await answered.print();

@@ -27,6 +27,32 @@ export interface Flow {
   readonly unknown: readonly Leaf[];
   /** What the live probe of this flow saw; undefined where none was made. */
   readonly probe?: FlowProbe;
+  /** What a capture at every device of its way saw; undefined where none was made. */
+  readonly capture?: FlowCapture;
+}
+
+export interface FlowCapture {
+  /** Whether it saw what the walk says. */
+  readonly agrees: 'yes' | 'no' | 'unknown';
+  readonly statement: string;
+  readonly evidence: Evidence;
+  /** The devices between which packets were lost. */
+  readonly losses: readonly CaptureLoss[];
+}
+
+export interface CaptureLoss {
+  readonly leg: 'there' | 'back';
+  readonly after: CaptureDevice;
+  /** One for each way on. */
+  readonly before: readonly CaptureDevice[];
+}
+
+export interface CaptureDevice {
+  readonly place: Place;
+  readonly device: string;
+  readonly way: 'in' | 'out';
+  /** The packet is inside a tunnel there, of this UDP port where it has one. */
+  readonly tunnel?: { readonly kind: string; readonly port?: number };
 }
 
 export interface FlowProbe {

@@ -29,7 +29,11 @@ export function endpointAnswers(flows: readonly Flow[], leaf: Leaf): boolean {
  * the walk is delivered counts only while no fault explains it.
  */
 export function disagreementsOf(flows: readonly Flow[], isExplained: boolean): string[] {
-  return flows.flatMap((flow) => [...passedInSpite(flow), ...(isExplained ? [] : failedInSpite(flow))]);
+  return flows.flatMap((flow) => [
+    ...passedInSpite(flow),
+    ...capturedInSpite(flow),
+    ...(isExplained ? [] : failedInSpite(flow)),
+  ]);
 }
 
 function passedInSpite(flow: Flow): string[] {
@@ -39,6 +43,12 @@ function passedInSpite(flow: Flow): string[] {
       (leaf) =>
         `${flow.id}: the walk ends in ${leaf.end.end} at ${leaf.end.place.node || 'the network'}, yet ${flow.probe!.statement}`,
     );
+}
+
+/** A capture that saw the packet live, or die elsewhere than the walk says. */
+function capturedInSpite(flow: Flow): string[] {
+  if (flow.capture?.agrees !== 'no') return [];
+  return [`${flow.id}: ${walkAnswer(flow).because}, yet a capture saw: ${flow.capture.statement}`];
 }
 
 /** Ping is filtered in too many places outside the walk's sight; and a DNS server that answers "no" did get the question. */

@@ -129,13 +129,22 @@ function judge(layers: readonly Layered[], given: Case, walkAgain: (snapshot: Sn
     return {
       cause: layered.checked.cause,
       checked: layered.checked,
-      finding: layered.finding,
+      finding: layered.layer > 0 ? layered.finding : withCapture(layered.finding, given),
       confidence,
       counterfactual,
       behind: layered.layer > 0,
       explains: [],
     };
   });
+}
+
+/** What a capture of a claimed flow saw stands beside the cause where it is what the walk says. */
+function withCapture(finding: Present, given: Case): Present {
+  const seen = claimedFlows(finding, given).flatMap(({ capture }) =>
+    capture?.agrees === 'yes' ? [capture.evidence] : [],
+  );
+  const [first, ...rest] = finding.evidence;
+  return { ...finding, evidence: [first, ...rest, ...seen.filter((one) => !finding.evidence.includes(one))] };
 }
 
 function counterfactualOf(
@@ -198,7 +207,7 @@ function deliveredTogether(finding: Present, mended: readonly Flow[]): boolean {
 }
 
 /**
- * Proven: the walk or a stated invariant names the fault, a live plane agrees, and the counterfactual holds.
+ * Proven: the walk or a stated invariant names the fault, a live plane agrees and none disagrees, and the counterfactual holds.
  * Predicted: the walk alone. Observed: seen live, without the whole proof. Suspected: circumstantial, only on ways that
  * an undecided rule may or may not take, or undoing it does not help.
  */
@@ -210,7 +219,8 @@ function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undef
   const claims = finding.claims.length > 0;
   const claimsCertain = claimedLeaves(finding, given).some((leaf) => leaf.chance.min > 0);
   if (holdsAlone === false) return hasOwnEvidence(finding, given) ? 'observed' : 'suspected';
-  if (claimsCertain && live && holdsAlone && together) return 'proven';
+  if (claimsCertain && live && holdsAlone && together)
+    return claimedFlows(finding, given).some(({ capture }) => capture?.agrees === 'no') ? 'observed' : 'proven';
   if (cause.invariant !== undefined && live && (!claims || claimsCertain)) return 'proven';
   if (live) return 'observed';
   return claims

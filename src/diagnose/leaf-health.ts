@@ -1,5 +1,6 @@
 import type { Address } from '../net/address.ts';
 import { CLUSTER } from '../net/place.ts';
+import { isPrivate } from '../net/private-address.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import type { Leaf } from './leaves.ts';
@@ -39,8 +40,8 @@ export function clusterAddresses(snapshot: Snapshot): ClusterAddresses {
 
 /**
  * Whether an end is a delivery. A packet to the outside that left is one, unless it left with a pod's own address where
- * the network between the nodes does not carry those (its answer cannot find the way back). Where the cluster's own addresses are not known wholly, it could not be told
- * whether it should have left.
+ * the network out there does not carry those (its answer cannot find the way back). Where the cluster's own addresses are
+ * not known wholly, it could not be told whether it should have left.
  */
 export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: DatapathGate): LeafHealth {
   const { end, packet } = leaf.end;
@@ -55,6 +56,13 @@ export function leafHealth(leaf: Leaf, addresses: ClusterAddresses, gate: Datapa
   // The reply to a client outside leaves the cluster by design.
   if (leaf.ref.leg !== 'forward') return 'passed';
   if (!addresses.isPod(packet.ip.source)) return 'passed';
-  if (gate.podAddressesRoutable === 'yes') return 'passed';
-  return gate.podAddressesRoutable === 'no' ? 'dead' : 'unknown';
+  switch (gate.podAddressesRoutableOutside ?? gate.podAddressesRoutable) {
+    case 'no':
+      return 'dead';
+    case 'yes':
+      // The internet answers no private address: whether a gateway beyond translates it is not seen.
+      return isPrivate(packet.ip.source) && !isPrivate(packet.ip.destination) ? 'unknown' : 'passed';
+    case 'unknown':
+      return 'unknown';
+  }
 }

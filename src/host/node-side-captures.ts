@@ -7,6 +7,7 @@ import {
   captureJobOf,
   sawEverything,
 } from '../capture/capture-request.ts';
+import { placeKey } from '../net/place.ts';
 import type { Request } from './host.ts';
 import type { Answer, NodeSideContext } from './node-side.ts';
 import { gapOf } from './node-side-gap.ts';
@@ -49,7 +50,8 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
     const job = captureJobOf(request.args);
     const where = places.networkOf(request);
     if ('gap' in where) return { got: 'nothing', ...where };
-    if (running.has(job.id)) return nothing('failed', `a capture ${job.id} runs already`);
+    const key = keyOf(request, job.id);
+    if (running.has(key)) return nothing('failed', `a capture ${job.id} runs there already`);
     if (running.size >= CAPTURES_MAX) return nothing('too-large', `${CAPTURES_MAX} captures run on this node already`);
     const finishing = new AbortController();
     const listening = Promise.withResolvers<'listening'>();
@@ -79,10 +81,10 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
       clearTimeout(timer);
       capture.hasEnded ||= !finishing.signal.aborted;
     });
-    running.set(job.id, capture);
+    running.set(key, capture);
     const first = await Promise.race([listening.promise, ended, late(START_MS, signal)]);
     if (first === 'listening') return raw(new Uint8Array(0), await tools.versionOf('tcpdump'), false);
-    running.delete(job.id);
+    running.delete(key);
     finish();
     if (first === 'late') return nothing('timed-out', `tcpdump did not start within ${START_MS} ms`);
     const gap = gapOf(first, argv, START_MS);
@@ -91,9 +93,10 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
 
   async function stop(request: Request, remainingMs: number): Promise<Answer> {
     const id = captureIdOf(request.args);
-    const capture = running.get(id);
-    if (!capture) return nothing('not-asked', `no capture ${id} runs here`);
-    running.delete(id);
+    const key = keyOf(request, id);
+    const capture = running.get(key);
+    if (!capture) return nothing('not-asked', `no capture ${id} runs there`);
+    running.delete(key);
     // What is in the kernel's ring by now is read first: SIGINT does not wait for that.
     await Promise.race([capture.ended, sleep(DRAIN_MS)]);
     const { hasEnded } = capture;
@@ -105,6 +108,11 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
     const isPartial = hasEnded || ran.truncated || !sawEverything(ran.stderr);
     return raw(ran.stdout, await tools.versionOf('tcpdump'), isPartial);
   }
+}
+
+/** A capture's name counts within its network namespace. */
+function keyOf({ place }: Request, id: string): string {
+  return `${placeKey(place)} ${id}`;
 }
 
 function late(ms: number, signal: AbortSignal): Promise<'late'> {

@@ -17,6 +17,7 @@ import {
   type CaptureReportLoss,
   type CaptureReportPacket,
   type CaptureReportSighting,
+  type CaptureSection,
 } from './capture-report.ts';
 import { shortPlace } from './end-text.ts';
 
@@ -30,13 +31,26 @@ export interface CaptureReportInput {
   readonly durationMs: number;
 }
 
+export type CaptureSeen = Pick<CaptureReportInput, 'walk' | 'plan' | 'watches' | 'analysis'>;
+
 export function buildCaptureReport(input: CaptureReportInput): CaptureReport {
-  const { target, walk, plan, watches, analysis } = input;
-  const findings = findingsOf(analysis, plan);
+  const { target, plan } = input;
   const left =
     plan.left > 0 ? [`${plan.left} more devices are on the way and were not watched: there were too many`] : [];
   return {
     schema: CAPTURE_SCHEMA,
+    ...captureSeen(input),
+    target: { ...target, notes: [...target.notes, ...left] },
+    created: input.created,
+    durationMs: input.durationMs,
+  };
+}
+
+/** What was seen, without who asked. */
+export function captureSeen(seen: CaptureSeen): Omit<CaptureSection, 'flow'> {
+  const { walk, plan, watches, analysis } = seen;
+  const findings = findingsOf(analysis, plan);
+  return {
     verdict: verdictOf(analysis.attempts),
     summary: summaryOf(findings),
     findings,
@@ -48,10 +62,7 @@ export function buildCaptureReport(input: CaptureReportInput): CaptureReport {
       ...watches[index]!,
     })),
     attempts: attemptsOf(analysis.attempts),
-    observations: captureObservations(input),
-    target: { ...target, notes: [...target.notes, ...left] },
-    created: input.created,
-    durationMs: input.durationMs,
+    observations: captureObservations(seen),
   };
 }
 

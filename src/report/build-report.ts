@@ -7,6 +7,7 @@ import type { Verdict } from '../diagnose/verdict.ts';
 import type { Scalar } from '../host/host.ts';
 import type { Place } from '../net/place.ts';
 import type { Snapshot, Source } from '../snapshot/snapshot.ts';
+import type { CaptureSection } from './capture-report.ts';
 import {
   REPORT_SCHEMA,
   type Report,
@@ -25,6 +26,7 @@ export interface ReportInput {
   readonly symptom: Symptom;
   readonly verdict: Verdict;
   readonly notes: readonly string[];
+  readonly captures?: readonly CaptureSection[];
   readonly created: readonly string[];
   readonly timings: Readonly<Record<string, number>>;
   readonly durationMs: number;
@@ -62,7 +64,7 @@ export function buildReport(input: ReportInput): Report {
       trip: input.snapshot ? withOwners(flow.trip, input.snapshot) : flow.trip,
     })),
     probes: given.flows.flatMap(reportProbe),
-    captures: [],
+    captures: input.captures ?? [],
     workflow: symptom.steps,
     datapath: given.gate.parts.map((part) => part.statement),
     created: input.created,

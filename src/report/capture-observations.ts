@@ -2,11 +2,11 @@ import type { Attempt } from '../capture/attempt.ts';
 import type { FollowedPacket } from '../capture/follow-packets.ts';
 import type { Sighting } from '../capture/sighting.ts';
 import type { WatchPlan } from '../capture/watch-plan.ts';
-import type { CaptureReportInput } from './build-capture-report.ts';
+import type { CaptureSeen } from './build-capture-report.ts';
 import { shortPlace } from './end-text.ts';
 
 /** What else was seen, each in one sentence. */
-export function captureObservations({ plan, analysis, watches }: CaptureReportInput): string[] {
+export function captureObservations({ plan, analysis, watches }: CaptureSeen): string[] {
   const { attempts, others, untold } = analysis;
   return [
     ...strangeMacs(attempts, plan),

@@ -92,3 +92,9 @@ export interface CaptureReport {
   readonly created: readonly string[];
   readonly durationMs: number;
 }
+
+/** The same as a part of a diagnosis: what a capture of one of its flows saw. */
+export interface CaptureSection
+  extends Pick<CaptureReport, 'verdict' | 'summary' | 'findings' | 'walk' | 'points' | 'attempts' | 'observations'> {
+  readonly flow: string;
+}

@@ -9,6 +9,7 @@ import {
   type CaptureReportPoint,
   type CaptureReportSighting,
   type CaptureReportStep,
+  type CaptureSection,
 } from './capture-report.ts';
 import {
   BOOLEAN,
@@ -44,7 +45,10 @@ const OUTCOME = oneOf<AttemptOutcome>({
 
 const step = objectOf<CaptureReportStep>({ point: INTEGER, way: oneOf<'in' | 'out'>({ in: true, out: true }) }, {});
 
-const loss = objectOf<CaptureReportLoss>({ after: ref('step'), before: { ...listOf(ref('step')), minItems: 1 } }, {});
+const loss = objectOf<CaptureReportLoss>(
+  { after: ref('captureStep'), before: { ...listOf(ref('captureStep')), minItems: 1 } },
+  {},
+);
 
 const point = objectOf<CaptureReportPoint>(
   { place: ref('reportPlace'), device: WORDS, filter: STRING, frames: INTEGER, isWhole: BOOLEAN, gap: WORDS },
@@ -70,36 +74,58 @@ const packet = objectOf<CaptureReportPacket>(
     leg: oneOf<CaptureReportPacket['leg']>({ there: true, back: true }),
     sending: { type: 'integer', minimum: 1 },
     fate: oneOf<CaptureReportPacket['fate']>({ arrived: true, left: true, lost: true, unknown: true }),
-    loss: ref('loss'),
+    loss: ref('captureLoss'),
     because: WORDS,
-    seen: { ...listOf(ref('sighting')), minItems: 1 },
+    seen: { ...listOf(ref('captureSighting')), minItems: 1 },
   },
   { loss: 'optional', because: 'optional' },
 );
 
-const attempt = objectOf<CaptureReportAttempt>({ outcome: OUTCOME, packets: listOf(ref('packet')) }, {});
+const attempt = objectOf<CaptureReportAttempt>({ outcome: OUTCOME, packets: listOf(ref('capturePacket')) }, {});
 
 const finding = objectOf<CaptureFinding>(
-  { outcome: OUTCOME, attempts: { type: 'integer', minimum: 1 }, statement: WORDS, loss: ref('loss'), between: WORDS },
+  {
+    outcome: OUTCOME,
+    attempts: { type: 'integer', minimum: 1 },
+    statement: WORDS,
+    loss: ref('captureLoss'),
+    between: WORDS,
+  },
   { loss: 'optional', between: 'optional' },
 );
+
+const seen = {
+  verdict: oneOf<CaptureReport['verdict']>({ answered: true, lost: true, refused: true, unknown: true }),
+  summary: WORDS,
+  findings: listOf(ref('captureFinding')),
+  walk: objectOf<CaptureReport['walk']>(
+    {
+      statement: WORDS,
+      agrees: oneOf<CaptureReport['walk']['agrees']>({ yes: true, no: true, unknown: true }),
+    },
+    {},
+  ),
+  points: listOf(ref('capturePoint')),
+  attempts: listOf(ref('captureAttempt')),
+  observations: listOf(WORDS),
+};
+
+/** Of a report of `diagnose`: one item of its `captures`. */
+export const captureSection = objectOf<CaptureSection>({ flow: WORDS, ...seen }, {});
+export const captureDefinitions = {
+  captureStep: step,
+  captureLoss: loss,
+  capturePoint: point,
+  captureSighting: sighting,
+  capturePacket: packet,
+  captureAttempt: attempt,
+  captureFinding: finding,
+};
 
 const properties = objectOf<CaptureReport>(
   {
     schema: { const: CAPTURE_SCHEMA },
-    verdict: oneOf<CaptureReport['verdict']>({ answered: true, lost: true, refused: true, unknown: true }),
-    summary: WORDS,
-    findings: listOf(ref('finding')),
-    walk: objectOf<CaptureReport['walk']>(
-      {
-        statement: WORDS,
-        agrees: oneOf<CaptureReport['walk']['agrees']>({ yes: true, no: true, unknown: true }),
-      },
-      {},
-    ),
-    points: listOf(ref('point')),
-    attempts: listOf(ref('attempt')),
-    observations: listOf(WORDS),
+    ...seen,
     target: objectOf<CaptureReport['target']>(
       { source: WORDS, destination: WORDS, flow: WORDS, notes: listOf(WORDS) },
       {},
@@ -117,5 +143,5 @@ export const captureSchema: JsonSchema = {
   description:
     'What was seen of the same packets at every device on their way, and where those that are lost were seen last.',
   ...properties,
-  $defs: { reportPlace, step, loss, point, sighting, packet, attempt, finding },
+  $defs: { reportPlace, ...captureDefinitions },
 };

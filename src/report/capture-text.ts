@@ -1,5 +1,5 @@
 import picocolors from 'picocolors';
-import type { CaptureReport, CaptureReportPacket } from './capture-report.ts';
+import type { CaptureReport, CaptureReportPacket, CaptureSection } from './capture-report.ts';
 import { shortPlace } from './end-text.ts';
 import { type Layout, section } from './layout.ts';
 import { plainText } from './plain-text.ts';
@@ -31,23 +31,44 @@ export function renderCaptureText(given: CaptureReport, options: TextOptions): s
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }
 
-function head(report: CaptureReport, { paint, width }: Layout): string {
-  const { source, destination, flow, notes } = report.target;
-  const findings = report.findings.flatMap(({ attempts, statement, between }) => [
-    ...wrapText(`${attempts} of ${report.attempts.length}: ${statement}`, width, '  ', '    '),
+/** As a part of a diagnosis: what became of the packets, and with -v where each was seen. */
+export function captureBlock(capture: CaptureSection, layout: Layout): string {
+  const title = layout.paint.bold(`CAPTURE of ${capture.flow}, at ${capture.points.length} devices`);
+  const lines = [title, ...findingLines(capture, layout.width), ...walkLines(capture, layout)];
+  if (!layout.verbose) return lines.join('\n');
+  return [lines.join('\n'), tableOf(capture, layout), section('ALSO SEEN', capture.observations, layout)]
+    .filter((block) => block !== '')
+    .join('\n\n');
+}
+
+function findingLines(
+  { findings, attempts: all, summary }: Pick<CaptureReport, 'findings' | 'attempts' | 'summary'>,
+  width: number,
+): string[] {
+  if (findings.length === 0) return wrapText(summary, width, '  ');
+  return findings.flatMap(({ attempts, statement, between }) => [
+    ...wrapText(`${attempts} of ${all.length}: ${statement}`, width, '  ', '    '),
     ...(between === undefined ? [] : wrapText(`between: ${between}`, width, '    ', '      ')),
   ]);
-  const { agrees, statement } = report.walk;
-  const word = { yes: 'agrees', no: 'DISAGREES', unknown: 'does not tell' }[agrees];
-  const walk = wrapText(`the walk ${word}: ${statement}`, width, '  ', '    ');
+}
+
+function walkLines({ walk }: Pick<CaptureReport, 'walk'>, { paint, width }: Layout): string[] {
+  const word = { yes: 'agrees', no: 'DISAGREES', unknown: 'does not tell' }[walk.agrees];
+  const lines = wrapText(`the walk ${word}: ${walk.statement}`, width, '  ', '    ');
+  return walk.agrees === 'no' ? lines.map((line) => paint.yellow(line)) : lines;
+}
+
+function head(report: CaptureReport, layout: Layout): string {
+  const { paint, width } = layout;
+  const { source, destination, flow, notes } = report.target;
   return [
     ...wrapText(`${source} → ${destination}`, width, '', '  ').map((line) => paint.bold(line)),
     ...wrapText(flow, width, '  ').map((line) => paint.dim(line)),
     ...notes.flatMap((note) => wrapText(note, width, '  note: ')).map((line) => paint.dim(line)),
     '',
     paint.bold(verdictText(report, paint)),
-    ...(findings.length > 0 ? findings : wrapText(report.summary, width, '  ')),
-    ...(agrees === 'no' ? walk.map((line) => paint.yellow(line)) : walk),
+    ...findingLines(report, width),
+    ...walkLines(report, layout),
   ].join('\n');
 }
 
@@ -68,7 +89,7 @@ function verdictText({ verdict }: CaptureReport, paint: Layout['paint']): string
 const COLUMNS = 6;
 
 /** Devices × packets: how many sendings of each kind were seen there. */
-function tableOf(report: CaptureReport, { paint }: Layout): string {
+function tableOf(report: Pick<CaptureReport, 'attempts' | 'points'>, { paint }: Layout): string {
   const packets = report.attempts.flatMap((attempt) => attempt.packets);
   const kinds = [...new Map(packets.map((packet) => [kindOf(packet), packet])).keys()].slice(0, COLUMNS);
   const rows = report.points.map((point, at) => [

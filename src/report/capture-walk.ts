@@ -1,93 +1,13 @@
 import type { Attempt } from '../capture/attempt.ts';
-import type { Fate } from '../capture/follow-packets.ts';
-import type { WatchPlan, Way, WayStep } from '../capture/watch-plan.ts';
+import type { WatchPlan } from '../capture/watch-plan.ts';
+import { captureAgreement } from '../diagnose/capture-agreement.ts';
 import type { Flow } from '../diagnose/derived.ts';
-import { isCertain } from '../diagnose/leaves.ts';
-import { placeKey } from '../net/place.ts';
 import type { CaptureReport } from './capture-report.ts';
 import { endText, shortPlace } from './end-text.ts';
 
 /** Whether what was seen is what the walk through the rules says. */
 export function walkBeside(attempts: readonly Attempt[], flow: Flow, plan: WatchPlan): CaptureReport['walk'] {
-  const verdicts = attempts.map((attempt) => agreementOf(attempt, flow, plan));
-  const agrees = verdicts.includes('no')
-    ? 'no'
-    : verdicts.length > 0 && verdicts.every((one) => one === 'yes')
-      ? 'yes'
-      : 'unknown';
-  return { statement: walkText(flow), agrees };
-}
-
-type Agreement = CaptureReport['walk']['agrees'];
-
-function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan): Agreement {
-  const fate = deciding?.fate;
-  if (outcome === 'unknown' || !fate) return 'unknown';
-  if (fate.is === 'lost') return agreementOnLoss(fate, deciding.leg, flow, plan);
-  if (fate.is === 'left') return agreementOnLeaving(flow);
-  const meetsEnd = (isWhat: (sees: string) => boolean): Agreement => {
-    if (flow.leaves.some(({ end }) => isWhat(end.senderSees))) return 'yes';
-    return flow.unknown.length > 0 ? 'unknown' : 'no';
-  };
-  switch (outcome) {
-    case 'answered':
-      return agreementOnAnswer(flow);
-    case 'refused':
-      return meetsEnd((sees) => sees === 'reset');
-    case 'icmp-error':
-      return meetsEnd((sees) => sees.startsWith('icmp'));
-    default:
-      // That a datagram is delivered says nothing of an answer.
-      if (flow.protocol === 'udp' && flow.leaves.some(({ end }) => end.end === 'delivered')) return 'yes';
-      return meetsEnd((sees) => sees === 'nothing');
-  }
-}
-
-/** Some way there and back must be free; what happens outside of the cluster the walk leaves open. */
-function agreementOnAnswer({ leaves, dead, unknown }: Flow): Agreement {
-  const isFree = leaves.some((leaf) => !dead.includes(leaf) && !unknown.includes(leaf));
-  if (dead.some(({ chance }) => isCertain(chance)) || (!isFree && unknown.length === 0)) return 'no';
-  return isFree ? 'yes' : 'unknown';
-}
-
-/** Out there the walk sees nothing, but it may know that nobody there can answer. */
-function agreementOnLeaving({ dead, leaves }: Flow): Agreement {
-  if (dead.some(({ end }) => end.end === 'left-the-cluster')) return 'yes';
-  return leaves.some(({ end }) => end.end === 'left-the-cluster') ? 'unknown' : 'no';
-}
-
-/** The walk ends where the packet was lost; or all of its ways pass there. */
-function agreementOnLoss(
-  fate: Fate & { readonly is: 'lost' },
-  leg: Way['leg'],
-  flow: Flow,
-  plan: WatchPlan,
-): Agreement {
-  const { points, ways } = plan;
-  const { after, before } = fate;
-  const walked = ways.filter((way) => way.leg === leg && way.end !== undefined);
-  const nodeOf = ({ point }: WayStep): string => points[point]!.place.node;
-  const isDeath = ({ end }: Way): boolean =>
-    end !== 'delivered' && end !== 'left-the-cluster' && end !== 'insufficient-information';
-  if (walked.some((way) => isDeath(way) && diesBetween(way, after, before, plan))) return 'yes';
-  // What lies between two nodes no walk can see.
-  if (before.every((step) => nodeOf(step) !== nodeOf(after))) return 'unknown';
-  return flow.unknown.length > 0 || walked.length === 0 ? 'unknown' : 'no';
-}
-
-/**
- * A walk dies somewhere in its last stay: behind the last device that it certainly passed, and before the first one of the next
- * network namespace.
- */
-function diesBetween({ steps, made }: Way, after: WayStep, before: readonly WayStep[], { points }: WatchPlan): boolean {
-  const placeOf = ({ point }: WayStep): string => placeKey(points[point]!.place);
-  const indexOf = ({ point, way }: WayStep): number =>
-    steps.findIndex((step) => step.point === point && step.way === way);
-  const [from, to] = [indexOf(after), Math.max(...before.map(indexOf))];
-  const dying = steps[made];
-  const beyond = steps.findIndex((step, index) => index >= made && placeOf(step) !== placeOf(dying!));
-  const end = beyond < 0 ? steps.length : Math.max(beyond, made);
-  return from >= 0 && Math.max(from, made - 1) < Math.min(to < 0 ? steps.length : to, end);
+  return { statement: walkText(flow), agrees: captureAgreement(attempts, flow, plan) };
 }
 
 const ENDS_TOLD = 3;

@@ -2,6 +2,7 @@ import type { Confidence } from '../diagnose/evidence.ts';
 import type { WorkflowStep } from '../diagnose/symptom.ts';
 import type { Scalar } from '../host/host.ts';
 import type { Chance, RoundTrip } from '../simulate/trace.ts';
+import type { CaptureSection } from './capture-report.ts';
 
 export const REPORT_SCHEMA = 'podtriage.report/v1';
 
@@ -77,7 +78,7 @@ export interface Report {
   readonly notChecked: readonly { readonly id: string; readonly because: string }[];
   readonly paths: readonly { readonly flow: string; readonly description: string; readonly trip: RoundTrip }[];
   readonly probes: readonly ReportProbe[];
-  readonly captures: readonly never[];
+  readonly captures: readonly CaptureSection[];
   readonly workflow: readonly WorkflowStep[];
   readonly datapath: readonly string[];
   readonly created: readonly string[];

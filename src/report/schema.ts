@@ -1,6 +1,7 @@
 import type { ClassId } from '../diagnose/cause.ts';
 import type { Confidence, Evidence } from '../diagnose/evidence.ts';
 import type { WorkflowStep } from '../diagnose/symptom.ts';
+import { captureDefinitions, captureSection } from './capture-schema.ts';
 import {
   INTEGER,
   type JsonSchema,
@@ -114,7 +115,7 @@ const properties = objectOf<Report>(
         { latencyMs: 'optional' },
       ),
     ),
-    captures: { type: 'array', maxItems: 0 },
+    captures: listOf(captureSection),
     workflow: listOf(objectOf<WorkflowStep>({ step: WORDS, question: WORDS, answer: TRUTH, because: WORDS }, {})),
     datapath: listOf(WORDS),
     created: listOf(WORDS),
@@ -136,5 +137,6 @@ export const reportSchema: JsonSchema = {
     reportEvidence,
     reportCause,
     ...tripDefinitions,
+    ...captureDefinitions,
   },
 };

@@ -134,7 +134,9 @@ describe('words', () => {
 
   test('a contradiction of walk and probe stands before the path', () => {
     const text = renderText({ ...reports.inconclusive, disagreements: ['main: by the walk it is delivered'] }, plain);
-    expect(text).toContain('\nCONTRADICTION: one of walk and probe is wrong\n  · main: by the walk it is delivered\n');
+    expect(text).toContain(
+      '\nCONTRADICTION: one of walk, probe and capture is wrong\n  · main: by the walk it is delivered\n',
+    );
     expect(text.indexOf('CONTRADICTION')).toBeLessThan(text.indexOf('\nPATH'));
   });
 

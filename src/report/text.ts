@@ -1,4 +1,5 @@
 import picocolors from 'picocolors';
+import { captureBlock } from './capture-text.ts';
 import { causeBlock, causeWord } from './cause-block.ts';
 import { type Layout, section } from './layout.ts';
 import { chanceText } from './path-lines.ts';
@@ -39,9 +40,10 @@ export function renderText(given: Report, options: TextOptions): string {
       causeBlock(cause, causeWord(cause, i, report.verdict), layout, !isTold(cause, i, report)),
     ),
     unexplainedBlock(report, layout),
-    section('CONTRADICTION: one of walk and probe is wrong', report.disagreements, layout),
+    section('CONTRADICTION: one of walk, probe and capture is wrong', report.disagreements, layout),
     isOpen ? notChecked : '',
     pathsBlock(report, layout),
+    ...report.captures.map((capture) => captureBlock(capture, layout)),
     stepsBlock(report, layout),
     probesBlock(report, layout),
     ruledOutBlock(report, layout),

@@ -32,6 +32,8 @@ const TABLES: ReadonlySet<string> = new Set([
 /** The reply as a bundle may hold it: what podtriage reasons with stays, secrets go. Pure; redacting twice changes nothing more. */
 export function redactReply(reply: Reply): Reply {
   if (reply.got === 'nothing') return { ...reply, detail: redactText(reply.detail) };
+  // Bytes, not text; only the frames of podtriage's own attempts are kept of a capture in the first place.
+  if (reply.request.action === 'capture.stop') return reply;
   const text = new TextDecoder().decode(reply.raw);
   const clean = redactRaw(reply.request.action, text);
   if (clean.text === text) return reply;

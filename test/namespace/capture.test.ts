@@ -123,8 +123,8 @@ describe.skipIf(why !== '')(`captures${skipped(why)}`, { timeout: 20_000 }, () =
   it('that nobody started cannot be ended', async () => {
     open();
     expect((await stop()).map((reply) => reply.got === 'nothing' && reply.detail)).toEqual([
-      'no capture c0 runs here',
-      'no capture c1 runs here',
+      'no capture c0 runs there',
+      'no capture c1 runs there',
     ]);
   });
 

@@ -23,8 +23,8 @@ export const egressNotMasqueraded = defineCause({
   needs: ['flows', 'gate', 'api.pods', 'api.nodes', 'api.services'],
   optional: ['iptables.nft', 'iptables.legacy'],
   check(given, place) {
-    if (given.gate.podAddressesRoutable === 'yes')
-      return { is: 'absent', because: 'pod addresses are routable outside by design here' };
+    if ((given.gate.podAddressesRoutableOutside ?? given.gate.podAddressesRoutable) === 'yes')
+      return absentFromWalks(given.flows, 'pod addresses are routable outside by design here');
     const [pods, nodes, services] = [given['api.pods'], given['api.nodes'], given['api.services']];
     const bare = deadEnds(given.flows, { ends: ['left-the-cluster'], at: place }).filter(
       ({ leaf }) => leaf.ref.leg === 'forward' && podOfAddress(pods.value, leaf.end.packet.ip.source),

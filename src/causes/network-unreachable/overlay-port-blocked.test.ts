@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Case } from '../../diagnose/check.ts';
+import type { CaptureDevice, CaptureLoss, FlowCapture } from '../../diagnose/derived.ts';
+import type { Evidence } from '../../diagnose/evidence.ts';
 import { checkWith, probe } from '../../diagnose/testing/build-case.ts';
 import { ECHO } from '../../simulate/testing/build-hook-input.ts';
 import { presentOf, statements } from '../testing/cause-cases.ts';
@@ -108,6 +111,51 @@ test('present: no rule drops it, and what the tunnel sends never arrives, while 
   expect(statements(finding)).toContain('flannel.1 of w2 (UDP port 8472) received none in that time');
   expect(statements(finding)).toContain(nodesAnswer.statement);
   expect(namedOn(given)).toEqual(['overlay-port-blocked']);
+});
+
+/** The case with what a capture of the asked flow saw. */
+function withLoss(input: RecordedInput, before: Partial<CaptureDevice> = {}): Case {
+  const given = recordedCase(input);
+  const tunnel = { kind: 'vxlan', port: 8472 };
+  const loss: CaptureLoss = {
+    leg: 'there',
+    after: { place: W1, device: 'eth0', way: 'out', tunnel },
+    before: [{ place: W2, device: 'eth0', way: 'in', tunnel, ...before }],
+  };
+  const evidence: Evidence = {
+    kind: 'capture',
+    plane: 'capture',
+    place: { ...W1, device: 'eth0' },
+    source: { request: { action: 'capture.stop', place: W1, args: { id: 'eth0' }, round: 0 } },
+    values: {},
+    statement: 'a capture at 10 devices: last seen out by eth0 of w1, not seen in by eth0 of w2',
+  };
+  const capture: FlowCapture = { agrees: 'unknown', statement: 'lost', losses: [loss], evidence };
+  return { ...given, flows: given.flows.map((flow) => (flow.id === 'main' ? { ...flow, capture } : flow)) };
+}
+
+const othersPass: RecordedInput = {
+  ...lost,
+  after: [flannelCounted(W1, { tx: 6 }), flannelCounted(W2, { rx: 9 }), udp(0)],
+};
+
+test('present: a capture tells our packets from others’, which the counters do not', () => {
+  expect(checkWith(overlayPortBlocked, recordedCase(othersPass), W1).is).toBe('unknown');
+  const finding = checkWith(overlayPortBlocked, withLoss(othersPass), W1);
+  expect(presentOf(finding).evidence.map((one) => one.plane)).toEqual(['capture', 'probe', 'probe', 'probe']);
+  expect(statements(finding)).toContain('not seen in by eth0 of w2');
+});
+
+test.each<[string, Partial<CaptureDevice>]>([
+  ['behind the receiver’s own rules', { device: 'flannel.1', tunnel: undefined as never }],
+  ['between other nodes', { place: { ...W2, node: 'w3' } }],
+])('near miss: the capture lost it %s', (_, before) => {
+  expect(checkWith(overlayPortBlocked, withLoss(othersPass, before), W1).is).toBe('unknown');
+});
+
+test('near miss: a capture saw it lost between the nodes, which do not reach each other at all', () => {
+  const silent = { ...othersPass, probes: { ...lost.probes, 'underlay/w2': probe('no', 'silent') } };
+  expect(checkWith(overlayPortBlocked, withLoss(silent), W1).is).toBe('unknown');
 });
 
 test('absent: nothing is lost', () => {

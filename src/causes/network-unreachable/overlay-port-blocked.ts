@@ -15,7 +15,14 @@ import {
   ruleRemoval,
   ruleText,
 } from '../shared/iptables-change.ts';
-import { lostOnTheWay, type Tunnel, type TunnelFate, tunnelFate, tunnelsFrom } from '../shared/overlay-loss.ts';
+import {
+  capturedFate,
+  lostOnTheWay,
+  type Tunnel,
+  type TunnelFate,
+  tunnelFate,
+  tunnelsFrom,
+} from '../shared/overlay-loss.ts';
 import { policyRise } from '../shared/policy-rise.ts';
 import { present } from '../shared/present.ts';
 
@@ -68,7 +75,14 @@ type Dropped = DeadEnd & { readonly step: Step };
 /** No rule of a node drops it, yet it is lost: the network between drops the overlay's packets, and others pass. */
 function betweenTheNodes(flows: readonly Flow[], place: Place, ask: Ask<'links' | 'counters'>): Finding {
   const lost = lostOnTheWay(flows);
-  const fates = tunnelsFrom(lost, place).map((tunnel) => ({ tunnel, fate: tunnelFate(tunnel, ask) }));
+  const fates = tunnelsFrom(lost, place).map((tunnel) => {
+    const counted = tunnelFate(tunnel, ask);
+    const captured = capturedFate(tunnel, lost);
+    // Both tell the same where the counters tell at all; a capture knows our own packets from others'.
+    if (captured?.is === 'lost' && counted.is === 'lost')
+      return { tunnel, fate: { ...captured, evidence: [...captured.evidence, ...counted.evidence] } };
+    return { tunnel, fate: captured ?? counted };
+  });
   if (fates.length === 0) return absentFromWalks(flows, `no overlay packet that was sent from ${place.node} was lost`);
   const blocked = fates.flatMap(({ tunnel, fate }) => {
     const underlay = underlayOf(flows, tunnel);

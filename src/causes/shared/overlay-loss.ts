@@ -1,5 +1,5 @@
 import type { Ask } from '../../diagnose/cause.ts';
-import type { Flow } from '../../diagnose/derived.ts';
+import type { CaptureDevice, Flow } from '../../diagnose/derived.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
 import { hopsTo } from '../../diagnose/evidence-of.ts';
 import type { Address } from '../../net/address.ts';
@@ -88,6 +88,25 @@ export function tunnelFate(tunnel: Tunnel, ask: Ask<'links' | 'counters'>): Tunn
       counted(tunnel.to, received, 0, 'received none in that time', tunnel),
     ],
   };
+}
+
+/** A capture saw the outer packets leave the one node, and none of them come to the other: whatever else passes there. */
+export function capturedFate({ from, to, port }: Tunnel, flows: readonly Flow[]): TunnelFate | undefined {
+  const seen = flows.filter(({ capture }) =>
+    capture?.losses.some(
+      ({ after, before }) =>
+        isHost(after, from) &&
+        after.way === 'out' &&
+        after.tunnel?.port === port &&
+        before.every((device) => isHost(device, to) && device.tunnel?.port === port),
+    ),
+  );
+  const [first] = seen;
+  return first?.capture && { is: 'lost', evidence: [first.capture.evidence] };
+}
+
+function isHost({ place }: CaptureDevice, node: string): boolean {
+  return place.node === node && place.namespace === 'host';
 }
 
 function counted(node: string, delta: Delta, rose: number, did: string, tunnel: Tunnel): Evidence {
