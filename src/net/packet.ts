@@ -10,6 +10,8 @@ export type L4 =
       readonly destinationPort: Port;
       /** The range (inclusive) that NAT chose an 'ephemeral' source port from; without it, ip_local_port_range. */
       readonly chosenFrom?: { readonly from: number; readonly to: number };
+      /** The flow that an 'ephemeral' source port was chosen for: each has one of its own. */
+      readonly chosenFor?: string;
       /** TCP flags that are set, lower case: a SYN is `['syn']`, its answer `['syn', 'ack']`. */
       readonly flags?: readonly string[];
       readonly mss?: number;
@@ -53,6 +55,11 @@ export interface Packet {
   readonly tunnel?: TunnelHeader;
   /** Length of the largest fragment that it travels in; absent while it is whole. */
   readonly fragmentBytes?: number;
+  /**
+   * A tunnel wraps each fragment of `inner` by itself: this outer packet stands for so many, all of its length but the last,
+   * whose IP total length in bytes is `lastBytes`.
+   */
+  readonly series?: { readonly count: number; readonly lastBytes: number };
 }
 
 export interface NumberedHeader {

@@ -63,6 +63,7 @@ function fieldsOf({
   lengthBytes,
   tunnel,
   fragmentBytes,
+  series,
 }: Packet): Readonly<Record<string, string | undefined>> {
   return {
     ttl: String(ip.ttl),
@@ -71,6 +72,7 @@ function fieldsOf({
     'fragment at': ip.fragmentOffset === undefined || ip.fragmentOffset === 0 ? undefined : String(ip.fragmentOffset),
     bytes: String(lengthBytes),
     fragments: fragmentBytes === undefined ? undefined : `of ${fragmentBytes}`,
+    packets: series && String(series.count),
     '': ip.df ? 'DF' : undefined,
     ...(tunnel === undefined ? {} : { [tunnel.kind]: tunnelText(tunnel) }),
   };

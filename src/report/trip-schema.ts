@@ -113,8 +113,9 @@ const packet = objectOf<Packet>(
     inner: ref('packet'),
     tunnel,
     fragmentBytes: INTEGER,
+    series: objectOf<NonNullable<Packet['series']>>({ count: INTEGER, lastBytes: INTEGER }, {}),
   },
-  { macs: 'optional', inner: 'optional', tunnel: 'optional', fragmentBytes: 'optional' },
+  { macs: 'optional', inner: 'optional', tunnel: 'optional', fragmentBytes: 'optional', series: 'optional' },
 );
 
 type WithPorts = Extract<Packet['l4'], { sourcePort: unknown }>;
@@ -128,10 +129,11 @@ const l4: JsonSchema = {
         sourcePort: PORT,
         destinationPort: PORT,
         chosenFrom: objectOf<{ from: number; to: number }>({ from: INTEGER, to: INTEGER }, {}),
+        chosenFor: STRING,
         flags: listOf(STRING),
         mss: INTEGER,
       },
-      { chosenFrom: 'optional', flags: 'optional', mss: 'optional' },
+      { chosenFrom: 'optional', chosenFor: 'optional', flags: 'optional', mss: 'optional' },
     ),
     objectOf<Icmp>(
       {

@@ -25,12 +25,15 @@ function turned(packet: Packet, l4: Packet['l4'], lengthBytes: number, tos: numb
 export function icmpError(packet: Packet, type: number, code: number): Packet | undefined {
   const family = familyOf(packet.ip.source);
   if (isIcmpError(packet) || !mayBeTold(packet, family, type)) return undefined;
-  const { macs: _macs, inner: _inner, ...about } = packet;
+  const { macs: _macs, inner: _inner, series, ...about } = packet;
   const protocol = family === 4 ? 'icmp' : 'icmpv6';
   const longest = family === 4 ? 576 : 1280;
   const header = family === 4 ? 20 : 40;
-  const lengthBytes = Math.min(longest, header + 8 + packet.lengthBytes);
-  return turned(packet, { protocol, type, code, about }, lengthBytes, family === 4 ? errorTos(packet.ip.tos) : 0);
+  const quoting = (bytes: number): number => Math.min(longest, header + 8 + bytes);
+  const tos = family === 4 ? errorTos(packet.ip.tos) : 0;
+  const error = turned(packet, { protocol, type, code, about }, quoting(packet.lengthBytes), tos);
+  // Each of the packets that it stands for has an error of its own.
+  return series ? { ...error, series: { count: series.count, lastBytes: quoting(series.lastBytes) } } : error;
 }
 
 /**

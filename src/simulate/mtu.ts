@@ -1,7 +1,7 @@
-import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { type Cursor, familyAt, type Move, prefixed, stop, type Walk } from './cursor.ts';
+import { fragmentBytesFor, largestBytes } from './fragments.ts';
 import { linkNamed } from './hook-input.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { interfaceKey, readSysctl } from './sysctl.ts';
@@ -73,7 +73,7 @@ export function fitOutput(walk: Walk, cursor: Cursor, onward: (cursor: Cursor) =
   if (packet.ip.df || (familyAt(cursor) === 6 && !path.local)) {
     return stop(withError(cursor, 'packet-too-big', 'too-big'), [mtuStep(walk, cursor, limit, 'too-big')]);
   }
-  const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytes(familyAt(cursor), limit.mtu) } };
+  const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytesFor(familyAt(cursor), limit.mtu) } };
   return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cut));
 }
 
@@ -83,17 +83,6 @@ export function refusedBySocket(walk: Walk, cursor: Cursor): Step | undefined {
   if (!packet.ip.df || packet.l4.protocol === 'tcp') return undefined;
   const limit = mtuOf(walk, cursor, false);
   return limit && packet.lengthBytes > limit.mtu ? mtuStep(walk, cursor, limit, 'too-big') : undefined;
-}
-
-/** The longest piece that it travels in. */
-export function largestBytes(packet: Packet): number {
-  return packet.fragmentBytes ?? packet.lengthBytes;
-}
-
-/** Every fragment but the last carries a multiple of eight bytes (RFC 791, RFC 8200 §4.5). */
-function fragmentBytes(family: 4 | 6, mtu: number): number {
-  const header = family === 4 ? 20 : 48;
-  return header + Math.floor((mtu - header) / 8) * 8;
 }
 
 /** A veth's far end and a bridge's port drop what is longer than their own MTU, without an error. */
@@ -125,7 +114,7 @@ export function fitPort(
     const step = mtuStep(walk, cursor, limit, 'dropped-silently');
     return stop({ end: 'packet-too-big', cursor, senderSees: 'nothing' }, [step]);
   }
-  const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytes(4, port.mtu) } };
+  const cut = { ...cursor, packet: { ...packet, fragmentBytes: fragmentBytesFor(4, port.mtu) } };
   return prefixed([mtuStep(walk, cursor, limit, 'fragmented')], onward(cut));
 }
 

@@ -105,7 +105,8 @@ export function answerTo(packet: Packet): Packet {
       ttl: HOPS,
       // An echo reply is the request turned round (icmp_reply, icmpv6_echo_reply); a socket of its own sends with 0.
       tos: 'type' in l4 ? ip.tos : 0,
-      df: l4.protocol === 'icmp' ? false : ip.df,
+      // A socket of its own lets nobody cut what it sends (IP_PMTUDISC_WANT, the default of ip(7)).
+      df: l4.protocol !== 'icmp',
     },
     l4: answerL4(l4),
     lengthBytes,

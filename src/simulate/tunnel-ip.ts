@@ -3,6 +3,7 @@ import type { Packet, TunnelHeader } from '../net/packet.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { IpTunnelInfo } from '../parse/ip-link-tunnel.ts';
 import { type Cursor, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
+import { largestBytes } from './fragments.ts';
 import { dropped, type OuterPlan, outerTos, sentOuter, underlayMtu } from './tunnel-outer.ts';
 import { tunnelStep } from './tunnel-step.ts';
 import { withError } from './with-error.ts';
@@ -107,7 +108,7 @@ function tooBig(walk: Walk, cursor: Cursor, link: Link, plan: OuterPlan): Move |
   const { packet } = cursor;
   const below = plan.df || link.kind === 'ip6tnl' ? underlayMtu(walk, cursor, link, plan) : undefined;
   const mtu = below === undefined ? link.mtu : below - plan.overheadBytes;
-  if (packet.lengthBytes <= mtu) return undefined;
+  if (largestBytes(packet) <= mtu) return undefined;
   const isIpv6 = familyOf(packet.ip.destination) === 6;
   if (isIpv6 ? mtu < IPV6_MIN_MTU : !packet.ip.df) return undefined;
   const text = `${packet.lengthBytes} bytes do not fit into ${mtu} bytes of the tunnel ${link.name}`;

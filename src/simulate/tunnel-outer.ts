@@ -3,6 +3,7 @@ import type { L4, Packet, TunnelHeader } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
+import { fragmentsOf, largestBytes } from './fragments.ts';
 import { linkNamed } from './hook-input.ts';
 import { linkDown } from './link-state.ts';
 import { type OutputKey, routeOutput } from './output-route.ts';
@@ -76,8 +77,18 @@ export function dropped(walk: Walk, cursor: Cursor, link: Link, telling: Omit<Tu
   return stop({ end: 'tunnel-dropped', cursor, senderSees: 'nothing' }, [step]);
 }
 
+/** Each fragment of the inner packet is wrapped by itself, and so is each of those that it stands for. */
+function seriesOf(inner: Packet, overheadBytes: number): Packet['series'] {
+  const fragments = fragmentsOf(inner);
+  const times = inner.series?.count ?? 1;
+  const last = fragments ?? inner.series;
+  return last && { count: times * (fragments?.count ?? 1), lastBytes: last.lastBytes + overheadBytes };
+}
+
 function outerPacket(inner: Packet, plan: OuterPlan): Packet {
   const unspecified = familyOf(plan.remote) === 4 ? '0.0.0.0' : '::';
+  const { overheadBytes } = plan;
+  const series = seriesOf(inner, overheadBytes);
   return {
     ip: {
       source: plan.local ?? unspecified,
@@ -87,7 +98,8 @@ function outerPacket(inner: Packet, plan: OuterPlan): Packet {
       df: plan.df,
     },
     l4: plan.l4,
-    lengthBytes: inner.lengthBytes + plan.overheadBytes,
+    lengthBytes: largestBytes(inner) + overheadBytes,
+    ...(series && { series }),
     inner,
     tunnel: plan.header,
   };

@@ -2,6 +2,7 @@ import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
+import { largestBytes } from './fragments.ts';
 import { linkNamed } from './hook-input.ts';
 import { routeOutput } from './output-route.ts';
 import { reachFrom } from './segment.ts';
@@ -102,12 +103,25 @@ function common(
   const isIpv6 = inner.ip.destination.includes(':');
   return {
     remote,
-    l4: { protocol: 'udp', sourcePort: 'ephemeral', destinationPort: port },
+    l4: { protocol: 'udp', sourcePort: 'ephemeral', destinationPort: port, chosenFor: flowOf(inner) },
     ttl: tunnel.ttlInherit ? inner.ip.ttl : (tunnel.ttl ?? OUTER_HOPS),
     tos: outerTos(tunnel.tos, inner),
     df: tunnel.df === 'set' || (tunnel.df === 'inherit' && (isIpv6 || inner.ip.df)),
     overheadBytes: OVERHEAD_BYTES[familyOf(remote)],
   };
+}
+
+/**
+ * What udp_flow_src_port makes the outer source port from (flow_hash_from_keys): of ICMP the addresses alone, of ICMPv6 its
+ * type as well (skb_get_hash_flowi6). A hash of such stays with the packet through one tunnel into another
+ * (skb_clear_hash_if_not_l4).
+ */
+function flowOf({ ip, l4 }: Packet): string {
+  const ends = `${l4.protocol} ${ip.source} ${ip.destination}`;
+  if (l4.protocol === 'icmpv6' && 'type' in l4) return `${ends} ports ${l4.type} ${l4.code}`;
+  if (!('sourcePort' in l4)) return ends;
+  const former = l4.chosenFor;
+  return former?.includes(' ports ') ? former : `${ends} ports ${l4.sourcePort} ${l4.destinationPort}`;
 }
 
 /** A remote that is an own address: the frame goes to the device of that number here, without a packet (encap_bypass_if_local). */
@@ -135,7 +149,7 @@ function fitted(walk: Walk, cursor: Cursor, link: Link, plan: OuterPlan): Move {
   const isPort = link.bridgePort !== undefined;
   const mtu = isPort ? underlayMtu(walk, cursor, link, plan) : undefined;
   const isAnswered = packet.ip.df || packet.ip.destination.includes(':');
-  if (mtu === undefined || !isAnswered || packet.lengthBytes <= mtu - plan.overheadBytes) {
+  if (mtu === undefined || !isAnswered || largestBytes(packet) <= mtu - plan.overheadBytes) {
     return sentOuter(walk, cursor, link, plan);
   }
   const text = `${packet.lengthBytes} bytes do not fit into ${mtu - plan.overheadBytes} bytes of the tunnel ${link.name}`;

@@ -4,6 +4,7 @@ import type { Link } from '../parse/ip-link.ts';
 import type { WireguardDevice, WireguardPeer } from '../parse/wireguard.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { type Cursor, type End, type Move, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import { largestBytes } from './fragments.ts';
 import { sourceOf } from './steps.ts';
 import { OUTER_HOPS, outerTos, sentOuter } from './tunnel-outer.ts';
 import { tunnelStep } from './tunnel-step.ts';
@@ -51,10 +52,8 @@ export function intoWireguard(walk: Walk, cursor: Cursor, link: Link): Move {
     return stop(withError(cursor, 'tunnel-dropped', 'host'), [step]);
   }
   const { address, port } = peer.endpoint;
-  const padded = Math.max(
-    packet.lengthBytes,
-    Math.min(Math.ceil(packet.lengthBytes / PADDING_BYTES) * PADDING_BYTES, link.mtu),
-  );
+  const bytes = largestBytes(packet);
+  const padded = Math.max(bytes, Math.min(Math.ceil(bytes / PADDING_BYTES) * PADDING_BYTES, link.mtu));
   return sentOuter(walk, cursor, link, {
     remote: address,
     l4: { protocol: 'udp', sourcePort: device.port, destinationPort: port },
@@ -62,7 +61,7 @@ export function intoWireguard(walk: Walk, cursor: Cursor, link: Link): Move {
     ttl: OUTER_HOPS,
     tos: outerTos(undefined, packet),
     df: false,
-    overheadBytes: OUTER_BYTES[familyOf(address)] + MESSAGE_BYTES + padded - packet.lengthBytes,
+    overheadBytes: OUTER_BYTES[familyOf(address)] + MESSAGE_BYTES + padded - bytes,
     mark: device.mark,
     routeMark: device.mark,
     telling: {

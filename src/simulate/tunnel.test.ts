@@ -20,7 +20,7 @@ const other = (n: 1 | 2): 1 | 2 => (n === 1 ? 2 : 1);
 
 function trip(
   end: End,
-  packet: Partial<{ lengthBytes: number; df: boolean; ttl: number; tos: number }> = {},
+  packet: Partial<{ lengthBytes: number; df: boolean; ttl: number; tos: number; l4: Packet['l4'] }> = {},
 ): RoundTrip {
   const corner = (n: 1 | 2) => ({
     place: n === 1 ? W1 : W2,
@@ -112,6 +112,22 @@ describe('VXLAN', () => {
     const one = trip({ ...plain, tunnel: vxlan({ ttl: undefined, tos: '0x1', df: 'inherit' }) }, { ttl: 9, tos: 0xb9 });
     expect(outerOf(one).ip).toMatchObject({ ttl: 9, tos: 0xb9, df: true });
     expect(outerOf(trip(plain, { tos: 0xb9 })).ip.tos).toBe(1);
+  });
+
+  it('wraps each fragment by itself', () => {
+    const one = trip(plain, { lengthBytes: 3020, df: false });
+    // 1424 and 1424 bytes of payload, and 152.
+    expect(outerOf(one)).toMatchObject({ lengthBytes: 1494, series: { count: 3, lastBytes: 222 } });
+    expect(outerOf(trip(plain)).series).toBeUndefined();
+  });
+
+  it('a flow has an outer source port of its own', () => {
+    const flow = (l4: Packet['l4']): unknown => {
+      const outer = outerOf(trip(plain, { l4 })).l4;
+      return 'chosenFor' in outer && outer.chosenFor;
+    };
+    expect(flow(tcpSyn(80))).toBe(flow(tcpSyn(80)));
+    expect(flow(tcpSyn(81))).not.toBe(flow(tcpSyn(80)));
   });
 
   it('asks over the default destinations, of which the one with the holder counts', () => {

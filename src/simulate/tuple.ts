@@ -11,6 +11,8 @@ export interface Tuple {
   /** ICMP's type and code. */
   readonly type?: number;
   readonly code?: number;
+  /** Of two ports that are not known, whether they are one (`chosenFor` of L4). */
+  readonly chosenFor?: string;
 }
 
 /** Requests and their answers (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c); no other type has an inverse. */
@@ -22,7 +24,10 @@ const OPPOSITES: Readonly<Record<string, Readonly<Record<number, number>>>> = {
 export function tupleOf(packet: Packet): Tuple {
   const { l4 } = packet;
   const base = { protocol: protocolName(l4), source: packet.ip.source, destination: packet.ip.destination };
-  if ('sourcePort' in l4) return { ...base, sourcePort: l4.sourcePort, destinationPort: l4.destinationPort };
+  if ('sourcePort' in l4) {
+    const { sourcePort, destinationPort, chosenFor } = l4;
+    return { ...base, sourcePort, destinationPort, ...(chosenFor === undefined ? {} : { chosenFor }) };
+  }
   if ('type' in l4) {
     return { ...base, sourcePort: l4.id ?? 0, destinationPort: l4.id ?? 0, type: l4.type, code: l4.code };
   }
@@ -30,7 +35,7 @@ export function tupleOf(packet: Packet): Tuple {
 }
 
 export function reversed(tuple: Tuple): Tuple {
-  const { protocol, source, destination, sourcePort, destinationPort, type } = tuple;
+  const { protocol, source, destination, sourcePort, destinationPort, type, chosenFor } = tuple;
   if (type === undefined && sourcePort !== undefined && destinationPort !== undefined) {
     return {
       protocol,
@@ -38,6 +43,7 @@ export function reversed(tuple: Tuple): Tuple {
       destination: source,
       sourcePort: destinationPort,
       destinationPort: sourcePort,
+      ...(chosenFor === undefined ? {} : { chosenFor }),
     };
   }
   return {
@@ -67,7 +73,8 @@ export function sameTuple(a: Tuple, b: Tuple): boolean {
     a.sourcePort === b.sourcePort &&
     a.destinationPort === b.destinationPort &&
     a.type === b.type &&
-    a.code === b.code
+    a.code === b.code &&
+    a.chosenFor === b.chosenFor
   );
 }
 
@@ -89,8 +96,8 @@ function withPort(l4: L4, end: 'sourcePort' | 'destinationPort', port: Port | un
   if ('type' in l4) return typeof port === 'number' && l4.id !== undefined ? { ...l4, id: port } : l4;
   if (!('sourcePort' in l4)) return l4;
   if (end === 'destinationPort') return { ...l4, destinationPort: port };
-  const { chosenFrom: _former, ...rest } = l4;
-  return { ...rest, sourcePort: port };
+  const { chosenFrom: _former, chosenFor, ...rest } = l4;
+  return { ...rest, ...(port === 'ephemeral' && chosenFor !== undefined ? { chosenFor } : {}), sourcePort: port };
 }
 
 /** `10.0.0.1:80`, `[fd00::1]:80`, or the bare address. */

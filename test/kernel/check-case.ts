@@ -196,8 +196,11 @@ function tablesOfBoth(one: KernelCase, run: RealRun): ReadonlySet<string> {
   );
 }
 
-function mayMeet(key: string, family: '4' | '6'): boolean {
+const TALKS = ['4', '6', 'arp'] as const;
+
+function mayMeet(key: string, family: (typeof TALKS)[number]): boolean {
   const ruleFamily = key.split(' ')[2]!;
+  if (family === 'arp') return ruleFamily === 'netdev' || ruleFamily === 'bridge';
   return { '4': '4', '6': '6', ip: '4', ip6: '6' }[ruleFamily] === family || !/^(4|6|ip6?)$/.test(ruleFamily);
 }
 
@@ -228,9 +231,7 @@ function counterObjections(
     if (unordered.has(tableOf(rule.key)) && deaths.has(rule.ns)) return [];
     // A walk tells whether a neighbour is found, not how often it is asked.
     if (rule.key.split(' ')[2] === 'arp') return [];
-    const isTalk = (['4', '6'] as const).some(
-      (family) => talkative.has(`${rule.ns} ${family}`) && mayMeet(rule.key, family),
-    );
+    const isTalk = TALKS.some((family) => talkative.has(`${rule.ns} ${family}`) && mayMeet(rule.key, family));
     if (moved >= min && (moved <= max || isTalk)) return [];
     const wanted = min === max ? String(min) : `${min} to ${max}`;
     return [`${rule.ns}: ${rule.text} counted ${moved}, the walks say ${wanted}`];

@@ -317,7 +317,7 @@ class Driver:
                         continue
                     raise
                 device, protocol, kind = address[0], address[1], address[2]
-                if protocol in (0x0800, 0x86DD, 0x8100, 0x88A8):
+                if protocol in (0x0800, 0x0806, 0x86DD, 0x8100, 0x88A8):
                     events.append([name, device, kind, protocol, frame.hex()])
         return events
 

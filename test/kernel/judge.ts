@@ -74,15 +74,34 @@ function namespaceObjection(
   more: boolean,
 ): string | undefined {
   let at = 0;
+  const late: Expected[] = [];
+  /** Those of a series that have come meanwhile. */
+  const passLate = (): void => {
+    for (let event = seen[at]; event; event = seen[at]) {
+      const found = late.findIndex((one) => differenceOf(event!, one) === undefined);
+      if (found === -1) return;
+      late.splice(found, 1);
+      at++;
+    }
+  };
   for (const one of expected) {
+    if (seen[at] && differenceOf(seen[at]!, one) !== undefined) passLate();
     const event = seen[at];
     const why = event ? differenceOf(event, one) : 'nothing was seen';
     if (why === undefined) at++;
-    else if (!one.maybe) return `${one.ns}/${one.device} ${one.way} ${showPacket(one.packet)}: ${why}`;
+    else if (one.later) late.push(one);
+    else if (!one.maybe) return objectionTo(one, why);
   }
+  passLate();
+  const missing = late.find((one) => !one.maybe);
+  if (missing) return objectionTo(missing, seen[at] ? differenceOf(seen[at]!, missing)! : 'nothing was seen');
   const extra = seen[at];
   if (extra === undefined || more) return undefined;
   return `${extra.ns}/${extra.device} ${extra.way} ${extra.source} > ${extra.destination} ${extra.what} was seen too`;
+}
+
+function objectionTo({ ns, device, way, packet }: Expected, why: string): string {
+  return `${ns}/${device} ${way} ${showPacket(packet)}: ${why}`;
 }
 
 function differenceOf(event: WireEvent, { device, way, packet }: Expected): string | undefined {
@@ -152,7 +171,7 @@ function endObjection(judged: Judged, story: Story): string | undefined {
 }
 
 function handedOver<T extends Story['ends'][number]>(end: T | undefined): T | undefined {
-  return end?.end === 'handed-to-userspace' ? end : undefined;
+  return end?.end === 'handed-to-userspace' && end.because?.includes('TPROXY') ? end : undefined;
 }
 
 /** What the client is told: an error that the server meets when it answers is the server's own. */

@@ -9,16 +9,4 @@ export interface KnownDisagreement {
   readonly isIt: (one: KernelCase) => boolean;
 }
 
-function has(one: KernelCase, test: (item: KernelCase['items'][number]) => boolean): boolean {
-  return one.items.some(test);
-}
-
-export const KNOWN: readonly KnownDisagreement[] = [
-  {
-    id: 'fragments in a tunnel',
-    isIt: (one) =>
-      has(one, ({ feature }) => feature.startsWith('tunnel ')) &&
-      has(one, (item) => 'line' in item && / mtu \d/.test(item.line) && !item.line.includes('vxlan')) &&
-      one.packets.some(({ payloadBytes }) => payloadBytes >= 1000),
-  },
-];
+export const KNOWN: readonly KnownDisagreement[] = [];

@@ -29,6 +29,7 @@ export async function runCase(
   const again = asks.filter(({ request, step }) => step && /^(iptables|nft\.table$)/.test(request.action));
   const rereading = readingOf(again);
   const setUp = setUpSteps(one);
+  const tunnels = tunnelsOf(one);
   const names = one.namespaces.map(({ name }) => name);
   const waitUp = wiresUp(one);
   const packets = send ? one.packets : [];
@@ -52,7 +53,7 @@ export async function runCase(
       before: snapshotOfCase(one, replies),
       after: snapshotOfCase(one, rereading.repliesOf(answer.results.slice(end))),
       replies,
-      seen: sent.map((result) => observationOf(result as unknown as RawObservation)),
+      seen: sent.map((result) => observationOf(result as unknown as RawObservation, tunnels)),
     },
   };
 }
@@ -76,11 +77,22 @@ type RawObservation = Omit<Observation, 'events' | 'talkative'> & {
   readonly before?: readonly RawEvent[];
 };
 
-function observationOf(raw: RawObservation): Observation {
+/** Devices that send what leaves by them as packets of IPv4, which meet rules of their own. */
+function tunnelsOf(one: KernelCase): ReadonlySet<string> {
+  return new Set(
+    one.items.flatMap((item) => {
+      const name = item.kind === 'link' ? /^link add (?:name )?(\S+) .*type vxlan/.exec(item.line)?.[1] : undefined;
+      return name === undefined ? [] : [`${item.ns} ${name}`];
+    }),
+  );
+}
+
+function observationOf(raw: RawObservation, tunnels: ReadonlySet<string>): Observation {
   const { before, ...rest } = raw;
   const talk = [...(before ?? []), ...raw.events].flatMap((event) => {
     const family = housekeepingOf(event);
-    return family === undefined ? [] : [`${event[0]} ${family}`];
+    if (family === undefined) return [];
+    return [`${event[0]} ${family}`, ...(tunnels.has(`${event[0]} ${event[1]}`) ? [`${event[0]} 4`] : [])];
   });
   return {
     ...rest,

@@ -14,6 +14,8 @@ export interface Expected {
   readonly way: 'in' | 'out';
   readonly packet: Packet;
   readonly maybe: boolean;
+  /** One of several that go the same way: what follows from the first may come before it. */
+  readonly later?: true;
 }
 
 /** All that one way through a talk says must be seen. */
@@ -21,7 +23,7 @@ export interface Story {
   readonly events: readonly Expected[];
   readonly steps: readonly Step[];
   /** Of the packet, of its answer, of TCP's third packet; not of the errors about them. */
-  readonly ends: readonly Pick<LeafEnd, 'end' | 'place' | 'senderSees' | 'packet' | 'meta'>[];
+  readonly ends: readonly Pick<LeafEnd, 'end' | 'place' | 'senderSees' | 'packet' | 'meta' | 'because'>[];
   /** The walk does not know how it goes on; what it says so far must still hold. */
   readonly isUnknown: boolean;
   readonly because: string;
@@ -126,24 +128,23 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
   const isForAnother = path.leaf.end === 'not-for-this-mac' && index >= path.hops.length - 2;
   const events: Expected[] = [];
   if (hop.input !== undefined && wires.has(`${ns}/${hop.input}`)) {
-    events.push({
-      ns,
-      device: hop.input,
-      way: 'in',
-      packet: hop.packet,
-      maybe: isForAnother && isLast,
-    });
+    const maybe = isForAnother && isLast;
+    events.push(...eachOf({ ns, device: hop.input, way: 'in', packet: hop.packet, maybe }));
   }
   if (hop.output !== undefined && wires.has(`${ns}/${hop.output}`)) {
-    events.push({
-      ns,
-      device: hop.output,
-      way: 'out',
-      packet: leavingPacket(path, index),
-      maybe: isLast || isForAnother,
-    });
+    const maybe = isLast || isForAnother;
+    events.push(...eachOf({ ns, device: hop.output, way: 'out', packet: leavingPacket(path, index), maybe }));
   }
   return events;
+}
+
+/** A tunnel's packet may stand for several, one for each fragment of what it carries. */
+function eachOf(one: Expected): readonly Expected[] {
+  const { series } = one.packet;
+  if (!series) return [one];
+  const later = { ...one, later: true } as const;
+  const last = { ...later, packet: { ...one.packet, lengthBytes: series.lastBytes } };
+  return [one, ...Array.from({ length: series.count - 2 }, () => later), last];
 }
 
 function together(a: Story, b: Story): Story {

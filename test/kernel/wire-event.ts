@@ -53,8 +53,9 @@ export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEven
   };
 }
 
-/** The family whose own talk it is (IGMP, neighbour discovery), which passes rules and moves their counters. */
-export function housekeepingOf(raw: RawEvent): 4 | 6 | undefined {
+/** The family whose own talk it is (IGMP, ARP, neighbour discovery), which passes rules and moves their counters. */
+export function housekeepingOf(raw: RawEvent): 4 | 6 | 'arp' | undefined {
+  if (raw[3] === ARP) return 'arp';
   const bytes = Buffer.from(raw[4], 'hex');
   const ip = ipHeader(bytes, raw[3]);
   if (ip?.protocol === IGMP || (ip?.protocol === 1 && bytes[ip.l4At] === REDIRECT)) return 4;
