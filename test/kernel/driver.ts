@@ -19,6 +19,9 @@ export interface Driver {
 const SCRIPT = join(import.meta.dirname, 'driver.py');
 const PYTHON = ['/usr/bin/python3', 'python3'].find((path) => path === 'python3' || existsSync(path))!;
 
+/** In its own mount namespace: `ss -e` goes through every control group of the machine to name one. */
+const HIDE_CGROUPS = 'mount -t tmpfs none /sys/fs/cgroup 2>/dev/null';
+
 /** `processor`: all packets go on this one, so that a fence orders them. Needs root. */
 export function startDriver(processor: number): Driver {
   const child = spawn(
@@ -26,7 +29,7 @@ export function startDriver(processor: number): Driver {
     [
       ...['--pdeathsig', 'KILL', '--'],
       ...['unshare', '--mount', '--pid', '--net', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'],
-      ...['--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', PYTHON, SCRIPT, String(processor)],
+      ...['--', 'sh', '-c', `${HIDE_CGROUPS}; ip link set lo up && exec "$@"`, 'sh', PYTHON, SCRIPT, String(processor)],
     ],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );

@@ -70,8 +70,7 @@ export function setUpSteps(one: KernelCase): DriverStep[] {
 function configured(one: KernelCase, ns: string): DriverStep[] {
   const settings = sysctlsOf(one, ns, false).map(([key, value]) => [sysctlFile(key), value]);
   return [
-    ...batch(ns, ['ip', '-batch', '-'], ipLines(one, ns, 4)),
-    ...batch(ns, ['ip', '-6', '-batch', '-'], ipLines(one, ns, 6)),
+    ...addressing(ipLines(one, ns, 4), ipLines(one, ns, 6)).flatMap(([argv, lines]) => batch(ns, argv, lines)),
     ...batch(ns, ['bridge', '-batch', '-'], linesOf(one, ns, 'bridge')),
     ...batch(ns, ['tc', '-batch', '-'], linesOf(one, ns, 'tc')),
     ...(settings.length > 0 ? [{ do: 'sysctl', ns, set: settings }] : []),
@@ -80,6 +79,25 @@ function configured(one: KernelCase, ns: string): DriverStep[] {
       ([4, 6] as const).flatMap((family) => restored(one, ns, backend, family)),
     ),
     ...batch(ns, ['nft', '-f', '-'], linesOf(one, ns, 'nft')),
+  ];
+}
+
+/** One batch for both families, unless some line of IPv6 has nothing in it to know it by. */
+function addressing(
+  four: readonly string[],
+  six: readonly string[],
+): readonly [readonly string[], readonly string[]][] {
+  const isOpen = six.some((line) => /^(rule|nexthop) | default (?!via )/.test(line));
+  if (!isOpen)
+    return [
+      [
+        ['ip', '-batch', '-'],
+        [...four, ...six],
+      ],
+    ];
+  return [
+    [['ip', '-batch', '-'], four],
+    [['ip', '-6', '-batch', '-'], six],
   ];
 }
 
