@@ -84,7 +84,7 @@ describe('what fragments count at', () => {
     );
 
   it('is each rule that each of them meets', () => {
-    expect(counted(at('forward', CUT))).toEqual(['FORWARD#1 3', 'FORWARD#2 1', 'FORWARD#3 2']);
+    expect(counted(at('forward', CUT))).toEqual(['FORWARD#1 3', 'FORWARD#3 2', 'FORWARD#2 1']);
   });
 
   it('is one packet where it is put together', () => {
@@ -110,8 +110,42 @@ describe('what fragments count at', () => {
     };
     const [way] = runRulesOnFragments({ world: WORLD }, at('forward', CUT), [OPEN], false).ways;
     expect(way!.steps.map(({ at: name, values }) => [name, values.fragments, values.unsure])).toEqual([
-      ['FORWARD#2', 3, 2],
       ['FORWARD#1', 2, undefined],
+      ['FORWARD#2', 3, 2],
     ]);
+  });
+
+  it('is a drop that each meets, and of IPv6 also on the way to a socket', () => {
+    const DROP: HookEntry = {
+      ...BY_PORT,
+      evaluate: ({ packet, meta }) => [
+        { chance: CERTAIN, verdict: { kind: 'drop' }, packet, meta, steps: [told('A#1')] },
+      ],
+    };
+    const six: Packet = {
+      ...buildPacket({ source: 'fd00::1', destination: 'fd00::2', l4: udpTo(53), lengthBytes: 3000 }),
+      fragmentBytes: 1496,
+    };
+    const [way] = runRulesOnFragments({ world: WORLD }, at('input', six), [DROP], false).ways;
+    expect(way!.steps[0]!.values.fragments).toBe(3);
+    expect('end' in way!.to && way!.to.cursor.packet).toEqual(six);
+  });
+
+  it('shows each of them with its own length', () => {
+    const seen: (readonly [number | undefined, number])[] = [];
+    const LOOKS: HookEntry = {
+      ...BY_PORT,
+      evaluate: ({ packet, meta }) => {
+        seen.push([packet.ip.fragmentOffset, packet.lengthBytes]);
+        return [{ chance: CERTAIN, verdict: { kind: 'accept' }, packet, meta, steps: [] }];
+      },
+    };
+    const { to } = runRulesOnFragments({ world: WORLD }, at('forward', CUT), [LOOKS], false).ways[0]!;
+    expect(seen).toEqual([
+      [0, 1500],
+      [1, 1500],
+      [1, 40],
+    ]);
+    expect(!('end' in to) && to.packet).toEqual(CUT);
   });
 });

@@ -1,5 +1,5 @@
 import type { Packet } from '../net/packet.ts';
-import type { AtHook, End, Move, Walk, Way } from './cursor.ts';
+import type { AtHook, Cursor, End, Move, Walk, Way } from './cursor.ts';
 import type { HookEntry } from './hook.ts';
 import { runRules } from './hook-rules.ts';
 import type { Step } from './trace.ts';
@@ -7,8 +7,8 @@ import { both, UNDECIDED } from './truth.ts';
 
 /**
  * The rule sets of one priority. Where a namespace tracks connections a datagram's fragments are put together before
- * (nf_defrag_ipv4.c, nf_defrag_ipv6_hooks.c), as on the way to a socket; elsewhere each one meets the rules, and those
- * behind the first show no ports: where they are dropped, the datagram is lost. At a device every fragment is a frame.
+ * (nf_defrag_ipv4.c, nf_defrag_ipv6_hooks.c), IPv4's also on the way to a socket; elsewhere each one meets the rules, and
+ * those behind the first show no ports: where they are dropped, the datagram is lost. At a device every fragment is a frame.
  */
 export function runRulesOnFragments(
   walk: Walk,
@@ -16,29 +16,67 @@ export function runRulesOnFragments(
   entries: readonly HookEntry[],
   isDefragmented: boolean,
 ): Move {
-  const move = runRules(walk, cursor, entries);
-  const { packet, stage } = cursor;
-  if (packet.fragmentBytes === undefined || isDefragmented || isPutTogether(stage)) return move;
-  if (move.ways.every((way) => 'end' in way.to)) return move;
-  const later = { ...packet, ip: { ...packet.ip, fragmentOffset: 1 } };
-  const rest = runRules(walk, { ...cursor, packet: later }, entries);
-  const lost = rest.ways.flatMap((way) => ('end' in way.to ? [wholeAgain(way, way.to, cursor)] : []));
-  if (lost.length === 0) return withRest(move, rest, countOf(packet) - 1);
+  const { packet } = cursor;
+  if (packet.fragmentBytes === undefined || isDefragmented || isPutTogether(cursor))
+    return runRules(walk, cursor, entries);
+  const [first, ...later] = piecesOf(packet);
+  const move = wholeAgain(runRules(walk, { ...cursor, packet: first!.packet }, entries), packet);
+  return later.reduce((former, piece) => {
+    const rest = runRules(walk, { ...cursor, packet: piece.packet }, entries);
+    return withPiece(former, rest, cursor, piece.count);
+  }, move);
+}
+
+/** IPv4's on the way to a socket (ip_local_deliver); IPv6's come there as they are. Whether in a bridge is a matter of its br_netfilter. */
+function isPutTogether({ stage, packet }: AtHook): boolean {
+  const { hook, layer } = stage;
+  if (layer) return layer.kind === 'bridge';
+  return hook === 'input' && !packet.ip.source.includes(':');
+}
+
+interface Piece {
+  readonly packet: Packet;
+  readonly count: number;
+}
+
+/** The first fragment, those of its size behind it, and the last (ip_do_fragment, ip6_fragment). */
+function piecesOf(packet: Packet): readonly Piece[] {
+  const { ip, lengthBytes, fragmentBytes } = packet;
+  const [header, own] = ip.source.includes(':') ? [48, 40] : [20, 20];
+  const carried = fragmentBytes! - header;
+  const count = Math.ceil((lengthBytes - own) / carried);
+  const piece = (offset: number, bytes: number): Packet => {
+    return { ...packet, ip: { ...ip, fragmentOffset: offset }, lengthBytes: bytes };
+  };
+  return [
+    { packet: piece(0, fragmentBytes!), count: 1 },
+    ...(count > 2 ? [{ packet: piece(1, fragmentBytes!), count: count - 2 }] : []),
+    { packet: piece(1, header + lengthBytes - own - carried * (count - 1)), count: 1 },
+  ];
+}
+
+/** What the rules have made of the first fragment, the datagram is. */
+function wholeAgain(move: Move, { ip, lengthBytes }: Packet): Move {
+  const whole = (to: Cursor): Cursor => {
+    const { fragmentOffset: _first, ...changed } = to.packet.ip;
+    const { fragmentOffset } = ip;
+    const own = fragmentOffset === undefined ? changed : { ...changed, fragmentOffset };
+    return { ...to, packet: { ...to.packet, ip: own, lengthBytes } };
+  };
+  const ways = move.ways.map((way): Way => {
+    return { ...way, to: 'end' in way.to ? { ...way.to, cursor: whole(way.to.cursor) } : whole(way.to) };
+  });
+  return { ...move, ways };
+}
+
+/** A later fragment, or several of one size, after those before. */
+function withPiece(move: Move, rest: Move, cursor: AtHook, count: number): Move {
+  const isOver = move.ways.every((way) => 'end' in way.to);
+  const lost = rest.ways.flatMap((way) => ('end' in way.to ? [lostWith(way, way.to, cursor)] : []));
+  if (isOver || lost.length === 0) return withRest(move, rest, count);
   if (lost.length === rest.ways.length) return { ...rest, ways: lost };
   const perhaps = (way: Way): Way => ({ ...way, chance: both(way.chance, UNDECIDED) });
   return { fork: 'undecided', ways: [...move.ways, ...lost].map(perhaps) };
-}
-
-/** On the way to a socket; whether in a bridge is a matter of its br_netfilter. */
-function isPutTogether({ hook, layer }: AtHook['stage']): boolean {
-  return layer === undefined ? hook === 'input' : layer.kind === 'bridge';
-}
-
-/** In how many pieces it travels (ip_do_fragment, ip6_fragment). */
-function countOf({ ip, lengthBytes, fragmentBytes }: Packet): number {
-  const isSix = ip.source.includes(':');
-  const carried = fragmentBytes! - (isSix ? 48 : 20);
-  return Math.ceil((lengthBytes - (isSix ? 40 : 20)) / carried);
 }
 
 /** All fragments go on: `fragments` says how many met each rule, `unsure` how many of these only perhaps. */
@@ -49,24 +87,25 @@ function withRest(move: Move, { ways }: Move, later: number): Move {
   return { ...move, ways: move.ways.map((way) => ({ ...way, steps: metByAll(way.steps, all, isSure, later) })) };
 }
 
+/** A leaf is about its last step: what the first fragment does not meet is told before that. */
 function metByAll(
-  first: readonly Step[],
+  former: readonly Step[],
   rest: ReadonlyMap<string, Step>,
   isSure: (name: string) => boolean,
   later: number,
 ): readonly Step[] {
-  const known = new Set(first.map(nameOf));
+  const known = new Set(former.map(nameOf));
   const unsure = (name: string): number => (isSure(name) ? 0 : later);
-  return [
-    ...first.map((step) => {
-      const name = nameOf(step);
-      return mayCount(step) && rest.has(name) ? withCount(step, later + 1, unsure(name)) : step;
-    }),
-    ...[...rest].flatMap(([name, step]) => {
-      if (known.has(name)) return [];
-      return [{ ...withCount(step, later, unsure(name)), text: `fragments behind the first: ${step.text}` }];
-    }),
-  ];
+  const met = former.map((step) => {
+    const name = nameOf(step);
+    return mayCount(step) && rest.has(name) ? withCount(step, later, unsure(name)) : step;
+  });
+  const others = [...rest].flatMap(([name, step]) => {
+    if (known.has(name)) return [];
+    const text = `fragments behind the first: ${step.text}`;
+    return [withCount({ ...step, values: { ...step.values, fragments: 0 }, text }, later, unsure(name))];
+  });
+  return [...met.slice(0, -1), ...others, ...met.slice(-1)];
 }
 
 function mayCount({ kind, matched }: Step): boolean {
@@ -77,12 +116,15 @@ function nameOf({ at, values }: Step): string {
   return `${values.backend ?? ''} ${at}`;
 }
 
-function withCount(step: Step, fragments: number, unsure: number): Step {
+function withCount(step: Step, more: number, moreUnsure: number): Step {
+  const fragments = Number(step.values.fragments ?? 1) + more;
+  const unsure = Number(step.values.unsure ?? 0) + moreUnsure;
   return { ...step, values: { ...step.values, fragments, ...(unsure > 0 && { unsure }) } };
 }
 
 /** The end of a later fragment is the datagram's. */
-function wholeAgain(way: Way, end: End, cursor: AtHook): Way {
+function lostWith(way: Way, end: End, cursor: AtHook): Way {
   const because = end.because ?? 'a fragment behind the first';
-  return { ...way, to: { ...end, cursor: { ...end.cursor, packet: cursor.packet }, because } };
+  const { errorPacket: _none, ...rest } = end;
+  return { ...way, to: { ...rest, cursor: { ...end.cursor, packet: cursor.packet }, senderSees: 'nothing', because } };
 }

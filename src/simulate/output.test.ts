@@ -116,4 +116,23 @@ describe('what a socket sends', () => {
       errorPacket: { ip: { destination: 'fd00::1' } },
     });
   });
+
+  it('is told of a route that it loses behind the output hook if it sends datagrams, but not if it pings by IPv6', () => {
+    const state: RouteState = {
+      family: 6,
+      addresses: ['eth0 fd00::1/64'],
+      routes: ['local fd00::1 dev eth0 table local proto kernel metric 0', 'default via fe80::9 dev eth0 metric 1024'],
+      rules: [{ priority: 10, src: 'all', fwmark: '0x7', action: 'unreachable' }],
+    };
+    const rerouted = (l4: L4) => {
+      const sent = send({ destination: '2001:db8::1', state, l4 });
+      if (isEnd(sent)) throw new Error(sent.end);
+      const { packet } = sent;
+      const marked = { ...sent, path: { ...sent.path, reroute: { packet, mark: 7 } } };
+      return told(reroute(walkIn(wholeStateOf(state)), marked).ways[0]!.to);
+    };
+    expect(rerouted(DATAGRAM)).toBe('route-unreachable icmp 1/0');
+    expect(rerouted({ protocol: 'icmpv6', type: 128, code: 0, id: 1 })).toBe('route-unreachable nothing');
+    expect(rerouted(SYN)).toBe('route-unreachable nothing');
+  });
 });

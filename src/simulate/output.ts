@@ -245,8 +245,10 @@ function refusedRoute(cursor: Cursor, way: OutputWay): Way['to'] | undefined {
   // Of a fork the other ways are walked as well; else what was not read may be a route.
   if (doubt !== undefined && fork !== 'undecided') return unknownEnd(cursor, `the route is not sure: ${doubt}`);
   const end = found.type === 'none' ? 'no-route' : 'route-unreachable';
-  // What happens behind the output hook no longer reaches connect(2), which goes on trying (tcp_connect).
-  const isTold = cursor.stage.name === 'output' || cursor.packet.l4.protocol !== 'tcp';
+  // What happens behind the output hook no longer reaches connect(2), which goes on trying (tcp_connect), nor who pings by
+  // IPv6 (icmpv6_push_pending_frames).
+  const { protocol } = cursor.packet.l4;
+  const isTold = cursor.stage.name === 'output' || (protocol !== 'tcp' && protocol !== 'icmpv6');
   if (!isTold) return { end, cursor, senderSees: 'nothing' };
   if (refusal === 'invalid') return { end, cursor, senderSees: 'error EINVAL' };
   const [type, code] = unreachableCode(cursor.packet, refusal);

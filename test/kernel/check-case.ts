@@ -7,7 +7,7 @@ import type { CasePacket, CaseSocket, KernelCase } from './case.ts';
 import { placeOf } from './collect-case.ts';
 import { simulateTalk, type Talk, type TalkQuestion } from './conversation.ts';
 import { countedRules, type Hits, hitsOf, ruleKey } from './counters.ts';
-import { type Agreement, judge, type Observation } from './judge.ts';
+import { type Agreement, isSeveral, judge, type Observation } from './judge.ts';
 import type { RealRun } from './run-case.ts';
 import { namespaceOf, type Story, storiesOf } from './story.ts';
 import { wiringOf, worthComparing } from './wiring.ts';
@@ -71,11 +71,16 @@ export function checkCase(one: KernelCase, run: RealRun): CheckedCase {
   return { packets, counters: countersOf(one, run, packets), walked: packets.map(({ stories }) => stories) };
 }
 
+/** Where not all that follows is told, it is not told what that counts at. */
+function isUncounted({ isOpen, events }: Story): boolean {
+  return isOpen || events.some(isSeveral);
+}
+
 /** Counters are compared where every packet's way is known to its end. */
 function countersOf(one: KernelCase, run: RealRun, packets: readonly CheckedPacket[]): readonly string[] {
   const hits: ReadonlyMap<string, Hits>[] = [];
   for (const { agreement } of packets) {
-    if (agreement.kind !== 'agrees' || agreement.stories.some((story) => story.isOpen)) return [];
+    if (agreement.kind !== 'agrees' || agreement.stories.some(isUncounted)) return [];
     hits.push(hitsOf(agreement.stories));
   }
   return counterObjections(one, run, hits, packets);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Packet } from '../../src/net/packet.ts';
 import { hostOf, podPlace } from '../../src/net/place.ts';
 import type { LeafEnd } from '../../src/simulate/trace.ts';
-import { judge, type Observation } from './judge.ts';
+import { judge, kindOf, type Observation } from './judge.ts';
 import type { Expected, Story } from './story.ts';
 import type { WireEvent } from './wire-event.ts';
 
@@ -43,6 +43,7 @@ function end(how: LeafEnd['end'], where: LeafEnd['place'], senderSees: LeafEnd['
 
 const SERVER = hostOf('a');
 const CLIENT = podPlace('a', 'pt', 'a1');
+const SERVER_IP = (source: string): string => (source.includes(':') ? 'fd00::9' : '10.9.0.1');
 const STORY: Story = {
   events: [
     expected('a1', 'eth0', 'out', PACKET),
@@ -92,6 +93,33 @@ describe('a story', () => {
     ['an error', { ...SEEN, queue: [['ECONNREFUSED', 2, 3, 3] as const] }],
   ])('does not: %s', (_, seen) => {
     expect(verdict(seen, STORY)).toBe('disagrees');
+  });
+
+  it('has an error for each fragment of IPv6, and one for all of IPv4', () => {
+    const errorOf = (source: string, type: number): Packet => ({
+      ...PACKET,
+      ip: { ...PACKET.ip, source: SERVER_IP(source), destination: source },
+      l4: {
+        protocol: source.includes(':') ? 'icmpv6' : 'icmp',
+        type,
+        code: 3,
+        about: { ...PACKET, ip: { ...PACKET.ip, source }, fragmentBytes: 1496 },
+      },
+    });
+    const told = (error: Packet, times: number): string => {
+      const events = Array.from({ length: times }, () => ({
+        ...frame('a', 'v1', 'out', error),
+        what: kindOf(error),
+      }));
+      const story: Story = {
+        ...STORY,
+        events: [expected('a', 'v1', 'out', error)],
+        ends: [end('no-route', SERVER, 'nothing')],
+      };
+      return verdict({ ...SEEN, events, received: [], answers: [] }, story);
+    };
+    expect([told(errorOf('fd00::1', 1), 1), told(errorOf('fd00::1', 1), 3)]).toEqual(['agrees', 'agrees']);
+    expect([told(errorOf('10.1.1.11', 3), 1), told(errorOf('10.1.1.11', 3), 3)]).toEqual(['agrees', 'disagrees']);
   });
 
   it('may be one of several', () => {

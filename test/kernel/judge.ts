@@ -88,8 +88,11 @@ function namespaceObjection(
     if (seen[at] && differenceOf(seen[at]!, one) !== undefined) passLate();
     const event = seen[at];
     const why = event ? differenceOf(event, one) : 'nothing was seen';
-    if (why === undefined) at++;
-    else if (one.later) late.push(one);
+    if (why === undefined) {
+      at++;
+      if (!isSeveral(one)) continue;
+      for (let again = seen[at]; again && differenceOf(again, one) === undefined; again = seen[at]) at++;
+    } else if (one.later) late.push(one);
     else if (!one.maybe) return objectionTo(one, why);
   }
   passLate();
@@ -98,6 +101,12 @@ function namespaceObjection(
   const extra = seen[at];
   if (extra === undefined || more) return undefined;
   return `${extra.ns}/${extra.device} ${extra.way} ${extra.source} > ${extra.destination} ${extra.what} was seen too`;
+}
+
+/** Each fragment of a datagram of IPv6 has an error of its own, those behind the first as well; the walk tells of the first. */
+export function isSeveral({ packet: { l4 } }: Pick<Expected, 'packet'>): boolean {
+  const about = 'about' in l4 ? l4.about : undefined;
+  return about?.fragmentBytes !== undefined && about.ip.source.includes(':');
 }
 
 function objectionTo({ ns, device, way, packet }: Expected, why: string): string {
