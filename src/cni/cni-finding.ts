@@ -11,6 +11,8 @@ export interface CniFinding {
   readonly parts: readonly DatapathPart[];
   /** Does the network between the nodes carry bare pod addresses with this CNI as it is set up here? */
   readonly podAddressesRoutable: Truth;
+  /** Does the network beyond the nodes know them? Undefined: as between the nodes. */
+  readonly podAddressesRoutableOutside?: Truth;
   /** `state`: seen by what it left on nodes only; it may be a former CNI. */
   readonly seenBy: 'agent' | 'state';
   /** Namespaces whose ConfigMaps tell more of it. */

@@ -221,6 +221,30 @@ describe('who implements what, by evidence', () => {
     expect(parts(daemonsets(router([]))).short).toContain('services kube-router ipvs');
   });
 
+  test('whether anybody but the nodes knows the way to pods', () => {
+    const routable = (...facts: readonly GivenFact[]) => {
+      const { podAddressesRoutable, podAddressesRoutableOutside } = parts(...facts).gate;
+      return [podAddressesRoutable, podAddressesRoutableOutside];
+    };
+    const router = (...args: string[]) =>
+      daemonsets(daemonset('kube-system', 'kube-router', [{ image: 'cloudnativelabs/kube-router', args }]));
+    expect(routable(router())).toEqual(['no', undefined]);
+    expect(routable(router('--peer-router-ips=10.0.0.1'))).toEqual(['unknown', undefined]);
+    expect(routable(router('--enable-pod-egress=false'))).toEqual(['unknown', undefined]);
+    const peered = aNode('w1', '10.0.0.11', { annotations: { 'kube-router.io/peer.ips': '10.0.0.1' } });
+    expect(routable(router(), given('api.nodes', [peered]))).toEqual(['unknown', undefined]);
+    expect(routable(daemonsets(daemonset('kube-system', 'kindnet', [{ name: 'kindnet-cni' }])))).toEqual([
+      'no',
+      undefined,
+    ]);
+    const azure = daemonsets(daemonset('kube-system', 'azure-cns', [{ name: 'cns-container' }]));
+    expect(routable(azure)).toEqual(['yes', undefined]);
+    const node = aNode('w1', '10.0.0.11');
+    const labels = { 'kubernetes.azure.com/podnetwork-type': 'overlay' };
+    const overlay = { ...node, metadata: { ...node.metadata, labels } };
+    expect(routable(azure, given('api.nodes', [overlay]))).toEqual(['yes', 'no']);
+  });
+
   test('k3s has everything within itself', () => {
     const node = aNode('w1', '10.0.0.11', {
       version: 'v1.31.4+k3s1',

@@ -70,7 +70,7 @@ export function datapathGate(snapshot: Snapshot, pods?: ReadonlySet<string>): Da
       ...detectMesh(look, pods),
       ...detectRuntime(look, pods),
     ],
-    podAddressesRoutable: routable(findings),
+    ...routability(findings),
   };
 }
 
@@ -114,8 +114,14 @@ function policyParts(look: ClusterLook, found: readonly DatapathPart[]): readonl
   return [makePart({ role: 'policy', by: 'unknown', modelled: true, statement, sources: [] })];
 }
 
-function routable(findings: readonly CniFinding[]): Truth {
+function routability(findings: readonly CniFinding[]): Omit<DatapathGate, 'parts'> {
+  const inside = routable(findings, (one) => one.podAddressesRoutable);
+  const outside = routable(findings, (one) => one.podAddressesRoutableOutside ?? one.podAddressesRoutable);
+  return { podAddressesRoutable: inside, ...(outside !== inside && { podAddressesRoutableOutside: outside }) };
+}
+
+function routable(findings: readonly CniFinding[], answer: (one: CniFinding) => Truth): Truth {
   const networks = findings.filter((one) => one.parts.some((part) => part.role === 'pod-network'));
-  const answers = new Set(networks.map((one) => one.podAddressesRoutable));
+  const answers = new Set(networks.map(answer));
   return answers.size === 1 ? [...answers][0]! : 'unknown';
 }

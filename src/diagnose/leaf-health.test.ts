@@ -54,6 +54,7 @@ function healthOf(
     readonly leg?: 'forward' | 'reply-0';
     readonly snapshot?: Snapshot;
     readonly routable?: 'yes' | 'no' | 'unknown';
+    readonly outside?: 'no';
   } = {},
 ) {
   const own = packet({ source: input.source, destination: input.destination });
@@ -62,6 +63,7 @@ function healthOf(
   return leafHealth(leaf!, clusterAddresses(input.snapshot ?? WHOLE), {
     ...OPEN_GATE,
     podAddressesRoutable: input.routable ?? 'no',
+    ...(input.outside && { podAddressesRoutableOutside: input.outside }),
   });
 }
 
@@ -107,7 +109,18 @@ describe('left-the-cluster', () => {
     ['unknown', 'unknown'],
     ['yes', 'passed'],
   ] as const)('with a pod’s own address, that the network carries: %s → %s', (routable, health) => {
-    expect(healthOf('left-the-cluster', { source: CLIENT, destination: OUTSIDE, routable })).toBe(health);
+    expect(healthOf('left-the-cluster', { source: CLIENT, destination: '10.99.0.1', routable })).toBe(health);
+  });
+
+  test('the internet answers no private address, unless a gateway beyond translates it', () => {
+    const ofPod = { source: CLIENT, routable: 'yes' } as const;
+    expect(healthOf('left-the-cluster', { ...ofPod, destination: OUTSIDE })).toBe('unknown');
+    expect(healthOf('left-the-cluster', { ...ofPod, routable: 'no', destination: OUTSIDE })).toBe('dead');
+  });
+
+  test('nodes may carry pods’ addresses to one another, and nobody beyond', () => {
+    const asked = { source: CLIENT, destination: '10.99.0.1', routable: 'yes', outside: 'no' } as const;
+    expect(healthOf('left-the-cluster', asked)).toBe('dead');
   });
 
   test('a hostNetwork pod’s address is the node’s', () => {

@@ -10,6 +10,8 @@ export interface DatapathGate {
   readonly parts: readonly DatapathPart[];
   /** Does the network between the nodes carry packets with bare pod addresses (host-gw on one segment, a VPC CNI, BGP)? */
   readonly podAddressesRoutable: Truth;
+  /** Do hosts beyond the cluster's nodes find the way back to them as well? Undefined: as the network between the nodes. */
+  readonly podAddressesRoutableOutside?: Truth;
 }
 
 export interface DatapathPart {

@@ -20,7 +20,13 @@ export function detectAzureCni(look: ClusterLook): CniFinding | undefined {
   const mode = bridge ? 'bridge' : undefined;
   const statement = bridge
     ? `azure-cni ${where} with the bridge azure0, whose ebtables rules are not read`
-    : `azure-cni ${where}: pods have addresses of the virtual network`;
+    : `azure-cni ${where}: pods have addresses of ${isOverlay(look) ? 'an overlay network' : 'the virtual network'}`;
   const part = makePart({ role: 'pod-network', by: 'azure-cni', mode, modelled: !bridge, statement, sources });
-  return { by: 'azure-cni', parts: [part], podAddressesRoutable: 'yes', seenBy: 'agent' };
+  const outside = isOverlay(look) ? { podAddressesRoutableOutside: 'no' as const } : {};
+  return { by: 'azure-cni', parts: [part], podAddressesRoutable: 'yes', ...outside, seenBy: 'agent' };
+}
+
+/** Pods have addresses of a network of their own, which is carried between the nodes alone (learn.microsoft.com, Azure CNI Overlay). */
+function isOverlay(look: ClusterLook): boolean {
+  return look.nodes.some((node) => node.metadata.labels?.['kubernetes.azure.com/podnetwork-type'] === 'overlay');
 }

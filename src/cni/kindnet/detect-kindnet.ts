@@ -17,7 +17,8 @@ export function detectKindnet(look: ClusterLook): CniFinding | undefined {
     mode: 'routes',
     modelled: true,
     roles: ['pod-network'],
-    podAddressesRoutable: 'yes',
+    // Every node is the other's next hop, and what leaves the cluster is masqueraded: no router is told of pods.
+    podAddressesRoutable: 'no',
     datapath: 'it sets plain routes to the other nodes',
   });
 }

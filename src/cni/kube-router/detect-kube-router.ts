@@ -1,4 +1,5 @@
 import type { DatapathPart } from '../../simulate/datapath.ts';
+import type { Truth } from '../../simulate/trace.ts';
 import { type Agent, agentsNamed, containerNamed, flagOf } from '../agents.ts';
 import { type ClusterLook, hostsWithLink } from '../cluster-look.ts';
 import { type CniFinding, makePart, runsAs, sourcesOf } from '../cni-finding.ts';
@@ -42,9 +43,21 @@ export function detectKubeRouter(look: ClusterLook): CniFinding | undefined {
   return {
     by: 'kube-router',
     parts,
-    podAddressesRoutable: routes && tunnels.length === 0 ? 'yes' : 'unknown',
+    podAddressesRoutable: routes ? routable(look, agents) : 'unknown',
     seenBy: agents.length > 0 ? 'agent' : 'state',
   };
+}
+
+/**
+ * Nodes tell their pods' networks to one another (iBGP), each with itself as the next hop. Routers know them only as peers of
+ * theirs; without any, what leaves the cluster has to be masqueraded (--enable-pod-egress, on by default; docs/bgp.md).
+ */
+function routable({ nodes }: ClusterLook, agents: readonly Agent[]): Truth {
+  const words = agents.flatMap((agent) => containerNamed(agent, CONTAINERS, IMAGE)?.words ?? []);
+  const hasPeers =
+    flagOf(words, 'peer-router-ips') !== undefined ||
+    nodes.some((node) => node.metadata.annotations?.['kube-router.io/peer.ips'] !== undefined);
+  return agents.length === 0 || hasPeers || !does(agents, 'enable-pod-egress') ? 'unknown' : 'no';
 }
 
 function does(agents: readonly Agent[], flag: string): boolean {
