@@ -14,9 +14,12 @@ export function asRecord(value: unknown): Readonly<Record<string, unknown>> | un
 export function nftNode(value: unknown): NftNode | undefined {
   const record = asRecord(value);
   if (!record) return undefined;
-  const keys = Object.keys(record);
-  if (keys.length !== 1) return undefined;
-  return { kind: keys[0]!, body: record[keys[0]!] };
+  let kind: string | undefined;
+  for (const key in record) {
+    if (kind !== undefined) return undefined;
+    kind = key;
+  }
+  return kind === undefined ? undefined : { kind, body: record[kind] };
 }
 
 /** libnftables prints a single flag as a string and several as a list. */

@@ -1,5 +1,5 @@
 import type { Meta } from '../net/packet.ts';
-import { isCertain, mergeWays } from './chances.ts';
+import { isCertain, isPoint, mergeWays } from './chances.ts';
 import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
 import type { HookEntry, HookInput, HookOutcome, HookVerdict } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
@@ -91,7 +91,7 @@ function withKnownOrder(entries: readonly HookEntry[]): readonly HookEntry[] {
 function runInOrder(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
   const [first] = entries;
   let outcomes = firstOutcomes(first, input);
-  if (!first?.distinct) outcomes = merged(outcomes);
+  if (!isPutTogether(first, outcomes)) outcomes = merged(outcomes);
   for (const entry of entries.slice(1)) {
     outcomes = merged(
       outcomes.flatMap((former) => (goesOn(former.verdict) ? evaluateAfter(entry, input, former) : [former])),
@@ -114,6 +114,12 @@ function firstOutcomes(entry: HookEntry | undefined, input: HookInput): readonly
   const results = entry.evaluate(input);
   if (results.every((result) => result.touched === undefined)) return results;
   return results.map((result) => ({ ...result, ...touchedBy(untouched, result) }));
+}
+
+/** Within one rule set what is accepted alike is one outcome already; what ends there may have ended by several rules. */
+function isPutTogether(entry: HookEntry | undefined, outcomes: readonly HookOutcome[]): boolean {
+  if (entry?.distinct) return true;
+  return outcomes.every(({ verdict, chance }) => verdict.kind === 'accept' && isPoint(chance));
 }
 
 /** Outcomes that are alike as one. */
@@ -251,7 +257,7 @@ function metaAfter({ tracking, meta }: AtHook, outcome: HookOutcome): Meta {
 export function natOutcomes(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
   const [first, ...others] = entries;
   let outcomes = firstOutcomes(first, input);
-  if (others.length === 0 && first?.distinct) return outcomes;
+  if (others.length === 0 && isPutTogether(first, outcomes)) return outcomes;
   for (const entry of others) {
     outcomes = outcomes.flatMap((former) =>
       former.verdict.kind === 'accept' && !former.nat ? evaluateAfter(entry, input, former) : [former],

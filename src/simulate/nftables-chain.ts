@@ -1,5 +1,6 @@
 import type { NftChain, NftRule } from '../parse/nft-json.ts';
 import { chainsOf } from '../parse/nft-json-table.ts';
+import { groupAlike } from './group-alike.ts';
 import type { HookOutcome } from './hook.ts';
 import type { NftBranch, NftTurn } from './nftables-branch.ts';
 import { unreadOf } from './nftables-chainwise.ts';
@@ -8,6 +9,7 @@ import { passedOverStep } from './nftables-passed-over.ts';
 import { runRule } from './nftables-rule.ts';
 import { type NftWalkPlace, policyStep, ruleStep } from './nftables-rule-step.ts';
 import { type NftState, stateKey } from './nftables-state.ts';
+import { sameValue } from './same-value.ts';
 import type { Step } from './trace.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
 
@@ -30,9 +32,16 @@ interface Frame {
 interface Walk {
   readonly place: NftWalkPlace;
   readonly chains: ReadonlyMap<string, NftChain>;
-  readonly known: Map<string, readonly HookOutcome[]>;
+  /** By the chain that comes next: few ways come to one. */
+  readonly known: Map<NftChain | undefined, KnownEnds[]>;
   rules: number;
   forks: number;
+}
+
+interface KnownEnds {
+  readonly frames: readonly Frame[];
+  readonly state: NftState;
+  readonly ends: readonly HookOutcome[];
 }
 
 /**
@@ -48,37 +57,52 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
   const steps: Step[] = [];
   let matched = 0;
   let frames = start;
+  let frame = frames.at(-1);
+  // The rule that comes next in the last frame's chain.
+  let next = frame?.next ?? 0;
   let state = startState;
-  for (;;) {
-    const frame = frames.at(-1);
-    if (!frame) return [ended(walk, steps, state)];
-    const unread = frame.next === 0 ? unreadOf(frame.chain) : undefined;
+  while (frame) {
+    const { chain }: Frame = frame;
+    const unread = next === 0 ? unreadOf(chain) : undefined;
     if (unread) return [outcome(steps, state, { kind: 'unknown', ...unread })];
-    const rule = frame.chain.rules[frame.next];
+    const rule = chain.rules[next];
     if (!rule) {
       frames = frames.slice(0, -1);
+      frame = frames.at(-1);
+      next = frame?.next ?? 0;
       continue;
     }
     walk.rules++;
     if (walk.rules > RULES_MAX || matched > STEPS_MAX)
       return notWalked(walk, steps, state, 'more rules than are walked');
-    const at: RuleAt = { rule, chain: frame.chain, frames, state };
+    const at: RuleAt = { rule, chain, state };
     const branches = runRule(rule, { ...walk.place.scope, state });
-    if (branches.length !== 1) return withSteps(steps, forked(walk, at, branches));
+    if (branches.length !== 1) {
+      return withSteps(steps, forked(walk, { ...at, frames: standingAt(frames, next) }, branches));
+    }
     const branch = branches[0]!;
-    steps.push(...stepsOf(walk, at, branch));
+    const step = stepOf(walk, at, branch);
+    if (step) steps.push(step);
     if (branch.turn.kind !== 'break') matched++;
     state = branch.state;
     if (branch.turn.kind === 'break' || branch.turn.kind === 'next') {
-      const here = { chain: frame.chain, next: frame.next + 1 };
-      frames = frames.length === 1 ? [here] : [...frames.slice(0, -1), here];
+      next++;
       continue;
     }
-    const following = follow(walk, frames, branch.turn);
+    const following = follow(walk, standingAt(frames, next), branch.turn);
     if (following === 'verdict') return [finished(branch, steps, state)];
     if (following === 'lost') return notWalked(walk, steps, state, lostText(branch.turn));
     frames = following;
+    frame = frames.at(-1);
+    next = frame?.next ?? 0;
   }
+  return [ended(walk, steps, state)];
+}
+
+/** The frames with the last one's rule as it is. */
+function standingAt(frames: readonly Frame[], next: number): readonly Frame[] {
+  const last = frames.at(-1)!;
+  return last.next === next ? frames : [...frames.slice(0, -1), { chain: last.chain, next }];
 }
 
 /** A rule that does not match leaves no trace, unless the walk is to tell of every rule. */
@@ -90,17 +114,19 @@ function passedOver(walk: Walk, at: RuleAt, branch: NftBranch): Step | undefined
 interface RuleAt {
   readonly rule: NftRule;
   readonly chain: NftChain;
-  readonly frames: readonly Frame[];
   /** As the packet came to the rule. */
   readonly state: NftState;
 }
 
-function stepsOf(walk: Walk, at: RuleAt, branch: NftBranch): readonly Step[] {
-  const step = ruleStep(at.rule, at.chain, branch, at.state, walk.place) ?? passedOver(walk, at, branch);
-  return step ? [step] : [];
+interface ForkAt extends RuleAt {
+  readonly frames: readonly Frame[];
 }
 
-function forked(walk: Walk, at: RuleAt, branches: readonly NftBranch[]): readonly HookOutcome[] {
+function stepOf(walk: Walk, at: RuleAt, branch: NftBranch): Step | undefined {
+  return ruleStep(at.rule, at.chain, branch, at.state, walk.place) ?? passedOver(walk, at, branch);
+}
+
+function forked(walk: Walk, at: ForkAt, branches: readonly NftBranch[]): readonly HookOutcome[] {
   if (walk.forks >= FORKS_MAX) return notWalked(walk, [], at.state, `more than ${FORKS_MAX} forks`);
   walk.rules += FORK_COST;
   walk.forks++;
@@ -110,15 +136,34 @@ function forked(walk: Walk, at: RuleAt, branches: readonly NftBranch[]): readonl
 }
 
 /** One way out of a rule that has several, to its ends; chances are as from this rule on. */
-function take(walk: Walk, at: RuleAt, branch: NftBranch): readonly HookOutcome[] {
-  const steps = stepsOf(walk, at, branch);
+function take(walk: Walk, at: ForkAt, branch: NftBranch): readonly HookOutcome[] {
+  const step = stepOf(walk, at, branch);
+  const steps = step ? [step] : [];
   const following = follow(walk, at.frames, branch.turn);
   if (following === 'verdict') return [finished(branch, steps, branch.state)];
   if (following === 'lost') return notWalked(walk, steps, branch.state, lostText(branch.turn));
-  const key = `${following.map((frame) => `${frame.chain.name}#${frame.next}`).join('>')} ${stateKey(branch.state)}`;
-  const ends = walk.known.get(key) ?? walkOn(walk, following, branch.state);
-  walk.known.set(key, ends);
-  return withSteps(steps, ends);
+  return withSteps(steps, endsFrom(walk, following, branch.state));
+}
+
+/** Ways that meet again are walked on once. */
+function endsFrom(walk: Walk, frames: readonly Frame[], state: NftState): readonly HookOutcome[] {
+  const chain = frames.at(-1)?.chain;
+  const known = walk.known.get(chain) ?? [];
+  walk.known.set(chain, known);
+  const former = known.find((one) => isSamePlace(one.frames, frames) && isSameState(one.state, state));
+  if (former) return former.ends;
+  const ends = walkOn(walk, frames, state);
+  known.push({ frames, state, ends });
+  return ends;
+}
+
+function isSamePlace(a: readonly Frame[], b: readonly Frame[]): boolean {
+  if (a.length !== b.length) return false;
+  return a.every(({ chain, next }, index) => chain === b[index]!.chain && next === b[index]!.next);
+}
+
+function isSameState(a: NftState, b: NftState): boolean {
+  return a === b || stateKey(a) === stateKey(b);
 }
 
 /** Where a rule's turn leads: the frames to go on with, a verdict, or a chain that is not there. */
@@ -200,16 +245,18 @@ interface Way {
 
 /** The ends of all ways of one fork; an end that several ways share is told once. */
 function combine(ways: readonly Way[]): readonly HookOutcome[] {
-  const ends = new Map<string, (HookOutcome | undefined)[]>();
-  ways.forEach((way, index) => {
-    for (const end of way.ends) {
-      const key = endKey(end);
-      const row = ends.get(key) ?? new Array<HookOutcome | undefined>(ways.length).fill(undefined);
-      row[index] = end;
-      ends.set(key, row);
-    }
+  const all = ways.flatMap((way, index) => way.ends.map((end): EndOfWay => ({ end, way: index })));
+  const groups = groupAlike(all, faresAlike, ({ end }) => endKey(end));
+  return groups.map((group) => {
+    const row = new Array<HookOutcome | undefined>(ways.length).fill(undefined);
+    for (const { end, way } of group) row[way] = end;
+    return combined(row, ways, groups.length);
   });
-  return [...ends.values()].map((row) => combined(row, ways, ends.size));
+}
+
+interface EndOfWay {
+  readonly end: HookOutcome;
+  readonly way: number;
 }
 
 function combined(row: readonly (HookOutcome | undefined)[], ways: readonly Way[], ends: number): HookOutcome {
@@ -250,7 +297,22 @@ function chanceOf(row: readonly (HookOutcome | undefined)[], ways: readonly Way[
 }
 
 /** Outcomes are alike if the packet fares alike; for one that ends here, only if the same rule or policy ended it. */
+function faresAlike({ end: a }: EndOfWay, { end: b }: EndOfWay): boolean {
+  return (
+    sameValue(a.nat, b.nat) &&
+    sameValue(a.verdict, b.verdict) &&
+    sameValue(a.packet, b.packet) &&
+    sameValue(a.meta, b.meta) &&
+    a.notrack === b.notrack &&
+    sameValue(a.touched, b.touched) &&
+    endedBy(a) === endedBy(b)
+  );
+}
+
 function endKey(end: HookOutcome): string {
-  const by = end.verdict.kind === 'accept' ? '' : end.steps.at(-1)?.at;
-  return JSON.stringify([end.verdict, end.packet, end.meta, end.nat, end.notrack, end.touched, by]);
+  return JSON.stringify([end.verdict, end.packet, end.meta, end.nat, end.notrack, end.touched, endedBy(end)]);
+}
+
+function endedBy({ verdict, steps }: HookOutcome): string {
+  return verdict.kind === 'accept' ? '' : (steps.at(-1)?.at ?? '');
 }

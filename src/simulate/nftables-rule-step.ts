@@ -29,24 +29,47 @@ export function ruleStep(
   return isPlain ? plainStep(rule, chain, branch, before, place) : newRuleStep(rule, chain, branch, before, place);
 }
 
-const plainSteps = new WeakMap<NftRule, Map<string, Kept>>();
+const plainSteps = new WeakMap<NftRule, PlainStep[]>();
+const PLAIN_STEPS_MAX = 64;
+
+interface PlainStep extends Kept {
+  readonly base: NftChain;
+  readonly kind: NftTurn['kind'];
+  readonly where: string | undefined;
+  readonly chance: number | undefined;
+}
 
 function plainStep(rule: NftRule, chain: NftChain, branch: NftBranch, before: NftState, place: NftWalkPlace): Step {
   const { request } = place.source;
   const { hook } = place.scope.input;
   const { turn } = branch;
-  const where = 'chain' in turn ? turn.chain : turn.kind === 'verdict' ? verdictKey(turn.verdict) : '';
-  const key = `${place.base.name} ${turn.kind} ${where} ${branch.fork === 'random' ? branch.chance.max : ''}`;
-  let steps = plainSteps.get(rule);
-  if (!steps) {
-    steps = new Map();
-    plainSteps.set(rule, steps);
-  }
-  const known = steps.get(key);
-  if (known && known.request === request && known.hook === hook) return known.step;
+  const { base } = place;
+  const { kind } = turn;
+  const where = whereOf(turn);
+  const chance = branch.fork === 'random' ? branch.chance.max : undefined;
+  const steps = plainSteps.get(rule) ?? [];
+  const known = steps.find(
+    (one) =>
+      one.base === base &&
+      one.kind === kind &&
+      one.where === where &&
+      one.chance === chance &&
+      one.hook === hook &&
+      one.request === request,
+  );
+  if (known) return known.step;
   const step = newRuleStep(rule, chain, branch, before, place);
-  steps.set(key, { request, hook, step });
+  if (steps.length >= PLAIN_STEPS_MAX) steps.length = 0;
+  steps.push({ base, kind, where, chance, hook, request, step });
+  plainSteps.set(rule, steps);
   return step;
+}
+
+/** All that a turn says beside its kind. */
+function whereOf(turn: NftTurn): string | undefined {
+  if (turn.kind === 'jump' || turn.kind === 'goto') return turn.chain;
+  if (turn.kind === 'break') return turn.behind;
+  return turn.kind === 'verdict' ? verdictKey(turn.verdict) : undefined;
 }
 
 function verdictKey(verdict: HookVerdict): string {

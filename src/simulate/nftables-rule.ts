@@ -1,11 +1,13 @@
 import type { NftRule } from '../parse/nft-json.ts';
 import { nftNode } from '../parse/nft-node.ts';
 import { renderNftStatement } from '../parse/nft-rule-text.ts';
+import { groupAlike } from './group-alike.ts';
 import { NEXT, type NftBranch } from './nftables-branch.ts';
 import { together } from './nftables-datum.ts';
 import { after } from './nftables-expression.ts';
 import { type NftScope, stateKey } from './nftables-state.ts';
 import { runStatement } from './nftables-statement.ts';
+import { sameValue } from './same-value.ts';
 import { CERTAIN } from './truth.ts';
 
 /** The ways in which a rule can deal with the packet; those that come to the same are one. */
@@ -68,14 +70,19 @@ function joined(first: NftBranch, second: NftBranch): NftBranch {
   };
 }
 
+function turnOf({ turn }: NftBranch): NftBranch['turn'] {
+  return turn.kind === 'break' ? NEXT : turn;
+}
+
+function leadsAlike(a: NftBranch, b: NftBranch): boolean {
+  return sameValue(turnOf(a), turnOf(b)) && (a.state === b.state || stateKey(a.state) === stateKey(b.state));
+}
+
 /** Leaving a rule and coming to its end are the same for the packet, if the rule has changed nothing. */
 function merged(branches: readonly NftBranch[]): readonly NftBranch[] {
-  const groups = Map.groupBy(branches, (branch) => {
-    const turn = branch.turn.kind === 'break' ? 'next' : JSON.stringify(branch.turn);
-    return `${turn === '{"kind":"next"}' ? 'next' : turn} ${stateKey(branch.state)}`;
-  });
-  const certain = groups.size === 1;
-  return [...groups.values()].map((group) => {
+  const groups = groupAlike(branches, leadsAlike, (one) => `${JSON.stringify(turnOf(one))} ${stateKey(one.state)}`);
+  const certain = groups.length === 1;
+  return groups.map((group) => {
     const [first] = group;
     if (group.length === 1 || !first) return first!;
     const { fork: _, ...branch } = first;
