@@ -26,7 +26,15 @@ async function diagnoseBundle(id: string, probe: boolean): Promise<Report> {
   const bundle = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
   expect(bundle.problems).toEqual([]);
   const words = wordsOfArguments(question);
-  const options = { probe, signal: new AbortController().signal, tell: () => {}, notes: [], prepare: () => {} };
+  const capture = { sleep: async () => {} };
+  const options = {
+    probe,
+    capture,
+    signal: new AbortController().signal,
+    tell: () => {},
+    notes: [],
+    prepare: () => {},
+  };
   const outcome = await triage(createReplayHost(bundle.replies), words, options);
   if (outcome.kind === 'problem') throw new Error(outcome.problem.problem);
   return outcome.report;
@@ -63,6 +71,29 @@ describe.each(ids)('%s', (id) => {
     const named = report.causes.filter((cause) => cause.gravity === 'fault').map((cause) => cause.id);
     if (expected.id === undefined) expect(named).toEqual([]);
     else expect([[], [expected.id]]).toContainEqual(named.slice(0, 1));
+  });
+});
+
+describe('a capture that was recorded is read again', () => {
+  test('packets that no node drops are lost between the nodes, and that proves it', async () => {
+    const { causes, captures } = await diagnoseBundle('overlay-port-blocked-fabric', true);
+    expect(captures).toMatchObject([{ flow: 'main', verdict: 'lost', walk: { agrees: 'unknown' } }]);
+    const { after, before } = captures[0]!.findings[0]!.loss!;
+    const named = [after, ...before].map(({ point, way }) => {
+      const { place, device } = captures[0]!.points[point]!;
+      return `${place.node} ${way} ${device}`;
+    });
+    expect(named).toEqual(['w1 out eth0', 'w2 in eth0']);
+    expect(causes[0]!.evidence.map(({ plane }) => plane)).toContain('capture');
+    expect(causes[0]!.confidence).toBe('proven');
+  });
+
+  test('where it saw what the walk says, it stands beside the cause', async () => {
+    const { causes, captures, disagreements } = await diagnoseBundle('pod-cidr-route-missing-back', true);
+    expect(captures).toMatchObject([{ walk: { agrees: 'yes' } }]);
+    expect(captures[0]!.findings.map(({ outcome }) => outcome)).toEqual(['lost-back']);
+    expect(causes[0]!.evidence.map(({ plane }) => plane)).toContain('capture');
+    expect(disagreements).toEqual([]);
   });
 });
 

@@ -189,21 +189,22 @@ test.each([
 test('a walk as a person reads it, with the lines of the real rule sets', async () => {
   const report = await traceOf('forward-policy-drop');
   const text = renderTraceText(report, { color: false, columns: 100, verbose: false, allBranches: false });
+  // Names, MACs and counters are those of the day on which it was recorded.
   for (const part of [
-    '✗ LOST\n  dropped by the policy of filter FORWARD (w2)\n',
-    ' 1 pod/demo/client-jnxdb on w1: sent here, out by eth0\n   packet      tcp 10.244.0.4:* → 10.244.1.4:8080 SYN, ttl 64,',
-    '   routing     10.244.1.4: 10.244.0.0/16 via 10.244.0.1 dev eth0\n',
-    ' 2 w1: in by veth9047efb1, out by flannel.1\n',
-    '   prerouting  nat PREROUTING#1: calls KUBE-SERVICES, where nothing matches [kube-proxy · 430\n',
-    '                 line 81: -A PREROUTING -m comment --comment "kubernetes service portals" -j\n                 KUBE-SERVICES\n',
-    '                 filter FLANNEL-FWD#1: accept [flannel · 9 packets]\n                   line 39: -A FLANNEL-FWD -s',
-    '   routing     10.244.1.4: 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink [flannel]\n',
-    ' 3 w1: sent here, out by eth0\n   packet      udp 10.81.216.11:* → 10.81.216.12:8472, ttl 64, 110 bytes, vxlan 1, around tcp\n',
-    ' 5 w2: in by flannel.1\n   packet      tcp 10.244.0.4:* → 10.244.1.4:8080 SYN, ttl 64 → 63, mss 1410, 60 bytes, DF\n',
-    '               filter FORWARD: no rule decided, policy DROP [1 packet]\n ✗ dropped by the policy of filter FORWARD (w2)\n',
-    '   the sender sees nothing: a time-out\n',
+    /✗ LOST\n {2}dropped by the policy of filter FORWARD \(w2\)\n/,
+    /\n 1 pod\/demo\/client-\w+ on w1: sent here, out by eth0\n {3}packet {6}tcp 10.244.0.4:\* → 10.244.1.4:8080 SYN, ttl 64,/,
+    /\n {3}routing {5}10.244.1.4: 10.244.0.0\/16 via 10.244.0.1 dev eth0\n/,
+    /\n 2 w1: in by veth\w+, out by flannel.1\n/,
+    /\n {3}prerouting {2}nat PREROUTING#1: calls KUBE-SERVICES, where nothing matches \[kube-proxy · \d+\s+packets\]\n/,
+    /\n {17}line \d+: -A PREROUTING -m comment --comment "kubernetes service portals" -j\n {17}KUBE-SERVICES\n/,
+    /\n {17}filter FLANNEL-FWD#1: accept \[flannel · \d+ packets\]\n {19}line \d+: -A FLANNEL-FWD -s/,
+    /\n {3}routing {5}10.244.1.4: 10.244.1.0\/24 via 10.244.1.0 dev flannel.1 onlink \[flannel\]\n/,
+    /\n 3 w1: sent here, out by eth0\n {3}packet {6}udp 10.\d+.\d+.11:\* → 10.\d+.\d+.12:8472, ttl 64, 110 bytes, vxlan 1, around tcp\n/,
+    /\n 5 w2: in by flannel.1\n {3}packet {6}tcp 10.244.0.4:\* → 10.244.1.4:8080 SYN, ttl 64 → 63, mss 1410, 60 bytes, DF\n/,
+    /\n {15}filter FORWARD: no rule decided, policy DROP \[\d+ packets?\]\n ✗ dropped by the policy of filter FORWARD \(w2\)\n/,
+    /\n {3}the sender sees nothing: a time-out\n/,
   ])
-    expect(text).toContain(part);
+    expect(text).toMatch(part);
 });
 
 test('of a live cluster nothing is probed, and the names of what was created come from its end', async () => {
