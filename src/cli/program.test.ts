@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -90,15 +90,16 @@ test('help and version are exit 0', () => {
   expect(podtriage('explain', 'ip-forward-disabled').out).toMatch(/^# IP forwarding is switched off/);
 });
 
-const bundle = (id: string) => ['--bundle', resolve(import.meta.dirname, `../../scenarios/${id}/bundle.tar.gz`)];
+const scenario = (id: string) => resolve(import.meta.dirname, `../../scenarios/${id}`);
+const bundle = (id: string) => ['--bundle', `${scenario(id)}/bundle.tar.gz`];
+const questionOf = (id: string): string[] => JSON.parse(readFileSync(`${scenario(id)}/expect.json`, 'utf8')).question;
 
 test.each(['diagnose', 'collect', 'simulate'])('%s --dry-run prints the plan and does nothing else', (command) => {
   const written = join(folder, 'planned.tar.gz');
   const args = command === 'collect' ? ['-o', written] : [];
   const { code, out } = podtriage(
     command,
-    'pod/demo/client-jnxdb',
-    'svc/demo/web:80',
+    ...questionOf('healthy-pod-service'),
     '--dry-run',
     ...args,
     ...bundle('healthy-pod-service'),
@@ -111,15 +112,10 @@ test.each(['diagnose', 'collect', 'simulate'])('%s --dry-run prints the plan and
 });
 
 describe('simulate', () => {
-  const cross = ['simulate', 'pod/demo/client-jnxdb', 'pod/demo/web-4hqhs', '--port', '8080'];
+  const cross = ['simulate', ...questionOf('forward-policy-drop')];
 
   test('says how it ends in its exit code: delivered, lost', () => {
-    const delivered = podtriage(
-      'simulate',
-      'pod/demo/client-jnxdb',
-      'svc/demo/web:80',
-      ...bundle('healthy-pod-service'),
-    );
+    const delivered = podtriage('simulate', ...questionOf('healthy-pod-service'), ...bundle('healthy-pod-service'));
     expect([delivered.code, delivered.err]).toEqual([0, expect.stringMatching(/reading the cluster/)]);
     expect(delivered.out).toMatch(/^✓ DELIVERED$/m);
     const lost = podtriage(...cross, '-q', ...bundle('forward-policy-drop'));
@@ -128,13 +124,7 @@ describe('simulate', () => {
   });
 
   test('an address behind a name or a headless Service is told to be one that was not looked up', () => {
-    const { code, out } = podtriage(
-      'simulate',
-      'pod/demo/client-jnxdb',
-      'web.demo.svc.cluster.local:80',
-      '-q',
-      ...bundle('dns-no-endpoints'),
-    );
+    const { code, out } = podtriage('simulate', ...questionOf('dns-no-endpoints'), '-q', ...bundle('dns-no-endpoints'));
     expect(code).toBe(0);
     expect(out.replaceAll(/\s+/g, ' ')).toContain('no answer of DNS for web.demo.svc.cluster.local is known');
   });
@@ -159,7 +149,7 @@ describe('simulate', () => {
 
   test('as JSON, and several what-ifs at once', () => {
     const { code, out } = podtriage(
-      ...['simulate', 'pod/demo/client-jnxdb', 'pod/demo/web-4hqhs', '--port', '8080', '-o', 'json', '-q'],
+      ...['simulate', ...questionOf('rp-filter-drop'), '-o', 'json', '-q'],
       ...bundle('rp-filter-drop'),
       ...['--with', 'sysctl net.ipv4.conf.all.rp_filter=0 @w2', '--with', 'sysctl net.ipv4.conf.eth0.rp_filter=0 @w2'],
     );
@@ -198,7 +188,7 @@ describe('simulate', () => {
   test('a name that only a look-up would tell is exit 2, since nothing is sent', () => {
     const { code, err } = podtriage(
       'simulate',
-      'pod/demo/client-jnxdb',
+      questionOf('healthy-pod-service')[0]!,
       'nowhere.example:80',
       '-q',
       ...bundle('healthy-pod-service'),
