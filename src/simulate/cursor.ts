@@ -23,7 +23,7 @@ export interface Walk {
   readonly world: World;
   /** The client's own socket or, for a client outside the cluster, the tuple that it waits for. Set on the way back. */
   readonly expect?: { readonly place?: Place; readonly tuple: Tuple; readonly device?: string };
-  /** What the bridges learnt from the packet that is answered (`Cursor.visited` at its end). */
+  /** What bridges and neighbours learnt from the packets before, such as the one that is answered (`Cursor.visited` at their ends). */
   readonly learnt?: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import type { Neighbour } from '../parse/ip-neigh.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { arpPasses } from './arp-filter.ts';
 import type { Question } from './bridge-proxy.ts';
-import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk } from './cursor.ts';
+import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk, type Way } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { BROADCAST } from './frame.ts';
 import { atFrameHook } from './frame-hook.ts';
@@ -18,7 +18,7 @@ import { questionFor } from './neighbour-question.ts';
 import type { Interruption } from './segment-search.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
-import { and } from './truth.ts';
+import { and, both, UNDECIDED } from './truth.ts';
 import { withError } from './with-error.ts';
 
 /** After postrouting (ip_finish_output2): fragments, then the next hop's MAC, then the device. */
@@ -28,9 +28,9 @@ export function finish(walk: Walk, cursor: Cursor): Move {
 
 function resolved(walk: Walk, cursor: Cursor): Move {
   const device = cursor.path.output ?? '';
-  if (device === 'lo') return go(byLoopback(walk, cursor));
   const { snapshot } = walk.world;
   const link = linkNamed(snapshot, cursor.place, device);
+  if (device === 'lo' && (!link || link.flags.includes('UP'))) return go(byLoopback(walk, cursor));
   if (!link) return stop(unknownEnd(cursor, `${device} is not among the devices of this namespace`));
   // A device that is down has lost its neighbours: its state is what to tell.
   if (!link.flags.includes('UP')) return linkDown(snapshot, cursor, link);
@@ -81,8 +81,9 @@ interface Asking {
 }
 
 /**
- * A valid entry decides (neigh_resolve_output), else whoever answers for the address on the segment. A stale entry that is
- * wrong serves for some seconds only, until asking again has mended it: what then holds is told.
+ * A valid entry decides (neigh_resolve_output), else whoever answers for the address on the segment. By a stale entry that is
+ * wrong packets are sent for some seconds more (delay_first_probe_time, then ucast_solicit questions), until asking again has
+ * mended or removed it: which of the two holds for a packet, time decides.
  */
 function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address): Move {
   const { snapshot } = walk.world;
@@ -91,14 +92,25 @@ function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address)
   const question = questionFor(snapshot, cursor.place, link, address, cursor.packet.ip.source);
   const owner = segmentOwner(walk, station, question);
   const asking: Asking = { walk, cursor, link, address, question, owner, state: entry?.states[0] ?? '' };
-  if (entry?.mac !== undefined && isValid(entry) && isTrusted(entry, owner)) {
-    const kind = isFixed(entry) ? ' (permanent)' : '';
-    return sent(asking, entry.mac, tell(asking, 'entry', entry.mac, `${address} is at ${entry.mac}${kind}`));
-  }
-  const heard = heardMac(walk, cursor, link, address);
+  const heard = entry && isFixed(entry) ? undefined : heardMac(walk, cursor, link, address);
   if (heard !== undefined && isUp(link)) {
     return sent(asking, heard, tell(asking, 'entry', heard, `${address} is at ${heard}, as its own question has told`));
   }
+  if (entry?.mac === undefined || !isValid(entry)) return withoutEntry(asking);
+  const kind = isFixed(entry) ? ' (permanent)' : '';
+  if (isTrusted(entry, owner)) {
+    return sent(asking, entry.mac, tell(asking, 'entry', entry.mac, `${address} is at ${entry.mac}${kind}`));
+  }
+  const text = `${address} is at ${entry.mac} (${asking.state}), until it is asked about again`;
+  const ways = [sent(asking, entry.mac, tell(asking, 'entry', entry.mac, text)), withoutEntry(asking)];
+  const perhaps = (way: Way): Way => ({ ...way, chance: both(way.chance, UNDECIDED) });
+  return { fork: 'undecided', ways: ways.flatMap((move) => move.ways.map(perhaps)) };
+}
+
+/** What asking comes to. */
+function withoutEntry(asking: Asking): Move {
+  const { walk, cursor, link, owner, question } = asking;
+  const { snapshot } = walk.world;
   if (link.flags.includes('NOARP')) {
     // Nobody is asked: the device's own MAC stands for all (arp_constructor, ndisc_constructor).
     return sent(asking, link.mac, tell(asking, 'owner', link.mac, `${link.name} asks nobody: sent to its own MAC`));
@@ -130,7 +142,10 @@ function barred(asking: Asking, asker: Address | undefined): Move | undefined {
   if (passes === 'yes') return undefined;
   const text = `chains of family arp stand between ${link.name} and ${address}`;
   if (passes === 'unknown') return stop(unknownEnd(cursor, `${text}: not decided`));
-  return stop(unresolved(cursor), [tell(asking, 'owner', undefined, `${text}: it can't be resolved`, 'no-owner')]);
+  const isAsked = owner.state === 'owner' && arpPasses(snapshot, cursor.place, 'output', link.name, request) === 'yes';
+  return stop(unresolved(isAsked ? withHeard(cursor, link, asking.question, owner) : cursor), [
+    tell(asking, 'owner', undefined, `${text}: it can't be resolved`, 'no-owner'),
+  ]);
 }
 
 /** A stale entry is asked about as soon as it is used; if that shows another holder, or none, it is none to rely on. */
@@ -154,14 +169,15 @@ function asked(asking: Asking): Move {
     return sent(asking, owner.mac, { ...step, matched: 'unknown', text }, true);
   }
   if (owner.state === 'unknown') return unsure(asking, owner);
+  const asker = owner.heardBy ? withHeard(cursor, link, asking.question, owner.heardBy) : cursor;
   const why = owner.because === undefined ? '' : `: ${owner.because}`;
   const text = `nobody on ${link.name} answers for ${address}, so it can't be resolved${why}`;
   const step = tell(asking, 'owner', undefined, text, 'no-owner');
-  if (owner.interruption === undefined) return stop(unresolved(cursor), [step]);
+  if (owner.interruption === undefined) return stop(unresolved(asker), [step]);
   const { interruption } = owner;
   const end = interruption.what === 'link' ? 'link-down' : 'bridge-blocked';
   const because = interruption.text;
-  return stop({ ...withError(cursor, end, 'host'), place: interruption.place, because }, [
+  return stop({ ...withError(asker, end, 'host'), place: interruption.place, because }, [
     step,
     interruptionStep(asking.walk, interruption),
   ]);
@@ -223,7 +239,8 @@ function tell(asking: Asking, by: string, mac: string | undefined, text: string,
 
 function sent(asking: Asking, mac: string | undefined, step: Step, justAsked = false): Move {
   const { cursor, link, question, owner } = asking;
-  const known = justAsked ? withHeard(cursor, link, question, owner) : cursor;
+  const isHeard = justAsked && owner.state === 'owner';
+  const known = isHeard ? withHeard(cursor, link, question, owner) : cursor;
   return go(framed(known, link, mac, justAsked), [step]);
 }
 

@@ -22,6 +22,8 @@ export interface NeighbourAnswer {
   readonly answers: Truth;
   /** It answers in another's place (proxy_arp, proxy_ndp). */
   readonly proxy?: true;
+  /** The question comes in, and teaches it where the asker is; its answer does not go out. */
+  readonly hears?: true;
   /** Why it does not, though it has the address, or why that is not known. */
   readonly because?: string;
 }
@@ -46,7 +48,13 @@ function filtered(snapshot: Snapshot, station: Station, question: Question, answ
   const passes = and(comesIn, arpPasses(snapshot, place, 'output', link.name, reply));
   if (passes === 'yes') return answer;
   const who = place.namespace === 'host' ? place.node : place.namespace;
-  return { ...answer, answers: and(answer.answers, passes), because: `arp chains of ${who} stand between` };
+  const hears = answer.answers === 'yes' && comesIn === 'yes';
+  return {
+    ...answer,
+    answers: and(answer.answers, passes),
+    because: `arp chains of ${who} stand between`,
+    ...(hears && { hears }),
+  };
 }
 
 /** A sandbox with a network stack of its own, or programs that answer: only who has the address is known. */

@@ -1,9 +1,8 @@
 import type { Address } from '../net/address.ts';
-import { placeKey } from '../net/place.ts';
+import { type Place, placeKey } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Question } from './bridge-proxy.ts';
 import type { Cursor, Walk } from './cursor.ts';
-import type { SegmentOwner } from './neighbour.ts';
 
 /*
  * Who is asked learns the asker's MAC from the question (neigh_event_ns; ndisc_recv_ns), and needs not ask for it to
@@ -16,11 +15,16 @@ function keyOf(cursor: Cursor, device: string, address: Address): string {
   return `${PREFIX}${placeKey(cursor.place)} ${device} ${address} `;
 }
 
-/** The question that was just asked has taught its answerer where the asker is. */
-export function withHeard(cursor: Cursor, link: Link, question: Question, owner: SegmentOwner): Cursor {
-  if (owner.state !== 'owner' || owner.device === undefined || link.mac === undefined) return cursor;
-  if (question.asker === undefined) return cursor;
-  const fact = `${keyOf({ ...cursor, place: owner.place }, owner.device, question.asker)}${link.mac}`;
+/** By which device a namespace got a question; absent where that is not known. */
+export interface Hearer {
+  readonly place: Place;
+  readonly device?: string;
+}
+
+/** The question that was just asked has taught who would answer it where the asker is, even if the answer is lost. */
+export function withHeard(cursor: Cursor, link: Link, question: Question, { place, device }: Hearer): Cursor {
+  if (device === undefined || link.mac === undefined || question.asker === undefined) return cursor;
+  const fact = `${keyOf({ ...cursor, place }, device, question.asker)}${link.mac}`;
   return { ...cursor, visited: [...cursor.visited, fact] };
 }
 

@@ -8,6 +8,8 @@ import type { Station } from './cables.ts';
 import type { Walk } from './cursor.ts';
 import { BROADCAST, type Frame } from './frame.ts';
 import { answerOf } from './neighbour-answer.ts';
+import { entryFor, isFixed } from './neighbour-entry.ts';
+import type { Hearer } from './neighbour-learning.ts';
 import { perPlace } from './per-place.ts';
 import { isUnderlay, receivingDevice } from './receiving-device.ts';
 import { reachFrom, reachInto } from './segment.ts';
@@ -29,6 +31,8 @@ export type SegmentOwner =
   | {
       readonly state: 'nobody';
       readonly because?: string;
+      /** Who would answer has got the question. */
+      readonly heardBy?: Hearer;
       /** What keeps the question, or the answer, from getting through. */
       readonly interruption?: Interruption;
     }
@@ -87,7 +91,7 @@ function findOwner(walk: Walk, asker: Station, question: Question): SegmentOwner
     .filter((station) => !isSame(station, asker))
     .map((station) => ({ station, answer: answerOf(walk, station, question) }));
   const yes = answers.filter(({ answer }) => answer.answers === 'yes');
-  const heard = yes.filter(({ station }) => reaches(snapshot, station, asker, reach) !== 'no');
+  const heard = yes.filter(({ station }) => reaches(snapshot, station, asker, question, reach) !== 'no');
   const perhaps = answers.find(({ answer }) => answer.answers === 'unknown');
   if (heard.length > 0) return ownerOf(heard[0]!.station, heard[0]!.answer.proxy === true);
   if (perhaps) return unsure(perhaps.station, perhaps.answer.because);
@@ -100,7 +104,13 @@ function findOwner(walk: Walk, asker: Station, question: Question): SegmentOwner
   const unheard = yes[0] && `the answer of ${yes[0].station.place.namespace} finds no way back`;
   const because = unheard ?? silent;
   const interruption = yes[0] ? backwards(snapshot, yes[0].station, asker, reach) : forwards(walk, asker, question);
-  return { state: 'nobody', ...(because !== undefined && { because }), ...(interruption && { interruption }) };
+  const hearer = yes[0] ?? answers.find(({ answer }) => answer.hears);
+  return {
+    state: 'nobody',
+    ...(because !== undefined && { because }),
+    ...(interruption && { interruption }),
+    ...(hearer && { heardBy: { place: hearer.station.place, device: hearer.station.link.name } }),
+  };
 }
 
 /** Somebody would answer if the question got to him. */
@@ -135,11 +145,23 @@ function ownerOf({ place, link }: Station, proxy: boolean): SegmentOwner {
   return { state: 'owner', ...(mac !== undefined && { mac }), place, device: name, ...(proxy && { proxy: true }) };
 }
 
-/** Whether the answer, sent to the asker alone, comes to it. */
-function reaches(snapshot: Snapshot, from: Station, to: Station, { learnt }: Reach): 'yes' | 'no' | 'unknown' {
+/**
+ * Whether the answer, sent to the asker alone, comes to it. ARP answers where the question came from; a neighbour
+ * advertisement is sent like any packet, by an entry that was set (ndisc_send_na).
+ */
+function reaches(
+  snapshot: Snapshot,
+  from: Station,
+  to: Station,
+  { asker }: Question,
+  { learnt }: Reach,
+): 'yes' | 'no' | 'unknown' {
   if (to.link.mac === undefined) return 'unknown';
   const source = from.link.mac;
-  const frame = { destination: to.link.mac, ...(source !== undefined && { source }) };
+  const isNd = asker !== undefined && familyOf(asker) === 6;
+  const set = isNd ? entryFor(snapshot, from.place, from.link.name, asker) : undefined;
+  const destination = (set && isFixed(set) && set.mac) || to.link.mac;
+  const frame = { destination, ...(source !== undefined && { source }) };
   const back = reachFrom(snapshot, from, frame, { learnt });
   if (back.arrivals.some((station) => isSame(station, to))) return 'yes';
   return back.gaps.length > 0 || back.outward.length > 0 ? 'unknown' : 'no';

@@ -387,12 +387,15 @@ describe('faults die at the right step', () => {
     expect(step.values.ownerMac).toMatch(/^[0-9a-f:]{17}$/);
   });
 
-  it('a stale entry with an old MAC heals by itself and is no fault', () => {
+  it('a stale entry with an old MAC serves until asking again has mended it: time decides, which is no sure fault', () => {
     const entry = { dst: W2_IP, dev: 'eth0', lladdr: '02:00:00:00:00:97', state: ['STALE'] };
     const snapshot = edited(REPLIES, [
       json('neighbours', W1, (all) => [...all.filter((one) => one.dst !== W2_IP), entry]),
     ]);
-    expect(ends(walk(snapshot))).toEqual(DELIVERED);
+    const trip = walk(snapshot);
+    expect(ends(trip)).toEqual({ ...DELIVERED, there: ['not-for-this-mac', 'delivered'] });
+    const [fork] = trip.forward.segments.flatMap(({ then }) => ('fork' in then ? [then] : []));
+    expect(fork).toMatchObject({ fork: 'undecided', to: [{ chance: { min: 0 } }, { chance: { min: 0 } }] });
   });
 
   it('a failed entry for a node that holds the address is told, and does not end the walk', () => {

@@ -83,7 +83,11 @@ export function walkBack(walk: Walk, end: End, owner?: SocketOwner): CondensedTr
     ...(device === undefined ? {} : { device }),
     ...(owner ? { owner } : {}),
   };
-  return walkWithErrors({ ...walk, learnt: cursor.visited }, start, release(cursor.tracking));
+  return walkWithErrors(
+    { ...walk, learnt: [...(walk.learnt ?? []), ...cursor.visited] },
+    start,
+    release(cursor.tracking),
+  );
 }
 
 /**

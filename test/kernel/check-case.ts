@@ -5,7 +5,7 @@ import type { DatapathGate } from '../../src/simulate/datapath.ts';
 import type { Snapshot } from '../../src/snapshot/snapshot.ts';
 import type { CasePacket, CaseSocket, KernelCase } from './case.ts';
 import { placeOf } from './collect-case.ts';
-import { simulateTalk, type Talk, type TalkQuestion } from './conversation.ts';
+import { type Left, simulateTalk, type Talk, type TalkQuestion } from './conversation.ts';
 import { countedRules, type Hits, hitsOf, ruleKey } from './counters.ts';
 import { type Agreement, isSeveral, judge, type Observation } from './judge.ts';
 import type { RealRun } from './run-case.ts';
@@ -29,9 +29,6 @@ export interface CheckedCase {
   readonly walked: readonly (readonly Story[] | undefined)[];
 }
 
-/** What the packets before have left behind. */
-type Left = Pick<Story, 'connections' | 'touched'>;
-
 /** A packet held against its walks, and what it leaves behind. */
 interface Held extends CheckedPacket {
   readonly stories: readonly Story[] | undefined;
@@ -44,13 +41,13 @@ interface Held extends CheckedPacket {
 function* heldPackets(one: KernelCase, run: RealRun, same?: (index: number) => Held | undefined): Generator<Held> {
   const wiring = wiringOf(one);
   const sockets = socketsOf(one);
-  let left: Left = { connections: [] };
+  let left: Left = { connections: [], learnt: [] };
   let isSame = same !== undefined;
   for (const [index, packet] of one.packets.entries()) {
     const known = isSame ? same!(index) : undefined;
     isSame = known !== undefined;
     const held = known ?? heldPacket();
-    if (held.agreement.kind === 'agrees') left = held.agreement.stories[0] ?? left;
+    if (held.agreement.kind === 'agrees') left = leftAfter(left, held.agreement.stories[0]);
     yield held;
 
     function heldPacket(): Held {
@@ -63,6 +60,10 @@ function* heldPackets(one: KernelCase, run: RealRun, same?: (index: number) => H
       return { packet, agreement, talk, seen, stories };
     }
   }
+}
+
+function leftAfter(left: Left, story: Story | undefined): Left {
+  return story ? { ...story, learnt: [...left.learnt, ...story.learnt] } : left;
 }
 
 /** Holds what the kernel did with a case against the simulator's traces. */
@@ -125,15 +126,14 @@ export function compareCase(one: KernelCase, run: RealRun, checked: CheckedCase,
   return { differs, disagrees };
 }
 
-export function talkOf(one: KernelCase, snapshot: Snapshot, packet: CasePacket, { connections, touched }: Left): Talk {
+export function talkOf(one: KernelCase, snapshot: Snapshot, packet: CasePacket, left: Left): Talk {
   const world: World = { snapshot, gate: GATE };
   const from = placeOf(one.namespaces.find(({ name }) => name === packet.ns)!);
   const silent = socketsOf(one).some((socket) => socket.silent && socket.port === packet.destinationPort);
   return simulateTalk(world, {
     from,
     packet: packetOf(packet),
-    connections,
-    ...(touched && { touched }),
+    left,
     answers: !silent,
     ...(packet.mark && { mark: packet.mark }),
     ...(packet.device !== undefined && { device: packet.device }),

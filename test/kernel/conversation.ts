@@ -15,11 +15,19 @@ export interface Talk {
   readonly next: ReadonlyMap<number, Talk>;
 }
 
+/** What the packets before have left behind. */
+export interface Left {
+  readonly connections: readonly Connection[];
+  /** What rules have added to sets. */
+  readonly touched?: readonly string[];
+  /** What bridges and neighbours have learnt. */
+  readonly learnt: readonly string[];
+}
+
 export interface TalkQuestion {
   readonly from: Place;
   readonly packet: Packet;
-  readonly connections: readonly Connection[];
-  readonly touched?: readonly string[];
+  readonly left: Left;
   /** Whether what listens at the end answers. */
   readonly answers: boolean;
   /** The socket's mark. */
@@ -35,9 +43,10 @@ const ROOT: SocketOwner = { uid: 0, gid: 0 };
 
 export function simulateTalk(world: World, question: TalkQuestion): Talk {
   const packet = withSource(world, question);
-  const walked = walkWithErrors({ world }, startOf(question, packet), {
-    connections: question.connections,
-    ...(question.touched && { touched: question.touched }),
+  const { connections, touched, learnt } = question.left;
+  const walked = walkWithErrors({ world, learnt }, startOf(question, packet), {
+    connections,
+    ...(touched && { touched }),
   });
   const { device } = question;
   const expect = {
@@ -48,7 +57,7 @@ export function simulateTalk(world: World, question: TalkQuestion): Talk {
   const next = new Map<number, Talk>();
   for (const [leaf, end] of walked.ends) {
     if (end.end !== 'delivered' || !question.answers) continue;
-    next.set(leaf, answered({ world, expect }, end, packet, question));
+    next.set(leaf, answered({ world, expect, learnt }, end, packet, question));
   }
   return { walked, next };
 }
@@ -74,7 +83,7 @@ function answered(walk: Walk, end: End, asked: Packet, question: TalkQuestion): 
   if (asked.l4.protocol !== 'tcp') return { walked, next };
   for (const [leaf, { end: how, cursor }] of walked.ends) {
     if (how !== 'delivered') continue;
-    const learnt = [...end.cursor.visited, ...cursor.visited];
+    const learnt = [...(walk.learnt ?? []), ...end.cursor.visited, ...cursor.visited];
     // A connection keeps its route; IPv6 found it without the address.
     const start = startOf(question, acknowledging(asked));
     const third = walkWithErrors({ world: walk.world, learnt }, start, release(cursor.tracking));

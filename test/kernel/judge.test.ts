@@ -57,6 +57,7 @@ const STORY: Story = {
   because: '',
   isOpen: false,
   connections: [],
+  learnt: [],
 };
 const SEEN: Observation = {
   error: null,

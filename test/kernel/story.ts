@@ -36,6 +36,8 @@ export interface Story {
   readonly connections: readonly Connection[];
   /** What rules have added to sets. */
   readonly touched?: readonly string[];
+  /** What bridges and neighbours have learnt on this way. */
+  readonly learnt: readonly string[];
   /** Whether these are known; else those of the packet before count. */
   readonly isLast?: boolean;
 }
@@ -102,9 +104,10 @@ function storyOf(talk: Talk, path: Path, wires: ReadonlySet<string>): Story {
   return { ...ofPath(path, wires), ...leftBy(talk.walked.ends.get(path.segment)) };
 }
 
-function leftBy(end: End | undefined): Pick<Story, 'connections' | 'touched' | 'isLast'> {
+function leftBy(end: End | undefined): Pick<Story, 'connections' | 'touched' | 'learnt' | 'isLast'> {
   const { connections = [], touched } = end?.cursor.tracking ?? {};
-  return { connections, ...(touched && { touched }), isLast: end !== undefined };
+  const learnt = end?.cursor.visited ?? [];
+  return { connections, ...(touched && { touched }), learnt, isLast: end !== undefined };
 }
 
 function ofPath(path: Path, wires: ReadonlySet<string>): Story {
@@ -117,6 +120,7 @@ function ofPath(path: Path, wires: ReadonlySet<string>): Story {
     because: leaf.because ?? '',
     isOpen: leaf.end === 'loop' || leaf.end === 'left-the-cluster',
     connections: [],
+    learnt: [],
   };
 }
 
@@ -156,6 +160,7 @@ function together(a: Story, b: Story): Story {
     because: a.because || b.because,
     isOpen: a.isOpen || b.isOpen,
     isLast: a.isLast === true || b.isLast === true,
+    learnt: [...a.learnt, ...b.learnt],
     connections: b.isLast ? b.connections : a.connections,
     ...((b.isLast ? b.touched : a.touched) && { touched: b.isLast ? b.touched : a.touched }),
   };
