@@ -148,4 +148,11 @@ describe('what fragments count at', () => {
     ]);
     expect(!('end' in to) && to.packet).toEqual(CUT);
   });
+
+  it('is each packet that one stands for, whole wherever it comes', () => {
+    const { fragmentBytes: _cut, ...whole } = CUT;
+    const series: Packet = { ...whole, series: { count: 3, lastBytes: 214 } };
+    expect(counted(at('forward', series))).toEqual(['FORWARD#1 3', 'FORWARD#2 3']);
+    expect(counted(at('input', series))).toEqual(['FORWARD#1 3', 'FORWARD#2 3']);
+  });
 });

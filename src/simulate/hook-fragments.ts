@@ -1,5 +1,6 @@
 import type { Packet } from '../net/packet.ts';
 import type { AtHook, Cursor, End, Move, Walk, Way } from './cursor.ts';
+import { type Fragments, fragmentsOf } from './fragments.ts';
 import type { HookEntry } from './hook.ts';
 import { runRules } from './hook-rules.ts';
 import type { Step } from './trace.ts';
@@ -17,10 +18,10 @@ export function runRulesOnFragments(
   isDefragmented: boolean,
 ): Move {
   const { packet } = cursor;
-  if (packet.fragmentBytes === undefined || isDefragmented || isPutTogether(cursor))
-    return runRules(walk, cursor, entries);
-  const [first, ...later] = piecesOf(packet);
-  const move = wholeAgain(runRules(walk, { ...cursor, packet: first!.packet }, entries), packet);
+  const isWhole = isDefragmented || isPutTogether(cursor);
+  const [first, ...later] = piecesOf(packet, isWhole);
+  if (!first) return runRules(walk, cursor, entries);
+  const move = wholeAgain(runRules(walk, { ...cursor, packet: first.packet }, entries), packet);
   return later.reduce((former, piece) => {
     const rest = runRules(walk, { ...cursor, packet: piece.packet }, entries);
     return withPiece(former, rest, cursor, piece.count);
@@ -39,19 +40,32 @@ interface Piece {
   readonly count: number;
 }
 
-/** The first fragment, those of its size behind it, and the last (ip_do_fragment, ip6_fragment). */
-function piecesOf(packet: Packet): readonly Piece[] {
-  const { ip, lengthBytes, fragmentBytes } = packet;
-  const [header, own] = ip.source.includes(':') ? [48, 40] : [20, 20];
-  const carried = fragmentBytes! - header;
-  const count = Math.ceil((lengthBytes - own) / carried);
-  const piece = (offset: number, bytes: number): Packet => {
-    return { ...packet, ip: { ...ip, fragmentOffset: offset }, lengthBytes: bytes };
+/**
+ * What meets the rules instead of a packet that is more than one: its fragments, and all that it stands for (Packet.series).
+ * None where it is one.
+ */
+function piecesOf(packet: Packet, isWhole: boolean): readonly Piece[] {
+  const { series } = packet;
+  const fragments = isWhole ? undefined : fragmentsOf(packet);
+  if (fragments) return pieces(packet, fragments, (series?.count ?? 1) * fragments.count, true);
+  return series ? pieces(packet, { largestBytes: packet.lengthBytes, ...series }, series.count, false) : [];
+}
+
+/** The first, those of its size behind it, and the last. */
+function pieces(
+  packet: Packet,
+  { largestBytes, lastBytes }: Omit<Fragments, 'count'>,
+  count: number,
+  isCut: boolean,
+): readonly Piece[] {
+  const piece = (isFirst: boolean, lengthBytes: number): Packet => {
+    const ip = isCut ? { ...packet.ip, fragmentOffset: isFirst ? 0 : 1 } : packet.ip;
+    return { ...packet, ip, lengthBytes };
   };
   return [
-    { packet: piece(0, fragmentBytes!), count: 1 },
-    ...(count > 2 ? [{ packet: piece(1, fragmentBytes!), count: count - 2 }] : []),
-    { packet: piece(1, header + lengthBytes - own - carried * (count - 1)), count: 1 },
+    { packet: piece(true, largestBytes), count: 1 },
+    ...(count > 2 ? [{ packet: piece(false, largestBytes), count: count - 2 }] : []),
+    ...(count > 1 ? [{ packet: piece(false, lastBytes), count: 1 }] : []),
   ];
 }
 

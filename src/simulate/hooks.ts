@@ -1,4 +1,4 @@
-import type { AtHook, Cursor, Move, Walk, Way } from './cursor.ts';
+import type { AtHook, Cursor, End, Move, Walk, Way } from './cursor.ts';
 import { familyAt, go, prefixed, stop, unknownEnd } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { frameHookList } from './frame-hook.ts';
@@ -7,6 +7,8 @@ import { runRulesOnFragments } from './hook-fragments.ts';
 import { type HookItem, type HookList, hookList } from './hook-list.ts';
 import { runNat } from './hook-nat.ts';
 import { ipvsIn, ipvsOut } from './ipvs.ts';
+import { reroute } from './output.ts';
+import { isDiscarding } from './refusal.ts';
 import type { Step } from './trace.ts';
 
 /** Runs what is registered at one netfilter hook, in the kernel's order, until something forks or ends the walk. */
@@ -25,7 +27,7 @@ export function runHook(walk: Walk, start: Cursor): Move {
   for (let index = cursor.stage.next; index < list.items.length; index++) {
     const item = list.items[index]!;
     const at = item.kind === 'ipvs' ? advanced(cursor, index + 1) : cursor;
-    const move = runItem(walk, at, item, list);
+    const move = reroutedNow(walk, at, runItem(walk, at, item, list));
     const way = move.ways[0]!;
     if (move.ways.length > 1 || 'end' in way.to) {
       return prefixed(steps, goingOn(move, at.stage, index + 1 === list.items.length ? undefined : index + 1));
@@ -36,6 +38,25 @@ export function runHook(walk: Walk, start: Cursor): Move {
     if (cursor.stage !== at.stage) return go(cursor, steps);
   }
   return go({ ...cursor, stage: cursor.stage.after }, steps);
+}
+
+/**
+ * A rule set of the output hook has what it changed routed anew at once: where no route serves, what remains of the hook is
+ * not run (ip_route_me_harder in iptable_mangle.c, nft_chain_route.c and nf_nat_proto.c). The route itself is taken at the end.
+ */
+function reroutedNow(walk: Walk, { path }: AtHook, move: Move): Move {
+  const ways = move.ways.map((way): Way => {
+    if ('end' in way.to || way.to.stage.name !== 'hook' || way.to.path.reroute === path.reroute) return way;
+    const [only, ...others] = reroute(walk, { ...way.to, stage: { name: 'reroute' } }).ways;
+    if (others.length > 0 || !only || !('end' in only.to) || isTakenFirst(only.to)) return way;
+    return { ...way, steps: [...way.steps, ...only.steps], to: only.to };
+  });
+  return { ...move, ways };
+}
+
+/** It says that it leads nowhere when it is taken, not when it is looked up. */
+function isTakenFirst({ cursor }: End): boolean {
+  return cursor.path.route !== undefined && isDiscarding(cursor.path.route);
 }
 
 /** Ways that are still at this hook go on with its item of that number, or behind it. */

@@ -3,7 +3,7 @@ import { asRecord, asText } from '../parse/nft-node.ts';
 import { ABSENT, type NftDatum, notKnown, numberOf } from './nftables-datum.ts';
 import { portDatum } from './nftables-payload.ts';
 import { type NftScope, type NftState, protocolOf } from './nftables-state.ts';
-import { CT_STATE, CT_STATUS } from './nftables-symbols.ts';
+import { CT_STATE, CT_STATUS, PROTOCOLS } from './nftables-symbols.ts';
 import type { Truth } from './trace.ts';
 
 /** `ct` (nft(8) "Conntrack expressions", net/netfilter/nft_ct.c). */
@@ -49,7 +49,7 @@ function ofEntry(key: string, ct: Readonly<Record<string, unknown>>, scope: NftS
     case 'l3proto':
       return numberOf('nf_proto', input.family === 4 ? 2 : 10);
     case 'protocol':
-      return numberOf('inet_proto', protocolOf(state.packet.l4));
+      return numberOf('inet_proto', protocolOfEntry(scope));
     case 'helper':
       // Of a connection that was expected, its master's helper; any other has none here.
       return input.connection.status?.expected === 'no' ? ABSENT : notKnown(what);
@@ -62,6 +62,13 @@ function ofEntry(key: string, ct: Readonly<Record<string, unknown>>, scope: NftS
     default:
       return tupleDatum(key, ct, scope, what);
   }
+}
+
+/** The connection's, which an error about it is not of (nf_ct_protonum). */
+function protocolOfEntry({ input, state }: NftScope): number {
+  const { protocol } = input.connection.original;
+  const number = protocol === undefined ? undefined : (PROTOCOLS[protocol] ?? Number(protocol));
+  return number === undefined || Number.isNaN(number) ? protocolOf(state.packet.l4) : number;
 }
 
 /** No packet of this connection went before (it is not confirmed yet). */

@@ -221,3 +221,19 @@ describe('a field of Ethernet', () => {
     expect(summaryOf(outcomesOf([rule]))).toEqual(EITHER);
   });
 });
+
+describe('the protocol of a connection', () => {
+  it('is its own, whatever the packet that belongs to it', () => {
+    const rule = [is(ct('protocol'), 'udp'), ACCEPT];
+    const facts = { l4: { protocol: 'icmp', type: 3, code: 3 } as L4 };
+    expect(
+      summaryOf(
+        outcomesOf([rule], {
+          ...facts,
+          original: { l4: { protocol: 'udp', sourcePort: 1, destinationPort: 2 }, to: '10.0.0.2' },
+        }),
+      ),
+    ).toEqual(YES);
+    expect(summaryOf(outcomesOf([rule], facts))).toEqual(NO);
+  });
+});

@@ -115,6 +115,7 @@ export function inputOf(hook: HookName, snapshot: Snapshot, given: FixturePacket
     },
     connection: {
       original: {
+        protocol: String(began.l4.protocol),
         source: given.from,
         destination: began.to,
         ...(ports ? { sourcePort: ports.sourcePort, destinationPort: ports.destinationPort } : {}),
