@@ -5,7 +5,7 @@ import { chanceOf, UNDECIDED } from '../simulate/truth.ts';
 import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import { type Cause, defineCause, type Finding, type Known } from './cause.ts';
 import type { Case } from './check.ts';
-import type { Flow } from './derived.ts';
+import type { Flow, FlowCapture } from './derived.ts';
 import { diagnose, type Present } from './engine.ts';
 import type { LeafRef } from './leaves.ts';
 import {
@@ -90,6 +90,36 @@ describe('confidence', () => {
       confidence: 'proven',
       counterfactual: { change: 'net.ipv4.ip_forward = 1 (w1)', disposition: 'delivered', holds: true },
       behind: false,
+    });
+  });
+
+  describe('with a capture of the flow', () => {
+    const seen = evidence({ kind: 'capture', plane: 'capture', statement: 'last seen in by flannel.1 of w2' });
+    const captured = (agrees: FlowCapture['agrees']): Flow => ({
+      ...dyingLive,
+      capture: { agrees, statement: seen.statement, evidence: seen, losses: [] },
+    });
+    const planesOf = (flows: readonly Flow[]) =>
+      named({ flows }, present())!.finding.evidence.map(({ plane }) => plane);
+
+    test('that saw what the walk says: proven, and it stands beside the cause', () => {
+      expect(named({ flows: [captured('yes')] }, present())).toMatchObject({ confidence: 'proven' });
+      expect(planesOf([captured('yes')])).toEqual(['state', 'capture']);
+    });
+
+    test('that saw something else: not proven, and that is said', () => {
+      const { causes, disagreements } = run({ flows: [captured('no')] }, [cause('one', () => present())]);
+      expect(causes[0]).toMatchObject({ confidence: 'observed' });
+      expect(planesOf([captured('no')])).toEqual(['state']);
+      expect(disagreements).toEqual([
+        'main: by the walk: forwarding-disabled at w1, yet a capture saw: last seen in by flannel.1 of w2',
+      ]);
+    });
+
+    test('that could not tell changes nothing', () => {
+      const { causes, disagreements } = run({ flows: [captured('unknown')] }, [cause('one', () => present())]);
+      expect([causes[0]!.confidence, disagreements]).toEqual(['proven', []]);
+      expect(planesOf([captured('unknown')])).toEqual(['state']);
     });
   });
 
