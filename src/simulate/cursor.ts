@@ -27,12 +27,18 @@ export interface Walk {
   readonly learnt?: readonly string[];
 }
 
+/**
+ * What a sender makes of a packet that its own device does not carry: an application may cut its answer short; the kernel's
+ * own, and a datagram of a socket that was not told otherwise (IP_PMTUDISC_WANT, ip(7)), goes in pieces.
+ */
+export type Fit = 'cut' | 'pieces';
+
 /** Where in the kernel a packet stands: what is done to it next. */
 export type Stage =
-  /** A local socket, or a tunnel of the kernel's, sends it. `fit`: as an application that heeds its own MTU does. */
+  /** A local socket, or a tunnel of the kernel's, sends it. `fit`: what becomes of a packet that is longer than its MTU; absent: it is refused or cut as it says itself. */
   | {
       readonly name: 'output';
-      readonly fit?: boolean;
+      readonly fit?: Fit;
       /** The socket is not bound to the packet's source address: its route is looked up without it. */
       readonly open?: boolean;
       /** The kernel itself sends it, and no process. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { L4, Packet } from '../net/packet.ts';
-import type { Cursor, End } from './cursor.ts';
+import type { Cursor, End, Fit } from './cursor.ts';
 import { isEnd } from './cursor.ts';
 import { output, reroute, sourceFor } from './output.ts';
 import { arrivedAt, HERE, type RouteState, walkIn, wholeStateOf } from './testing/route-state.ts';
@@ -28,6 +28,7 @@ interface Sending {
   readonly bytes?: number;
   readonly device?: string;
   readonly kernel?: boolean;
+  readonly fit?: Fit;
   readonly state?: RouteState;
 }
 
@@ -38,6 +39,7 @@ function send({
   bytes = 60,
   device,
   kernel,
+  fit,
   state = STATE,
 }: Sending): Cursor | End {
   const any = destination.includes(':') ? '::' : '0.0.0.0';
@@ -46,6 +48,7 @@ function send({
     name: 'output',
     ...(device === undefined ? {} : { device, bound: true }),
     ...(kernel ? { kernel } : {}),
+    ...(fit ? { fit } : {}),
   } as const;
   const packet: Packet = { ...cursor.packet, lengthBytes: bytes };
   return output(walkIn(wholeStateOf(state)), { ...cursor, packet, stage, path: { local: true } }).ways[0]!.to;
@@ -76,6 +79,14 @@ describe('what a socket sends', () => {
     expect(told(send({ destination: '10.7.0.1', bytes: 1400 }))).toBe('packet-too-big icmp 3/4');
     expect(told(send({ destination: '10.7.0.1', bytes: 1300 }))).toBe('eth1 10.1.0.1');
     expect(told(send({ destination: '10.7.0.1', bytes: 1400, kernel: true }))).toBe('eth1 10.1.0.1');
+  });
+
+  it.each([
+    ['cut', 1300, true],
+    ['pieces', 1400, false],
+  ] as const)('that is too long for its route is made to fit: %s', (fit, lengthBytes, df) => {
+    const to = send({ destination: '10.7.0.1', bytes: 1400, fit });
+    expect(isEnd(to) ? undefined : to.packet).toMatchObject({ lengthBytes, ip: { df } });
   });
 
   it.each([

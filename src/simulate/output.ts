@@ -176,7 +176,8 @@ export function sourceFor(
 function fitted(walk: Walk, cursor: Cursor, way: OutputWay, packet: Packet): Packet {
   if (cursor.stage.name !== 'output' || !cursor.stage.fit) return packet;
   const mtu = way.found.route?.mtu ?? linkNamed(walk.world.snapshot, cursor.place, way.device)?.mtu;
-  return mtu === undefined || packet.lengthBytes <= mtu ? packet : { ...packet, lengthBytes: mtu };
+  if (mtu === undefined || packet.lengthBytes <= mtu) return packet;
+  return cursor.stage.fit === 'cut' ? { ...packet, lengthBytes: mtu } : { ...packet, ip: { ...packet.ip, df: false } };
 }
 
 /**

@@ -4,8 +4,9 @@ import { familyOf } from '../net/address.ts';
 import type { L4, Packet } from '../net/packet.ts';
 import { hostOf, type Place } from '../net/place.ts';
 import type { CondensedTrace } from './condense.ts';
-import type { End, SocketOwner, Walk, World } from './cursor.ts';
+import type { End, Fit, SocketOwner, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
+import { EPHEMERAL_PORTS, type PortRange } from './ephemeral-port.ts';
 import { missingFacts } from './facts-for-namespace.ts';
 import { sourceFor } from './output.ts';
 import { receivingDevice } from './receiving-device.ts';
@@ -35,7 +36,9 @@ const HOPS = 64;
 export function simulateRoundTrip(world: World, question: TripQuestion): RoundTrip {
   const { from } = question;
   const start =
-    'outside' in from ? entrance(world, from.outside, question.packet) : fromSocket(world, { ...question, from });
+    'outside' in from
+      ? entrance(world, from.outside, withPortsOf(question.packet, ANY_PORTS))
+      : fromSocket(world, { ...question, from });
   if ('forward' in start) return start;
   const { packet } = start;
   const forward = walkWithErrors({ world }, start);
@@ -47,7 +50,8 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
 }
 
 /** A socket that is not bound gets its address from the route, and waits for answers to that one. */
-function fromSocket(world: World, { from, packet, owner, isUnbound }: TripQuestion & { from: Place }): WalkStart {
+function fromSocket(world: World, { from, packet: sent, owner, isUnbound }: TripQuestion & { from: Place }): WalkStart {
+  const packet = withPortsOf(sent, localPorts(world, from));
   const asked = isUnbound ? openPacket(packet) : packet;
   const whose = owner ? { owner } : {};
   if (asked.ip.source !== '0.0.0.0' && asked.ip.source !== '::') return { from, packet, ...whose };
@@ -55,6 +59,25 @@ function fromSocket(world: World, { from, packet, owner, isUnbound }: TripQuesti
   // Without a route nothing is looked up by the address that it does not get.
   if (source === undefined) return { from, packet, ...(isUnbound ? { unbound: true } : unboundOf(asked)), ...whose };
   return { from, packet: { ...packet, ip: { ...packet.ip, source } }, ...unboundOf(asked), ...whose };
+}
+
+/** Of hosts outside: whatever their systems and routers choose, but no port of servers. */
+const ANY_PORTS: PortRange = { from: 1024, to: 65535 };
+
+/** By what range a namespace chooses ports, of both families; unseen: any (inet_sk_get_local_port_range). */
+function localPorts({ snapshot }: World, place: Place): PortRange {
+  const sysctls = snapshot.fact('sysctls', place);
+  const text = sysctls.state === 'seen' ? sysctls.value['net.ipv4.ip_local_port_range'] : undefined;
+  const [from, to] = text?.trim().split(/\s+/).map(Number) ?? [];
+  return from !== undefined && to !== undefined && from <= to ? { from, to } : ANY_PORTS;
+}
+
+/** A port that is still to be chosen, with what it is chosen from where that is not the kernel's default. */
+function withPortsOf(packet: Packet, range: PortRange): Packet {
+  const { l4 } = packet;
+  if (!('sourcePort' in l4) || l4.sourcePort !== 'ephemeral' || l4.chosenFrom !== undefined) return packet;
+  if (range.from === EPHEMERAL_PORTS.from && range.to === EPHEMERAL_PORTS.to) return packet;
+  return { ...packet, l4: { ...l4, chosenFrom: range } };
 }
 
 function openPacket(packet: Packet): Packet {
@@ -70,16 +93,22 @@ export function unboundOf({ ip, l4 }: Packet): Pick<WalkStart, 'unbound'> {
   return ip.source === '::' || 'type' in l4 ? { unbound: true } : {};
 }
 
-/** The way back from an end that was a delivery, by what the way there left in the kernels; `owner`: whose socket answers. */
-export function walkBack(walk: Walk, end: End, owner?: SocketOwner): CondensedTrace {
+export interface Answering {
+  /** Whose socket answers. */
+  readonly owner?: SocketOwner;
+  /** What it makes of an answer that its device does not carry. Default: it cuts it short. */
+  readonly fit?: Fit;
+}
+
+/** The way back from an end that was a delivery, by what the way there left in the kernels. */
+export function walkBack(walk: Walk, end: End, { owner, fit = 'cut' }: Answering = {}): CondensedTrace {
   const { cursor } = end;
   const packet = answerTo(cursor.packet);
   const device = answeringDevice(end);
   const start = {
     from: cursor.place,
     packet,
-    fit: true,
-    ...('type' in packet.l4 ? { byKernel: true } : {}),
+    ...('type' in packet.l4 ? ({ byKernel: true, fit: 'pieces' } as const) : { fit }),
     ...(device === undefined ? {} : { device }),
     ...(owner ? { owner } : {}),
   };
@@ -120,7 +149,9 @@ export function answerTo(packet: Packet): Packet {
 function answerL4(l4: L4): L4 {
   if ('type' in l4) return { ...l4, type: l4.protocol === 'icmp' ? 0 : 129 };
   if (!('sourcePort' in l4)) return l4;
-  const turned = { protocol: l4.protocol, sourcePort: l4.destinationPort, destinationPort: l4.sourcePort };
+  const { protocol, sourcePort, destinationPort, chosenFrom } = l4;
+  const isOpen = sourcePort === 'ephemeral' && chosenFrom !== undefined;
+  const turned = { protocol, sourcePort: destinationPort, destinationPort: sourcePort, ...(isOpen && { chosenFrom }) };
   if (l4.protocol !== 'tcp') return turned;
   return { ...turned, flags: ['syn', 'ack'] };
 }

@@ -3,7 +3,7 @@ import type { L4 } from '../net/packet.ts';
 import { hostOf } from '../net/place.ts';
 import type { Cursor } from './cursor.ts';
 import type { HookName, HookVerdict } from './hook.ts';
-import { buildMeta, buildPacket, ECHO, type PacketInput, SYN } from './testing/build-hook-input.ts';
+import { buildMeta, buildPacket, ECHO, type PacketInput, SYN, udpTo } from './testing/build-hook-input.ts';
 import { NO_CONNECTIONS } from './tracking.ts';
 import { verdictEnd } from './verdict-end.ts';
 
@@ -36,6 +36,7 @@ describe('what the sender of a rejected packet sees', () => {
   it.each([
     ['a reset with a reset', at('forward', { l4: { ...SYN, flags: ['rst'] } as L4 }), RESET],
     ['a later fragment', at('forward', { fragmentOffset: 1480 }), ADMIN],
+    ['a first fragment', at('forward', { fragmentOffset: 0, l4: udpTo(53) }), ADMIN],
     ['an error', at('forward', { l4: { protocol: 'icmp', type: 3, code: 1 } }), ADMIN],
     ['the kernel’s own echo reply, while it is being sent', at('output', ANSWER), ADMIN],
   ] as const)('is nothing for %s', (_, cursor, verdict) => {

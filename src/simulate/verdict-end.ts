@@ -25,10 +25,11 @@ export function verdictEnd(cursor: Cursor, verdict: HookVerdict): End | undefine
   }
 }
 
-/** REJECT answers no reset, and no error with an error (nf_reject_ipv4.c, icmp.c). */
+/** REJECT answers no reset, no error with an error, and no fragment, whose checksum is not its own (nf_reject_ipv4.c, icmp.c). */
 function rejected(cursor: Cursor, how: 'tcp-reset' | { readonly type: number; readonly code: number }): End {
   const base = { end: 'rejected-by-rule', cursor } as const;
-  if (how !== 'tcp-reset' && isIcmpBeingSent(cursor)) return { ...base, senderSees: 'nothing' };
+  const isFragment = cursor.packet.ip.fragmentOffset !== undefined;
+  if (how !== 'tcp-reset' && (isFragment || isIcmpBeingSent(cursor))) return { ...base, senderSees: 'nothing' };
   const errorPacket = how === 'tcp-reset' ? tcpReset(cursor.packet, 'reject') : errorAbout(cursor, how.type, how.code);
   if (!errorPacket) return { ...base, senderSees: 'nothing' };
   // Outside of IP the answer is not routed: it goes back by the port or the device (nft_reject_bridge.c, nft_reject_netdev.c).

@@ -1,7 +1,7 @@
 import type { Packet } from '../net/packet.ts';
 import type { Place } from '../net/place.ts';
 import { type CondensedTrace, condense } from './condense.ts';
-import type { Cursor, SocketOwner, Stage, Walk } from './cursor.ts';
+import type { Cursor, Fit, SocketOwner, Stage, Walk } from './cursor.ts';
 import { explore } from './explore.ts';
 import { NO_CONNECTIONS, type Tracking, untouched } from './tracking.ts';
 
@@ -13,8 +13,7 @@ export interface WalkStart {
   readonly arrivesBy?: string;
   /** The device that a finished frame is put out by, past every hook. */
   readonly leavesBy?: string;
-  /** Cut to the MTU of the device that it leaves by, as an application's answer is. */
-  readonly fit?: boolean;
+  readonly fit?: Fit;
   /** The socket is not bound to the packet's source address: the route is looked up without it (and gave it). */
   readonly unbound?: boolean;
   /** The kernel itself sends it, and no process: an error, a reset, an echo reply. */
@@ -58,7 +57,7 @@ function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: Wal
   if (arrivesBy !== undefined) return { name: 'arrive', device: arrivesBy };
   return {
     name: 'output',
-    ...(fit ? { fit: true } : {}),
+    ...(fit ? { fit } : {}),
     ...(unbound ? { open: true } : {}),
     ...(byKernel ? { kernel: true } : {}),
     ...(device === undefined ? {} : { device, ...(byKernel ? {} : { bound: true }) }),

@@ -78,7 +78,7 @@ function startOf(question: TalkQuestion, packet: Packet): WalkStart {
 }
 
 function answered(walk: Walk, end: End, asked: Packet, question: TalkQuestion): Talk {
-  const walked = walkBack(walk, end, ROOT);
+  const walked = walkBack(walk, end, { owner: ROOT, fit: 'pieces' });
   const next = new Map<number, Talk>();
   if (asked.l4.protocol !== 'tcp') return { walked, next };
   for (const [leaf, { end: how, cursor }] of walked.ends) {
