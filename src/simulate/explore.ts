@@ -1,5 +1,6 @@
 import type { Cursor, End, Stage, Walk } from './cursor.ts';
 import { isEnd, unknownEnd } from './cursor.ts';
+import { cutCircles } from './cut-circles.ts';
 import { sameValue } from './same-value.ts';
 import { STAGES } from './stages.ts';
 import type { Chance, Fork, Step } from './trace.ts';
@@ -44,11 +45,16 @@ export function explore(walk: Walk, start: Cursor): Graph {
   const waiting: number[] = [];
   let steps = 0;
   let unwalked = 0;
+  let haveMet = false;
 
   const visit = (cursor: Cursor): number => {
     const { destination } = cursor.packet.ip;
     const alike = known.get(destination);
-    for (const one of alike ?? NOBODY) if (standAlike(one.cursor, cursor)) return one.index;
+    for (const one of alike ?? NOBODY) {
+      if (!standAlike(one.cursor, cursor)) continue;
+      haveMet = true;
+      return one.index;
+    }
     const index = nodes.push(nodeOf(cursor)) - 1;
     if (alike) alike.push({ index, cursor });
     else known.set(destination, [{ index, cursor }]);
@@ -86,6 +92,7 @@ export function explore(walk: Walk, start: Cursor): Graph {
     const to = move.ways.map((way) => ({ node: addWay(way.steps, way.to), chance: way.chance }));
     node.out = { kind: 'fork', fork: move.fork ?? 'undecided', to };
   }
+  if (haveMet) cutCircles(nodes);
   return { nodes, unwalked };
 }
 
