@@ -6,7 +6,7 @@ import type { Snapshot, Unseen } from '../snapshot/snapshot.ts';
 import type { DatapathGate } from './datapath.ts';
 import type { HookLayer, HookName } from './hook.ts';
 import type { RouteFound } from './routes.ts';
-import type { Chance, Disposition, Fork, SenderSees, Step } from './trace.ts';
+import type { Chance, Disposition, Fork, SenderSees, Step, Trace } from './trace.ts';
 import type { Tracking } from './tracking.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
 import type { Tuple } from './tuple.ts';
@@ -25,6 +25,8 @@ export interface Walk {
   readonly expect?: { readonly place?: Place; readonly tuple: Tuple; readonly device?: string };
   /** What bridges and neighbours learnt from the packets before, such as the one that is answered (`Cursor.visited` at their ends). */
   readonly learnt?: readonly string[];
+  /** Walks a packet beside this one, with the errors about it (aside.ts). */
+  readonly aside?: (cursor: Cursor) => Trace;
 }
 
 /**

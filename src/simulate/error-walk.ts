@@ -115,12 +115,13 @@ function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, told: Addresse
   const reset = packet.l4.protocol === 'tcp' ? closing(cursor.tracking) : cursor.tracking;
   const tracking = bridged ? release(reset) : attached(reset);
   const walked = walkFrom(back, sender, tracking);
-  return withErrorsOf({ world: walk.world }, sender, walked, depth + 1);
+  const { world, aside } = walk;
+  return withErrorsOf({ world, ...(aside && { aside }) }, sender, walked, depth + 1);
 }
 
 /** No process waits for what is told of a tunnel's outer packet. On its way the bridges and neighbours have learnt. */
-function backOf({ world, learnt = [] }: Walk, start: WalkStart, { packet, visited }: Cursor): Walk {
-  const known = { world, learnt: [...learnt, ...visited] };
+function backOf({ world, learnt = [], aside }: Walk, start: WalkStart, { packet, visited }: Cursor): Walk {
+  const known = { world, learnt: [...learnt, ...visited], ...(aside && { aside }) };
   if (packet.inner) return known;
   const place = start.arrivesBy === undefined ? { place: start.from } : {};
   return { ...known, expect: { tuple: reversed(tupleOf(start.packet)), ...place } };

@@ -1,12 +1,14 @@
 import { type Address, familyOf } from '../net/address.ts';
 import type { Packet } from '../net/packet.ts';
 import type { Link } from '../parse/ip-link.ts';
+import { stepsAside } from './aside.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
 import { largestBytes } from './fragments.ts';
 import { linkNamed } from './hook-input.ts';
 import { routeOutput } from './output-route.ts';
 import { reachFrom } from './segment.ts';
 import { sourceOf } from './steps.ts';
+import type { Step } from './trace.ts';
 import { chanceOf } from './truth.ts';
 import { dropped, OUTER_HOPS, type OuterPlan, outerTos, sentOuter, underlayMtu } from './tunnel-outer.ts';
 import { tunnelStep } from './tunnel-step.ts';
@@ -37,10 +39,22 @@ export function intoVxlan(walk: Walk, cursor: Cursor, link: Link): Move {
     return dropped(walk, cursor, link, { mac, reason: 'no-fdb-entry', text });
   }
   const remotes = found.remotes.length > 1 ? towardsMac(walk, cursor, found.remotes) : found.remotes;
+  const others = found.remotes.filter((remote) => !remotes.includes(remote));
+  const copies = others.flatMap((remote) => copySteps(walk, cursor, link, mac, remote));
   if (remotes.length === 0) {
     const text = `${link.name} sends copies to ${found.remotes.length} remotes, and none of them has ${mac}`;
-    return dropped(walk, cursor, link, { mac, reason: 'no-fdb-entry', text });
+    return prefixed(copies, dropped(walk, cursor, link, { mac, reason: 'no-fdb-entry', text }));
   }
+  return prefixed(copies, towardsRemotes(walk, cursor, link, mac, remotes));
+}
+
+/** What the rules count of a copy that goes where nobody has the MAC. */
+function copySteps(walk: Walk, cursor: Cursor, link: Link, mac: string, remote: VxlanRemote): readonly Step[] {
+  const [way] = toVxlanRemote(walk, cursor, link, mac, remote).ways;
+  return 'end' in way!.to ? [] : stepsAside(walk, way!.to, `a copy to ${remote.address}`);
+}
+
+function towardsRemotes(walk: Walk, cursor: Cursor, link: Link, mac: string, remotes: readonly VxlanRemote[]): Move {
   const moves = remotes.map((remote) => toVxlanRemote(walk, cursor, link, mac, remote));
   if (moves.length === 1) return moves[0]!;
   const ways = moves.flatMap(({ ways: own }) => own.map((way) => ({ ...way, chance: chanceOf(1 / moves.length) })));

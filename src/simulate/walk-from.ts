@@ -28,7 +28,11 @@ export interface WalkStart {
 
 /** Walks one packet, without what becomes of the errors that its ends send. */
 export function walkFrom(walk: Walk, start: WalkStart, tracking: Tracking = NO_CONNECTIONS): CondensedTrace {
-  const cursor = startCursor(start, tracking);
+  return walkOn(walk, startCursor(start, tracking));
+}
+
+/** Walks a packet on from where it stands. */
+export function walkOn(walk: Walk, cursor: Cursor): CondensedTrace {
   return condense(explore(walk, cursor), cursor);
 }
 

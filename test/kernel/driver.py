@@ -360,6 +360,12 @@ class Driver:
 
     # Sending
 
+    def settle(self, step):
+        """What still waits for a neighbour is sent or refused meanwhile."""
+        time.sleep(step["ms"] / 1000)
+        self.fence(12)
+        return {"events": self.seen()}
+
     def send(self, step):
         spec = step["packet"]
         self.within(spec["ns"])
@@ -499,6 +505,7 @@ class Driver:
         "listen": listen,
         "watch": watch,
         "send": send,
+        "settle": settle,
     }
 
     def serve(self, request):

@@ -33,12 +33,15 @@ export async function runCase(
   const names = one.namespaces.map(({ name }) => name);
   const waitUp = wiresUp(one);
   const packets = send ? one.packets : [];
+  // Copies to hosts that are not there are refused after a while, and the errors about them meet rules.
+  const settled = tunnels.size > 0 && packets.length > 0 ? [{ do: 'settle', ms: one.settleMs }] : [];
   const steps: DriverStep[] = [
     ...setUp,
     ...waitUp,
     { do: 'watch', names },
     ...reading.steps,
     ...packets.map((packet) => ({ do: 'send', packet, settleMs: one.settleMs })),
+    ...settled,
     ...rereading.steps,
   ];
   const answer = await driver.run(steps);
@@ -47,13 +50,18 @@ export async function runCase(
   const sending = begin + reading.steps.length;
   const end = sending + packets.length;
   const sent = answer.results.slice(sending, end);
+  const rest =
+    (answer.results.slice(end, end + settled.length) as unknown as { events: RawEvent[] }[])[0]?.events ?? [];
   const replies = reading.repliesOf(answer.results.slice(begin, sending));
   return {
     ran: {
       before: snapshotOfCase(one, replies),
-      after: snapshotOfCase(one, rereading.repliesOf(answer.results.slice(end))),
+      after: snapshotOfCase(one, rereading.repliesOf(answer.results.slice(end + settled.length))),
       replies,
-      seen: sent.map((result) => observationOf(result as unknown as RawObservation, tunnels)),
+      seen: sent.map((result, index) => {
+        const behind = index === sent.length - 1 ? rest : [];
+        return observationOf(result as unknown as RawObservation, tunnels, behind);
+      }),
     },
   };
 }
@@ -87,9 +95,10 @@ function tunnelsOf(one: KernelCase): ReadonlySet<string> {
   );
 }
 
-function observationOf(raw: RawObservation, tunnels: ReadonlySet<string>): Observation {
+/** `behind`: what was seen after the last packet, of which the network's own talk alone counts. */
+function observationOf(raw: RawObservation, tunnels: ReadonlySet<string>, behind: readonly RawEvent[]): Observation {
   const { before, ...rest } = raw;
-  const talk = [...(before ?? []), ...raw.events].flatMap((event) => {
+  const talk = [...(before ?? []), ...raw.events, ...behind].flatMap((event) => {
     const family = housekeepingOf(event);
     if (family === undefined) return [];
     return [`${event[0]} ${family}`, ...(tunnels.has(`${event[0]} ${event[1]}`) ? [`${event[0]} 4`] : [])];
