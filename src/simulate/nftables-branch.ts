@@ -30,8 +30,10 @@ export const DROP: NftTurn = { kind: 'verdict', verdict: { kind: 'drop' } };
 export const NEXT: NftTurn = { kind: 'next' };
 export const BREAK: NftTurn = { kind: 'break' };
 
+const NONE: readonly string[] = [];
+
 export function one(turn: NftTurn, state: NftState): NftBranch {
-  return { turn, state, chance: CERTAIN, doubts: [], features: [] };
+  return { turn, state, chance: CERTAIN, doubts: NONE, features: NONE };
 }
 
 /** What becomes of the packet is not modelled. */
@@ -40,7 +42,10 @@ export function lost(state: NftState, because: string): NftBranch {
 }
 
 export function fromTest(test: NftTest, state: NftState): readonly NftBranch[] {
-  const shared = { state, doubts: test.doubts, features: [], ...(test.fork ? { fork: test.fork } : {}) };
+  // Mostly it is sure.
+  if (test.no.max === 0 && test.yes === CERTAIN && !test.fork && test.doubts.length === 0) return [one(NEXT, state)];
+  if (test.yes.max === 0 && test.no === CERTAIN && !test.fork && test.doubts.length === 0) return [one(BREAK, state)];
+  const shared = { state, doubts: test.doubts, features: NONE, ...(test.fork ? { fork: test.fork } : {}) };
   const branches: NftBranch[] = [];
   if (test.yes.max > 0) branches.push({ ...shared, turn: NEXT, chance: test.yes });
   if (test.no.max > 0) branches.push({ ...shared, turn: BREAK, chance: test.no });

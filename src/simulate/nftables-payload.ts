@@ -37,7 +37,8 @@ export function evaluatePayload(body: unknown, scope: NftScope, what: string): N
   return remembered(protocol, payload, scope, what);
 }
 
-const fields = new WeakMap<Packet, Map<string, NftDatum>>();
+/** By protocol and field. */
+const fields = new WeakMap<Packet, Map<string, Map<unknown, NftDatum>>>();
 
 /** Most rules look at the same few fields, which depend on the packet alone. */
 function remembered(
@@ -47,17 +48,20 @@ function remembered(
   what: string,
 ): NftDatum {
   const { packet } = scope.state;
-  let known = fields.get(packet);
+  let protocols = fields.get(packet);
+  if (!protocols) {
+    protocols = new Map();
+    fields.set(packet, protocols);
+  }
+  let known = protocols.get(protocol);
   if (!known) {
     known = new Map();
-    fields.set(packet, known);
+    protocols.set(protocol, known);
   }
-  const key = `${protocol} ${String(payload.field)}`;
-  let datum = known.get(key);
-  if (!datum) {
-    datum = namedField(protocol, payload, scope, what);
-    known.set(key, datum);
-  }
+  const former = known.get(payload.field);
+  if (former) return former;
+  const datum = namedField(protocol, payload, scope, what);
+  known.set(payload.field, datum);
   return datum;
 }
 

@@ -28,7 +28,7 @@ export function runRule(rule: NftRule, scope: NftScope): readonly NftBranch[] {
       const start = ways.map((one) => joined(only, withBreak(rule, index, one)));
       return forkedRule(rule, index + 1, scope, start);
     }
-    only = { ...only, turn: withBreak(rule, index, way).turn, state: way.state };
+    only = withBreak(rule, index, way);
     if (way.turn.kind !== 'next') return [only];
     if (way.state !== here.state) here = { ...scope, state: way.state };
   }
@@ -65,9 +65,13 @@ function joined(first: NftBranch, second: NftBranch): NftBranch {
     turn: second.turn,
     state: second.state,
     ...after(first, second),
-    doubts: [...first.doubts, ...second.doubts],
-    features: [...first.features, ...second.features],
+    doubts: both(first.doubts, second.doubts),
+    features: both(first.features, second.features),
   };
+}
+
+function both(first: readonly string[], second: readonly string[]): readonly string[] {
+  return first.length === 0 ? second : [...first, ...second];
 }
 
 function turnOf({ turn }: NftBranch): NftBranch['turn'] {
