@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DnsQuestion } from '../probe/dns-message.ts';
 import { tcpOutcomeOf, udpOutcomeOf } from '../probe/errno.ts';
 import type { ProbeJob } from '../probe/probe-request.ts';
@@ -16,7 +17,7 @@ export async function prepare(jobs: readonly ProbeJob[]): Promise<void> {
 export function probeOnce(job: ProbeJob): Promise<ProbeAnswer> {
   switch (job.action) {
     case 'probe.tcp':
-      return probeTcp(job.address, job.port, job.timeoutMs);
+      return probeTcp(job);
     case 'probe.udp':
       return probeUdp(job.address, job.port, Buffer.from(job.payload), job.timeoutMs);
     case 'probe.dns':
@@ -24,15 +25,25 @@ export function probeOnce(job: ProbeJob): Promise<ProbeAnswer> {
   }
 }
 
-export function probeTcp(address: string, port: number, timeoutMs: number): Promise<TcpAnswer> {
+type TcpJob = ProbeJob & { readonly action: 'probe.tcp' };
+
+async function probeTcp(job: TcpJob): Promise<TcpAnswer> {
+  if (job.afterMs !== undefined) await sleep(job.afterMs);
+  return connectOnce(job);
+}
+
+function connectOnce({ address, port, timeoutMs, sourcePort }: TcpJob): Promise<TcpAnswer> {
   return new Promise((resolve) => {
     const startedMs = performance.now();
-    const socket = connect({ host: address, port, autoSelectFamily: false });
+    const from = sourcePort === undefined ? {} : { localPort: sourcePort };
+    const socket = connect({ host: address, port, autoSelectFamily: false, ...from });
     const finish = (answer: TcpAnswer): void => {
       clearTimeout(timer);
       // Gone with the socket.
       const local = localEnd(socket);
-      socket.destroy();
+      // A port that is to be used again must not wait for a minute (TIME-WAIT): that connection ends with a reset.
+      if (sourcePort === undefined) socket.destroy();
+      else socket.resetAndDestroy();
       resolve({ ...answer, ...local });
     };
     const timer = setTimeout(() => finish({ outcome: 'timed-out' }), timeoutMs);

@@ -114,7 +114,7 @@ async function runProber(
   limits: ProbeLimits,
   answer: (id: number, one: Answer) => void,
 ): Promise<GapDetail> {
-  const longestMs = Math.max(...jobs.map(({ timeoutMs }) => timeoutMs));
+  const longestMs = Math.max(...jobs.map(lastsMs));
   const timeoutMs = Math.min(longestMs + PROBER_START_MS, limits.remainingMs());
   if (timeoutMs <= 0) return { gap: 'timed-out', detail: 'the deadline passed before its turn came' };
   const readLine = linesOf((line) => {
@@ -134,6 +134,10 @@ async function runProber(
   });
   const gap = gapOf(ran, ['prober'], timeoutMs);
   return gap ?? { gap: 'failed', detail: 'the prober ended without an answer' };
+}
+
+function lastsMs(job: ProbeJob): number {
+  return ('afterMs' in job ? (job.afterMs ?? 0) : 0) + job.timeoutMs;
 }
 
 function asUser(user: number | undefined): readonly string[] {

@@ -37,6 +37,10 @@ describe('parsePing', () => {
       received: 2,
       latencyMs: 0.043,
       errors: [],
+      replies: [
+        { sequence: 1, latencyMs: 0.118 },
+        { sequence: 2, latencyMs: 0.043 },
+      ],
     });
   });
 
@@ -47,7 +51,10 @@ describe('parsePing', () => {
 --- 127.0.0.1 ping statistics ---
 1 packets transmitted, 1 received, 0% packet loss, time 0ms
 `;
-    expect(parsePing(text, '')).toEqual({ outcome: 'answered', sent: 1, received: 1, errors: [] });
+    expect(parsePing(text, '')).toEqual({
+      ...{ outcome: 'answered', sent: 1, received: 1, errors: [] },
+      replies: [{ sequence: 1 }],
+    });
   });
 
   it('calls silence what had neither answer nor error', () => {
@@ -112,7 +119,7 @@ describe('parsePing', () => {
 });
 
 describe('pingArgv', () => {
-  const question = { address: '10.0.0.1', sizeBytes: 1422, df: true, count: 3, timeoutMs: 1_500 };
+  const question = { address: '10.0.0.1', sizeBytes: 1422, df: true, count: 3, intervalMs: 200, timeoutMs: 1_500 };
 
   it('asks as wanted', () => {
     expect(pingArgv(question).join(' ')).toBe('ping -n -c 3 -i 0.2 -W 1.5 -s 1422 -M do 10.0.0.1');

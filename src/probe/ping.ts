@@ -7,22 +7,20 @@ export interface PingQuestion {
   readonly sizeBytes: number;
   readonly df: boolean;
   readonly count: number;
+  readonly intervalMs: number;
   /** How long to wait for each answer. */
   readonly timeoutMs: number;
 }
 
-/** 5 a second, as for every repeated probe. */
-const INTERVAL_S = 0.2;
-
 export function pingArgv(question: PingQuestion): readonly string[] {
-  const { address, sizeBytes, df, count, timeoutMs } = question;
+  const { address, sizeBytes, df, count, intervalMs, timeoutMs } = question;
   return [
     'ping',
     '-n',
     '-c',
     String(count),
     '-i',
-    String(INTERVAL_S),
+    String(intervalMs / 1000),
     '-W',
     String(timeoutMs / 1000),
     '-s',
@@ -35,8 +33,8 @@ export function pingArgv(question: PingQuestion): readonly string[] {
 }
 
 /** The longest that ping itself may take. */
-export function pingLastsMs({ count, timeoutMs }: PingQuestion): number {
-  return (count - 1) * INTERVAL_S * 1000 + timeoutMs;
+export function pingLastsMs({ count, intervalMs, timeoutMs }: PingQuestion): number {
+  return (count - 1) * intervalMs + timeoutMs;
 }
 
 /*
@@ -45,7 +43,7 @@ export function pingLastsMs({ count, timeoutMs }: PingQuestion): number {
  * Versions seen: iputils 20221126; 20180629 and 20240117 by their source.
  * Not understood: record-route and timestamp options, which are not asked for.
  */
-const REPLY = /^\d+ bytes from .*icmp_seq=\d+.*?(?:time=(?<time>[\d.]+) ms)?(?<duplicate> \(DUP!\))?$/;
+const REPLY = /^\d+ bytes from .*icmp_seq=(?<sequence>\d+).*?(?:time=(?<time>[\d.]+) ms)?(?<duplicate> \(DUP!\))?$/;
 const ICMP_ERROR = /^From (?<from>\S+?)(?: icmp_seq=\d+)? (?<text>.+)$/i;
 const SUMMARY = /^(?<sent>\d+) packets transmitted, (?<received>\d+) received/;
 const LOCAL_MTU = /message too long, mtu[=:] ?(?<mtu>\d+)/i;
@@ -53,11 +51,13 @@ const PATH_MTU = /(?:Frag needed and DF set|Packet too big).*?mtu ?= ?(?<mtu>\d+
 
 export function parsePing(stdout: string, stderr: string): IcmpAnswer {
   const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim());
-  const replies = lines.map((line) => REPLY.exec(line)).filter((match) => match !== null);
-  const times = replies.flatMap(({ groups }) => (groups?.time === undefined ? [] : [Number(groups.time)]));
+  const answers = lines.flatMap(replyIn);
+  const replies = answers.filter(({ isDuplicate }) => !isDuplicate).map(({ isDuplicate: _, ...reply }) => reply);
+  const duplicates = answers.length - replies.length;
+  const times = answers.flatMap(({ latencyMs }) => latencyMs ?? []);
   const summary = lines.map((line) => SUMMARY.exec(line)?.groups).find((groups) => groups !== undefined);
   const errors = lines.flatMap(errorIn);
-  const received = summary ? Number(summary.received) : replies.filter(({ groups }) => !groups?.duplicate).length;
+  const received = summary ? Number(summary.received) : replies.length;
   const complaint = lines.find((line) => /^ping: /.test(line) && !LOCAL_MTU.test(line))?.replace(/^ping: /, '');
   return {
     outcome: outcomeOf(received, errors, complaint, summary !== undefined),
@@ -65,8 +65,24 @@ export function parsePing(stdout: string, stderr: string): IcmpAnswer {
     received,
     ...(times.length > 0 ? { latencyMs: Math.min(...times) } : {}),
     errors,
+    ...(replies.length > 0 ? { replies } : {}),
+    ...(duplicates > 0 ? { duplicates } : {}),
     ...(complaint === undefined ? {} : { detail: complaint }),
   };
+}
+
+interface PingReply {
+  readonly sequence: number;
+  readonly latencyMs?: number;
+  readonly isDuplicate: boolean;
+}
+
+function replyIn(line: string): readonly PingReply[] {
+  const groups = REPLY.exec(line)?.groups;
+  if (!groups) return [];
+  const { sequence, time, duplicate } = groups;
+  const latency = time === undefined ? {} : { latencyMs: Number(time) };
+  return [{ sequence: Number(sequence), ...latency, isDuplicate: duplicate !== undefined }];
 }
 
 type IcmpError = IcmpAnswer['errors'][number];

@@ -21,6 +21,14 @@ describe('jobOf', () => {
     });
   });
 
+  it('reads when a connect is to begin, and from which port', () => {
+    const args = { address: '10.0.0.1', port: 80, timeoutMs: 500, afterMs: 400, sourcePort: 40_000 };
+    expect(jobOf(3, 'probe.tcp', args)).toMatchObject({ afterMs: 400, sourcePort: 40_000 });
+    // It may not end later than any other probe.
+    expect(() => jobOf(3, 'probe.tcp', { ...args, afterMs: 29_501 })).toThrow(/afterMs/);
+    expect(() => jobOf(3, 'probe.tcp', { ...args, sourcePort: 0 })).toThrow(/sourcePort/);
+  });
+
   it.each([
     [{ address: 'example.com', port: 80, timeoutMs: 1 }, /no address/],
     [{ address: '10.0.0.1; id', port: 80, timeoutMs: 1 }, /no address/],
@@ -42,9 +50,10 @@ describe('jobOf', () => {
 describe('pingQuestionOf', () => {
   it('has a size and a count without being told', () => {
     expect(pingQuestionOf({ address: '10.0.0.1', timeoutMs: 1_000 })).toEqual({
-      ...{ address: '10.0.0.1', sizeBytes: 56, df: false, count: 3, timeoutMs: 1_000 },
+      ...{ address: '10.0.0.1', sizeBytes: 56, df: false, count: 3, intervalMs: 200, timeoutMs: 1_000 },
     });
     expect(() => pingQuestionOf({ address: '10.0.0.1', timeoutMs: 1_000, count: 1_000 })).toThrow(/count/);
+    expect(() => pingQuestionOf({ address: '10.0.0.1', timeoutMs: 1_000, intervalMs: 1 })).toThrow(/intervalMs/);
     expect(() => pingQuestionOf({ address: '-f', timeoutMs: 1_000 })).toThrow(/no address/);
   });
 });

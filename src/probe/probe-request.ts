@@ -5,7 +5,15 @@ import type { PingQuestion } from './ping.ts';
 
 /** What the prober is to do, as one line of JSON. `id` comes back with the answer. */
 export type ProbeJob = { readonly id: number; readonly timeoutMs: number } & (
-  | { readonly action: 'probe.tcp'; readonly address: Address; readonly port: number }
+  | {
+      readonly action: 'probe.tcp';
+      readonly address: Address;
+      readonly port: number;
+      /** How long after the prober's start; 0 where it is not told. */
+      readonly afterMs?: number;
+      /** The port to connect from; the kernel chooses one where it is not told. */
+      readonly sourcePort?: number;
+    }
   | { readonly action: 'probe.udp'; readonly address: Address; readonly port: number; readonly payload: string }
   | {
       readonly action: 'probe.dns';
@@ -28,27 +36,33 @@ export const PROBE_NAMES = [
 
 type Args = Readonly<Record<string, Scalar>>;
 
-/** No probe lasts longer, whatever is asked. */
-const TIMEOUT_MAX_MS = 30_000;
+/** No probe lasts longer, whatever is asked; nor does one that begins later end later. */
+export const TIMEOUT_MAX_MS = 30_000;
 /** More would not fit an IP packet. */
 const SIZE_MAX_BYTES = 65_507;
-const COUNT_MAX = 20;
+/** Of one ping(8). */
+export const PING_COUNT_MAX = 100;
+const INTERVAL_MS = { least: 10, usual: 200, most: 10_000 } as const;
 
 /** A job from a request's arguments. Throws RangeError on what is no address, port or time. */
 export function jobOf(id: number, action: SocketProbe, args: Args): ProbeJob {
   const timeoutMs = numberIn(args, 'timeoutMs', 1, TIMEOUT_MAX_MS);
   switch (action) {
     case 'probe.tcp':
-      return { id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args) };
+      return {
+        ...{ id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args, 'port') },
+        ...(args.afterMs === undefined ? {} : { afterMs: numberIn(args, 'afterMs', 0, TIMEOUT_MAX_MS - timeoutMs) }),
+        ...(args.sourcePort === undefined ? {} : { sourcePort: portIn(args, 'sourcePort') }),
+      };
     case 'probe.udp':
       return {
-        ...{ id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args) },
+        ...{ id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args, 'port') },
         payload: typeof args.payload === 'string' ? args.payload : '',
       };
     case 'probe.dns':
       return {
         ...{ id, timeoutMs, action, server: addressIn(args, 'server'), name: nameIn(args) },
-        port: args.port === undefined ? 53 : portIn(args),
+        port: args.port === undefined ? 53 : portIn(args, 'port'),
         type: args.type === 'AAAA' ? 'AAAA' : 'A',
         transport: args.transport === 'tcp' ? 'tcp' : 'udp',
       };
@@ -56,11 +70,13 @@ export function jobOf(id: number, action: SocketProbe, args: Args): ProbeJob {
 }
 
 export function pingQuestionOf(args: Args): PingQuestion {
+  const { least, usual, most } = INTERVAL_MS;
   return {
     address: addressIn(args, 'address'),
     sizeBytes: numberIn({ sizeBytes: 56, ...args }, 'sizeBytes', 0, SIZE_MAX_BYTES),
     df: args.df === true,
-    count: numberIn({ count: 3, ...args }, 'count', 1, COUNT_MAX),
+    count: numberIn({ count: 3, ...args }, 'count', 1, PING_COUNT_MAX),
+    intervalMs: numberIn({ intervalMs: usual, ...args }, 'intervalMs', least, most),
     timeoutMs: numberIn(args, 'timeoutMs', 1, TIMEOUT_MAX_MS),
   };
 }
@@ -76,8 +92,8 @@ function addressIn(args: Args, key: string): Address {
   return address;
 }
 
-function portIn(args: Args): number {
-  return numberIn(args, 'port', 1, 65_535);
+function portIn(args: Args, key: 'port' | 'sourcePort'): number {
+  return numberIn(args, key, 1, 65_535);
 }
 
 function numberIn(args: Args, key: string, min: number, max: number): number {

@@ -31,6 +31,8 @@ const icmp = z.object({
   received: z.number(),
   latencyMs: number,
   errors: z.array(z.object({ from: optionalAddress, text: z.string(), mtu: number })),
+  replies: z.array(z.object({ sequence: z.number(), latencyMs: number })).optional(),
+  duplicates: number,
   detail: text,
 });
 

@@ -24,6 +24,10 @@ export interface IcmpAnswer {
   readonly latencyMs?: number;
   /** ICMP errors that came back: who sent them and what ping said. */
   readonly errors: readonly { readonly from?: Address; readonly text: string; readonly mtu?: number }[];
+  /** Each request that was answered, by its number from 1 on; a time where the payload has room for one. */
+  readonly replies?: readonly { readonly sequence: number; readonly latencyMs?: number }[];
+  /** Answers beyond the first one to the same request. */
+  readonly duplicates?: number;
   readonly detail?: string;
 }
 
@@ -47,8 +51,8 @@ export interface DnsAnswer {
 
 /** Probes are facts too, so that a bundle replays them. Arguments stand behind each; all are asked at the source's place. */
 export interface ProbeFacts {
-  'probe.tcp': TcpAnswer; // address, port, timeoutMs, uid?
+  'probe.tcp': TcpAnswer; // address, port, timeoutMs, uid?, afterMs?, sourcePort?, attempt?
   'probe.udp': UdpAnswer; // address, port, timeoutMs, payload?
-  'probe.icmp': IcmpAnswer; // address, sizeBytes (payload), df, count, timeoutMs
+  'probe.icmp': IcmpAnswer; // address, sizeBytes (payload), df, count, timeoutMs, intervalMs?, attempt?
   'probe.dns': DnsAnswer; // server, port? (53), name, type (A | AAAA), transport (udp | tcp), timeoutMs
 }
