@@ -8,7 +8,10 @@ export type L4 =
       readonly protocol: 'tcp' | 'udp' | 'sctp';
       readonly sourcePort: Port;
       readonly destinationPort: Port;
-      /** The range (inclusive) that NAT chose an 'ephemeral' source port from; without it, ip_local_port_range. */
+      /**
+       * The range (inclusive) that an 'ephemeral' port was chosen from, of the client's or of NAT's; without it,
+       * ip_local_port_range as it is by default.
+       */
       readonly chosenFrom?: { readonly from: number; readonly to: number };
       /** The flow that an 'ephemeral' source port was chosen for: each has one of its own. */
       readonly chosenFor?: string;

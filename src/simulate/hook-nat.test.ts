@@ -5,6 +5,7 @@ import { confirm, track } from './conntrack.ts';
 import type { AtHook } from './cursor.ts';
 import type { HookEntry, HookName, HookOutcome } from './hook.ts';
 import { runNat } from './hook-nat.ts';
+import { translate } from './nat.ts';
 import { buildPacket } from './testing/build-hook-input.ts';
 import { snapshotOfTexts } from './testing/build-snapshot.ts';
 import { type Connection, NO_CONNECTIONS, release, type Tracking, untouched } from './tracking.ts';
@@ -81,6 +82,22 @@ describe('nat at a hook', () => {
     const second = behind(BOTH, at('postrouting', twin, known), MASQUERADE);
     expect(first.packet.l4).toMatchObject({ sourcePort: 40000 });
     expect(second.packet.l4).toMatchObject({ sourcePort: 'ephemeral', chosenFrom: { from: 1024, to: 65535 } });
+  });
+
+  it('turns an answer back to the port of the client, which was chosen from another range', () => {
+    const open = { ...DATAGRAM.l4, sourcePort: 'ephemeral', chosenFrom: { from: 40000, to: 50000 } } as const;
+    const first = behind(BOTH, at('postrouting', { ...DATAGRAM, l4: open }, NO_CONNECTIONS), MASQUERADE);
+    const connection = { ...first.tracking.current!.connection, chosenFrom: { from: 1024, to: 65535 } };
+    const { source, destination } = first.packet.ip;
+    const answer = {
+      ...first.packet,
+      ip: { ...first.packet.ip, source: destination, destination: source },
+      l4: { ...open, sourcePort: 53, destinationPort: 'ephemeral', chosenFrom: { from: 1024, to: 65535 } } as const,
+    };
+    expect(translate(answer, connection, true, 'prerouting').l4).toMatchObject({
+      destinationPort: 'ephemeral',
+      chosenFrom: { from: 40000, to: 50000 },
+    });
   });
 
   it('drops and forgets a masqueraded connection that leaves by another device', () => {

@@ -31,7 +31,7 @@ export interface HookTuple {
   readonly destinationPort?: Port;
   readonly type?: number;
   readonly code?: number;
-  /** Where NAT drew an unknown port from. */
+  /** What an unknown port was chosen from. */
   readonly chosenFrom?: { readonly from: number; readonly to: number };
 }
 

@@ -61,7 +61,7 @@ export function bindNull(connection: Connection, kind: NatKind, connections: rea
 }
 
 function boundTo(connection: Connection, kind: NatKind, { tuple, chosenFrom }: NatChoice): Connection {
-  const answer = reversed(tuple);
+  const answer = { ...reversed(tuple), ...(chosenFrom ? { chosenFrom } : {}) };
   return {
     ...connection,
     answer,
@@ -77,10 +77,20 @@ export function translate(packet: Packet, connection: Connection, reply: boolean
   if (!translationsOf(connection).includes(affected)) return packet;
   const wanted = reversed(reply ? connection.original : connection.answer);
   if ('about' in packet.l4 && packet.l4.about) return translateError(packet, packet.l4.about, wanted, kind);
-  if (kind === 'destination') return withDestination(packet, wanted.destination, wanted.destinationPort);
+  if (kind === 'destination') {
+    const moved = withDestination(packet, wanted.destination, wanted.destinationPort);
+    return reply ? withRange(moved, connection.original.chosenFrom) : moved;
+  }
   const moved = withSource(packet, wanted.source, wanted.sourcePort);
   if (!connection.chosenFrom || reply || !('sourcePort' in moved.l4)) return moved;
-  return { ...moved, l4: { ...moved.l4, chosenFrom: connection.chosenFrom } };
+  return withRange(moved, connection.chosenFrom);
+}
+
+/** What a port that is not known was chosen from: the client's own range again, where NAT drew another. */
+function withRange(packet: Packet, chosenFrom: Tuple['chosenFrom']): Packet {
+  if (!('sourcePort' in packet.l4)) return packet;
+  const { chosenFrom: _former, ...l4 } = packet.l4;
+  return { ...packet, l4: { ...l4, ...(chosenFrom === undefined ? {} : { chosenFrom }) } };
 }
 
 /** An ICMP error changes its own address and the opposite end of the packet that it quotes (nf_nat_icmp_reply_translation). */

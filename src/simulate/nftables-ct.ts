@@ -124,9 +124,9 @@ function tupleDatum(key: string, ct: Readonly<Record<string, unknown>>, scope: N
     case 'daddr':
       return addressDatum(tuple.destination, ct);
     case 'proto-src':
-      return portDatum(tuple.sourcePort, what);
+      return portDatum(tuple.sourcePort, what, tuple.chosenFrom);
     case 'proto-dst':
-      return portDatum(tuple.destinationPort, what);
+      return portDatum(tuple.destinationPort, what, tuple.chosenFrom);
     default:
       return notKnown(what);
   }

@@ -238,6 +238,35 @@ const link = (place: Place, device: string, change: (link: Json) => Json): Edit 
   json('links', place, (links) => links.map((one) => (one.ifname === device ? change(one) : one)));
 const down = (one: Json): Json => ({ ...one, flags: ['BROADCAST', 'MULTICAST'], operstate: 'DOWN' });
 
+describe('the port that a client’s kernel chooses', () => {
+  const dropped = (ports: string) =>
+    save(W1, (text) => text.replace(/(\n)(\[\d+:\d+\] )?(-A FORWARD )/, `$1-A FORWARD -p tcp ${ports} -j DROP$1$2$3`));
+  const endsWith = (range: string, ports: string, ask: Ask = {}) =>
+    ends(walk(edited(REPLIES, [sysctl(CLIENT, 'ipv4/ip_local_port_range', range), dropped(ports)]), ask));
+
+  it('is of the range of its own namespace, there and back', () => {
+    expect(ends(walk(edited(REPLIES, [dropped('-m tcp --sport 9000:32767')])))).toEqual(DELIVERED);
+    expect(endsWith('20000\t30000', '-m tcp --sport 9000:32767').there).toEqual(['dropped-by-rule']);
+    expect(endsWith('1024\t65535', '-m tcp --sport 9000:32767').there.toSorted()).toEqual([
+      'delivered',
+      'dropped-by-rule',
+    ]);
+    expect(endsWith('20000\t30000', '-m tcp --dport 20000:30000')).toEqual({
+      there: ['delivered'],
+      back: ['dropped-by-rule'],
+    });
+  });
+
+  it('is of any range where a client outside has chosen it', () => {
+    const asked: Ask = { from: { outside: OUTSIDE_IP }, source: OUTSIDE_IP, to: W1_IP, l4: tcpSyn(10250) };
+    const withInput = (ports: string) =>
+      save(W1, (text) => text.replace(/\n(\[\d+:\d+\] )?(-A INPUT )/, `\n-A INPUT -p tcp -m tcp ${ports} -j DROP\n$2`));
+    const there = (ports: string) => ends(walk(edited(REPLIES, [withInput(ports)]), asked)).there.toSorted();
+    expect(there('--sport 1:1023')).toEqual(['delivered']);
+    expect(there('--sport 1024:32767')).toEqual(['delivered', 'dropped-by-rule']);
+  });
+});
+
 describe('faults die at the right step', () => {
   const dies = (edits: readonly Edit[], ask: Ask = {}) => onlyEnd(walk(edited(REPLIES, edits), ask));
 

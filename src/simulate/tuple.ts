@@ -13,6 +13,8 @@ export interface Tuple {
   readonly code?: number;
   /** Of two ports that are not known, whether they are one (`chosenFor` of L4). */
   readonly chosenFor?: string;
+  /** The range of a port that is not known; of no other. */
+  readonly chosenFrom?: { readonly from: number; readonly to: number };
 }
 
 /** Requests and their answers (invmap of nf_conntrack_proto_icmp.c and _icmpv6.c); no other type has an inverse. */
@@ -25,8 +27,8 @@ export function tupleOf(packet: Packet): Tuple {
   const { l4 } = packet;
   const base = { protocol: protocolName(l4), source: packet.ip.source, destination: packet.ip.destination };
   if ('sourcePort' in l4) {
-    const { sourcePort, destinationPort, chosenFor } = l4;
-    return { ...base, sourcePort, destinationPort, ...(chosenFor === undefined ? {} : { chosenFor }) };
+    const { sourcePort, destinationPort } = l4;
+    return { ...base, sourcePort, destinationPort, ...choiceOf(l4) };
   }
   if ('type' in l4) {
     return { ...base, sourcePort: l4.id ?? 0, destinationPort: l4.id ?? 0, type: l4.type, code: l4.code };
@@ -34,8 +36,12 @@ export function tupleOf(packet: Packet): Tuple {
   return base;
 }
 
+function choiceOf({ chosenFor, chosenFrom }: Pick<Tuple, 'chosenFor' | 'chosenFrom'>) {
+  return { ...(chosenFor === undefined ? {} : { chosenFor }), ...(chosenFrom === undefined ? {} : { chosenFrom }) };
+}
+
 export function reversed(tuple: Tuple): Tuple {
-  const { protocol, source, destination, sourcePort, destinationPort, type, chosenFor } = tuple;
+  const { protocol, source, destination, sourcePort, destinationPort, type } = tuple;
   if (type === undefined && sourcePort !== undefined && destinationPort !== undefined) {
     return {
       protocol,
@@ -43,7 +49,7 @@ export function reversed(tuple: Tuple): Tuple {
       destination: source,
       sourcePort: destinationPort,
       destinationPort: sourcePort,
-      ...(chosenFor === undefined ? {} : { chosenFor }),
+      ...choiceOf(tuple),
     };
   }
   return {
@@ -90,12 +96,13 @@ export function withDestination(packet: Packet, address: Address, port?: Port): 
   return { ...packet, ip: { ...packet.ip, destination: address }, l4: withPort(packet.l4, 'destinationPort', port) };
 }
 
-/** Of ICMP the id stands for both ports. What NAT chose before goes with the port. */
+/** Of ICMP the id stands for both ports. What a port that is not known was chosen from goes with that port. */
 function withPort(l4: L4, end: 'sourcePort' | 'destinationPort', port: Port | undefined): L4 {
   if (port === undefined) return l4;
   if ('type' in l4) return typeof port === 'number' && l4.id !== undefined ? { ...l4, id: port } : l4;
   if (!('sourcePort' in l4)) return l4;
   if (end === 'destinationPort') return { ...l4, destinationPort: port };
+  if (l4.destinationPort === 'ephemeral') return { ...l4, sourcePort: port };
   const { chosenFrom: _former, chosenFor, ...rest } = l4;
   return { ...rest, ...(port === 'ephemeral' && chosenFor !== undefined ? { chosenFor } : {}), sourcePort: port };
 }
