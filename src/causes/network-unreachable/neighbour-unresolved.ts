@@ -53,6 +53,9 @@ export const neighbourUnresolved = defineCause({
 
 type Resolved = DeadEnd & { readonly step: Step };
 
+/** An entry in such a state is asked about within seconds of its next use, which mends or removes it (neigh_timer_handler). */
+const HEALING: ReadonlySet<string> = new Set(['STALE', 'DELAY', 'PROBE']);
+
 /** The look-up of the next hop that the packet died of, where this node made it. */
 function neighbourStep({ leaf }: DeadEnd, place: Place): Step | undefined {
   const looked = hopsTo(leaf).flatMap((hop) => hop.steps.map((step) => ({ step, at: hop.place })));
@@ -60,7 +63,8 @@ function neighbourStep({ leaf }: DeadEnd, place: Place): Step | undefined {
   if (!last || placeKey(last.at) !== placeKey(place)) return undefined;
   if (leaf.end.end === 'neighbour-unresolved') return last.step.matched === 'no' ? last.step : undefined;
   // not-for-this-mac: the receiver dropped it; the sender's entry is at fault where it is not the owner's MAC.
-  const { mac, ownerMac } = last.step.values;
+  const { mac, ownerMac, state } = last.step.values;
+  if (HEALING.has(String(state))) return undefined;
   if (mac === undefined || ownerMac === undefined || mac === ownerMac) return undefined;
   const refused = looked.at(-1)!.step;
   const isSameFrame =
