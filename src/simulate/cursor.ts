@@ -43,8 +43,8 @@ export type Stage =
       readonly fit?: Fit;
       /** The socket is not bound to the packet's source address: its route is looked up without it. */
       readonly open?: boolean;
-      /** The kernel itself sends it, and no process. */
-      readonly kernel?: boolean;
+      /** The kernel itself sends it, and no process; `stack`: TCP or ICMP do, from an address of this host alone. */
+      readonly kernel?: boolean | 'stack';
       /** It is a process's socket that is bound to `device`. */
       readonly bound?: boolean;
       /** A tunnel's outer packet: the device that it must leave by, and the mark that it is routed by. */

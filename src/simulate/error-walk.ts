@@ -108,7 +108,7 @@ function errorWalk(walk: Walk, start: WalkStart, { cursor }: End, told: Addresse
   const sender: WalkStart = bridged ?? {
     from: cursor.place,
     packet,
-    byKernel: true,
+    byKernel: packet.l4.protocol === 'tcp' && cursor.stage.name !== 'deliver' ? true : 'stack',
     ...(isOpen ? { unbound: true } : {}),
     ...markOf(walk, cursor),
   };

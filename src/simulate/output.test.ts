@@ -27,7 +27,7 @@ interface Sending {
   readonly l4?: L4;
   readonly bytes?: number;
   readonly device?: string;
-  readonly kernel?: boolean;
+  readonly kernel?: boolean | 'stack';
   readonly fit?: Fit;
   readonly state?: RouteState;
 }
@@ -145,5 +145,12 @@ describe('what a socket sends', () => {
     expect(rerouted(DATAGRAM)).toBe('route-unreachable icmp 1/0');
     expect(rerouted({ protocol: 'icmpv6', type: 128, code: 0, id: 1 })).toBe('route-unreachable nothing');
     expect(rerouted(SYN)).toBe('route-unreachable nothing');
+  });
+
+  it('is from an address of this host, but for a reset that REJECT sends for somebody else', () => {
+    const foreign = { destination: '192.0.2.1', source: '10.9.9.9', l4: { ...SYN, flags: ['rst'] } as L4 };
+    expect(told(send({ ...foreign, kernel: true }))).toBe('eth1 10.9.9.9');
+    expect(told(send({ ...foreign, kernel: 'stack' }))).toBe('no-route icmp 3/0');
+    expect(told(send({ ...foreign, source: '10.0.0.1', kernel: 'stack' }))).toBe('eth1 10.0.0.1');
   });
 });

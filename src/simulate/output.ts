@@ -99,8 +99,9 @@ function outputKey({ packet, meta, path, stage }: Cursor): OutputKey {
     ...(isOpen(packet, stage.open) ? {} : { source: source! }),
     ...(device === undefined ? {} : { output: device, isBound: bound === true }),
     ...(routeMark === undefined ? {} : { mark: routeMark }),
-    // A reset that REJECT sends for somebody else has a foreign source (FLOWI_FLAG_ANYSRC of ip_route_me_harder).
-    ...(kernel ? { user: 0, anySource: true } : { user: path.owner?.uid ?? 'unknown' }),
+    // A reset that REJECT sends for somebody else has a foreign source (FLOWI_FLAG_ANYSRC of ip_route_me_harder), what TCP
+    // and ICMP send has none (ip_send_unicast_reply, icmp_route_lookup).
+    ...(kernel ? { user: 0, anySource: kernel !== 'stack' } : { user: path.owner?.uid ?? 'unknown' }),
   };
 }
 

@@ -17,7 +17,7 @@ export interface WalkStart {
   /** The socket is not bound to the packet's source address: the route is looked up without it (and gave it). */
   readonly unbound?: boolean;
   /** The kernel itself sends it, and no process: an error, a reset, an echo reply. */
-  readonly byKernel?: boolean;
+  readonly byKernel?: boolean | 'stack';
   /** The device that the sender's socket is bound to (SO_BINDTODEVICE, socket(7)); `byKernel`: that its route is looked up with. */
   readonly device?: string;
   /** The socket's mark (SO_MARK, socket(7)). */
@@ -63,7 +63,7 @@ function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: Wal
     name: 'output',
     ...(fit ? { fit } : {}),
     ...(unbound ? { open: true } : {}),
-    ...(byKernel ? { kernel: true } : {}),
+    ...(byKernel ? { kernel: byKernel } : {}),
     ...(device === undefined ? {} : { device, ...(byKernel ? {} : { bound: true }) }),
   };
 }
