@@ -1,0 +1,52 @@
+import type { IcmpAnswer, TcpAnswer } from '../snapshot/probe-answers.ts';
+
+/** What became of one attempt of a repeated probe. `untold`: it was asked for, and nothing is known of it. */
+export type SampleOutcome = TcpAnswer['outcome'] | 'answered' | 'unanswered' | 'icmp-error' | 'untold';
+
+export interface ProbeSample {
+  /** 0 for the first one to its destination. */
+  readonly attempt: number;
+  /** Milliseconds since the epoch, by podtriage's own clock: when it was meant to be sent. */
+  readonly sentAtMs: number;
+  readonly outcome: SampleOutcome;
+  /** 'unknown' where the outcome proves nothing of the way there and back. */
+  readonly passed: 'yes' | 'no' | 'unknown';
+  /** One sentence about this outcome. */
+  readonly statement: string;
+  readonly latencyMs?: number;
+  /** Of what the kernel refused. */
+  readonly errno?: string;
+}
+
+/** What one ping(8) of several requests says of each of them; `asked`: how many it was to send. */
+export function samplesOfPing(
+  answer: IcmpAnswer,
+  asked: { readonly first: number; readonly count: number; readonly sentAtMs: number; readonly intervalMs: number },
+  reading: { readonly passed: 'yes' | 'no' | 'unknown'; readonly statement: string },
+): ProbeSample[] {
+  const { sent, replies = [], errors } = answer;
+  const sampleOf = (index: number): Pick<ProbeSample, 'attempt' | 'sentAtMs'> => ({
+    attempt: asked.first + index,
+    sentAtMs: asked.sentAtMs + index * asked.intervalMs,
+  });
+  const indices = Array.from({ length: asked.count }, (_, index) => index);
+  // It did not begin: no route, not permitted.
+  if (sent === 0) return indices.map((index) => ({ ...sampleOf(index), outcome: 'failed', ...reading }));
+  const bySequence = new Map(replies.map((reply) => [reply.sequence, reply]));
+  // An error belongs to a request that has no answer; which one does not matter to the count.
+  let erroneous = errors.length;
+  return indices.slice(0, sent).map((index): ProbeSample => {
+    const reply = bySequence.get(index + 1);
+    if (reply) {
+      const { latencyMs } = reply;
+      const latency = latencyMs === undefined ? {} : { latencyMs };
+      return { ...sampleOf(index), outcome: 'answered', passed: 'yes', statement: 'an echo reply came', ...latency };
+    }
+    const [error] = errors;
+    if (erroneous-- > 0 && error !== undefined) {
+      const statement = `${error.from ?? 'this host'}: ${error.text}`;
+      return { ...sampleOf(index), outcome: 'icmp-error', passed: 'no', statement };
+    }
+    return { ...sampleOf(index), outcome: 'unanswered', passed: 'no', statement: 'no echo reply came' };
+  });
+}
