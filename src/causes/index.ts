@@ -22,6 +22,7 @@ import { podDefaultRouteMissing } from './network-unreachable/pod-default-route-
 import { podNotRunning } from './network-unreachable/pod-not-running.ts';
 import { rpFilterDrop } from './network-unreachable/rp-filter-drop.ts';
 import { vtepAddressMismatch } from './network-unreachable/vtep-address-mismatch.ts';
+import { vxlanBadChecksum } from './network-unreachable/vxlan-bad-checksum.ts';
 import { endpointsNotReady } from './port-unreachable/endpoints-not-ready.ts';
 import { kubeProxyDown } from './port-unreachable/kube-proxy-down.ts';
 import { kubeProxyStale } from './port-unreachable/kube-proxy-stale.ts';
@@ -65,5 +66,6 @@ export const causes: readonly Cause[] = [
   serviceSelectorMismatch as unknown as Cause,
   trafficPolicyNoLocalEndpoint as unknown as Cause,
   vtepAddressMismatch as unknown as Cause,
+  vxlanBadChecksum as unknown as Cause,
   wrongTargetPort as unknown as Cause,
 ];

@@ -1,5 +1,5 @@
 import type { Attempt } from '../capture/attempt.ts';
-import type { Fate } from '../capture/follow-packets.ts';
+import type { Fate, FollowedPacket } from '../capture/follow-packets.ts';
 import type { WatchPlan, Way, WayStep } from '../capture/watch-plan.ts';
 import { placeKey } from '../net/place.ts';
 import type { Flow } from './derived.ts';
@@ -16,7 +16,7 @@ export function captureAgreement(attempts: readonly Attempt[], flow: Flow, plan:
 
 function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan): Agreement {
   const fate = deciding?.fate;
-  if (outcome === 'unknown' || !fate) return 'unknown';
+  if (outcome === 'unknown' || !fate || (fate.is === 'lost' && hasWrongSum(deciding))) return 'unknown';
   if (fate.is === 'lost') return agreementOnLoss(fate, deciding.leg, flow, plan);
   if (fate.is === 'left') return agreementOnLeaving(flow);
   const meetsEnd = (isWhat: (sees: string) => boolean): Agreement => {
@@ -35,6 +35,13 @@ function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan
       if (flow.protocol === 'udp' && flow.leaves.some(({ end }) => end.end === 'delivered')) return 'yes';
       return meetsEnd((sees) => sees === 'nothing');
   }
+}
+
+/** Checksums are none of a walk's: it takes them to be right. */
+function hasWrongSum({ sightings }: FollowedPacket): boolean {
+  return sightings.some(({ packet, outer }) =>
+    [packet, ...(outer ? [outer] : [])].some(({ ip, l4 }) => ip.checksum === 'bad' || l4?.checksum === 'bad'),
+  );
 }
 
 /** Some way there and back must be free; what happens outside of the cluster the walk leaves open. */

@@ -38,6 +38,8 @@ export interface FlowCapture {
   readonly evidence: Evidence;
   /** The devices between which packets were lost. */
   readonly losses: readonly CaptureLoss[];
+  /** Devices that packets came in by with an outer checksum that is wrong. */
+  readonly wrongOuterSums: readonly { readonly place: Place; readonly device: string; readonly packets: number }[];
 }
 
 export interface CaptureLoss {

@@ -97,7 +97,7 @@ describe('confidence', () => {
     const seen = evidence({ kind: 'capture', plane: 'capture', statement: 'last seen in by flannel.1 of w2' });
     const captured = (agrees: FlowCapture['agrees']): Flow => ({
       ...dyingLive,
-      capture: { agrees, statement: seen.statement, evidence: seen, losses: [] },
+      capture: { agrees, statement: seen.statement, evidence: seen, losses: [], wrongOuterSums: [] },
     });
     const planesOf = (flows: readonly Flow[]) =>
       named({ flows }, present())!.finding.evidence.map(({ plane }) => plane);

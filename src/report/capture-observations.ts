@@ -1,7 +1,7 @@
 import type { Attempt } from '../capture/attempt.ts';
 import type { FollowedPacket } from '../capture/follow-packets.ts';
-import type { Sighting } from '../capture/sighting.ts';
 import type { WatchPlan } from '../capture/watch-plan.ts';
+import { wrongChecksums } from '../capture/wrong-checksums.ts';
 import type { CaptureSeen } from './build-capture-report.ts';
 import { shortPlace } from './end-text.ts';
 
@@ -38,31 +38,11 @@ function strangeMacs(attempts: readonly Attempt[], plan: WatchPlan): string[] {
   });
 }
 
-/** A sum that is wrong where a packet comes in: the receiver's kernel drops it. Where it goes out the device may still fill it in. */
 function badChecksums(attempts: readonly Attempt[], plan: WatchPlan): string[] {
-  const bad = attempts
-    .flatMap(({ packets }) => packets)
-    .flatMap((packet) => packet.sightings.filter((one) => isIncoming(one, packet, plan)).flatMap(wrongSums));
-  return [...Map.groupBy(bad, ({ point, what }) => `${point} ${what}`).values()].map((alike) => {
-    const { point, what } = alike[0]!;
+  return wrongChecksums(attempts, plan).map(({ point, whose, header, packets }) => {
     const { device, place } = plan.points[point]!;
-    return `${alike.length} packets come in by ${device} of ${shortPlace(place)} with a wrong ${what}`;
-  });
-}
-
-function isIncoming({ point }: Sighting, { leg }: FollowedPacket, { ways }: WatchPlan): boolean {
-  const passes = ways
-    .filter((way) => way.leg === leg)
-    .flatMap(({ steps }) => steps.filter((one) => one.point === point));
-  return passes.length > 0 && passes.every(({ way }) => way === 'in');
-}
-
-function wrongSums({ point, packet, outer }: Sighting): { readonly point: number; readonly what: string }[] {
-  return [packet, ...(outer ? [outer] : [])].flatMap((one) => {
-    const whose = one === packet ? '' : 'outer ';
-    const header = one.ip.checksum === 'bad' ? [{ point, what: `checksum of the ${whose}IP header` }] : [];
-    const transport = one.l4?.checksum === 'bad' ? [{ point, what: `${whose}${one.l4.protocol} checksum` }] : [];
-    return [...header, ...transport];
+    const what = header === 'ip' ? 'checksum of the IP header' : `${header} checksum`;
+    return `packets that come in by ${device} of ${shortPlace(place)} with a wrong ${whose === 'outer' ? 'outer ' : ''}${what}: ${packets}`;
   });
 }
 

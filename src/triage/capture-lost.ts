@@ -1,4 +1,5 @@
 import type { WayStep } from '../capture/watch-plan.ts';
+import { wrongChecksums } from '../capture/wrong-checksums.ts';
 import type { CaptureDevice, CaptureLoss, Flow, FlowCapture } from '../diagnose/derived.ts';
 import { captureSeen } from '../report/build-capture-report.ts';
 import type { CaptureSection } from '../report/capture-report.ts';
@@ -63,6 +64,7 @@ function captured(watched: Watched): CapturedFlow | undefined {
     agrees: walk.agrees,
     statement: seen.summary,
     losses: lossesOf(watched),
+    wrongOuterSums: wrongOuterSumsOf(watched),
     evidence: {
       kind: 'capture',
       plane: 'capture',
@@ -80,6 +82,12 @@ function isOf(
   point: { readonly place: { readonly node: string; readonly namespace: string }; readonly device: string },
 ): boolean {
   return place.node === point.place.node && place.namespace === point.place.namespace && args.id === point.device;
+}
+
+function wrongOuterSumsOf({ analysis, plan }: Watched): FlowCapture['wrongOuterSums'] {
+  return wrongChecksums(analysis.attempts, plan)
+    .filter(({ whose }) => whose === 'outer')
+    .map(({ point, packets }) => ({ place: plan.points[point]!.place, device: plan.points[point]!.device, packets }));
 }
 
 function lossesOf({ analysis, plan }: Watched): CaptureLoss[] {

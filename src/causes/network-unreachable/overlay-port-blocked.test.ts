@@ -130,7 +130,7 @@ function withLoss(input: RecordedInput, before: Partial<CaptureDevice> = {}): Ca
     values: {},
     statement: 'a capture at 10 devices: last seen out by eth0 of w1, not seen in by eth0 of w2',
   };
-  const capture: FlowCapture = { agrees: 'unknown', statement: 'lost', losses: [loss], evidence };
+  const capture: FlowCapture = { agrees: 'unknown', statement: 'lost', losses: [loss], wrongOuterSums: [], evidence };
   return { ...given, flows: given.flows.map((flow) => (flow.id === 'main' ? { ...flow, capture } : flow)) };
 }
 
