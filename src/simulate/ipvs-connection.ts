@@ -30,19 +30,13 @@ export function endsOf({ ip, l4 }: Packet): { readonly source: IpvsEnd; readonly
   };
 }
 
-/** The entry of a packet from a client (ip_vs_conn_in_get); the latest, since ports that are not known look alike. */
+/** The entry of a packet from a client (ip_vs_conn_in_get). */
 export function connectionIn(
   connections: readonly IpvsConnection[],
   place: Place,
   packet: Packet,
 ): IpvsConnection | undefined {
-  const ends = endsOf(packet);
-  return (
-    ends &&
-    connections.findLast(
-      (one) => isHere(one, place, packet) && isSame(one.client, ends.source) && isSame(one.virtual, ends.destination),
-    )
-  );
+  return latest(connections, place, packet, 'client', 'virtual');
 }
 
 /** The entry of a packet from a server (ip_vs_conn_out_get). */
@@ -51,12 +45,23 @@ export function connectionOut(
   place: Place,
   packet: Packet,
 ): IpvsConnection | undefined {
+  return latest(connections, place, packet, 'real', 'client');
+}
+
+type EndName = 'client' | 'virtual' | 'real';
+
+/** The latest that the packet goes from and to these ends of, since ports that are not known look alike. */
+function latest(
+  connections: readonly IpvsConnection[],
+  place: Place,
+  packet: Packet,
+  from: EndName,
+  to: EndName,
+): IpvsConnection | undefined {
   const ends = endsOf(packet);
-  return (
-    ends &&
-    connections.findLast(
-      (one) => isHere(one, place, packet) && isSame(one.real, ends.source) && isSame(one.client, ends.destination),
-    )
+  if (!ends) return undefined;
+  return connections.findLast(
+    (one) => isHere(one, place, packet) && isSame(one[from], ends.source) && isSame(one[to], ends.destination),
   );
 }
 

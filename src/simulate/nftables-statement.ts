@@ -1,35 +1,19 @@
-import { familyOf } from '../net/address.ts';
-import { asNumber, asRecord, asStrings, asText, nftNode } from '../parse/nft-node.ts';
-import { renderNftExpression, renderNftStatement } from '../parse/nft-rule-text.ts';
-import {
-  ACCEPT,
-  BREAK,
-  DROP,
-  fromTest,
-  lost,
-  NEXT,
-  type NftBranch,
-  type NftTurn,
-  one,
-  unknownEffect,
-} from './nftables-branch.ts';
+import { asRecord, asStrings, nftNode } from '../parse/nft-node.ts';
+import { renderNftStatement } from '../parse/nft-rule-text.ts';
+import { ACCEPT, BREAK, DROP, fromTest, lost, NEXT, type NftBranch, one, unknownEffect } from './nftables-branch.ts';
 import { hasTemplate } from './nftables-ct.ts';
-import { notKnown } from './nftables-datum.ts';
-import { after, evaluateExpression, lookupIn, setNamed } from './nftables-expression.ts';
+import { after } from './nftables-expression.ts';
 import { headerPresence } from './nftables-exthdr.ts';
 import { mangleChoices } from './nftables-mangle.ts';
 import { testMatch, testOf } from './nftables-match.ts';
 import { type NatKind, natChoices } from './nftables-nat.ts';
 import { runFlow, runObject } from './nftables-object.ts';
 import { rejectVerdict } from './nftables-reject.ts';
+import { runSetUpdate, runText } from './nftables-set-update.ts';
 import type { NftScope, NftState } from './nftables-state.ts';
-import { addedTo, withTouched } from './nftables-touched.ts';
-import { transparentSocket } from './nftables-tproxy.ts';
-import type { Truth } from './trace.ts';
+import { runTproxy } from './nftables-tproxy.ts';
+import { runVmap, turnOf } from './nftables-vmap.ts';
 import { UNDECIDED } from './truth.ts';
-
-/** Elements of a map that an undecided key is tried with. */
-const CANDIDATES_MAX = 64;
 
 /** What one statement of a rule does with the packet (nft(8) "Statements"). */
 export function runStatement(statement: unknown, scope: NftScope): readonly NftBranch[] {
@@ -125,56 +109,6 @@ function untracked(state: NftState): NftState {
   return { ...state, notrack: true, meta: { ...state.meta, conntrack: 'untracked' } };
 }
 
-/** A verdict as a statement or as a map's right side; undefined where it is none. */
-function turnOf(verdict: unknown): NftTurn | undefined {
-  const node = nftNode(verdict);
-  switch (node?.kind) {
-    case 'accept':
-      return ACCEPT;
-    case 'drop':
-      return DROP;
-    case 'continue':
-      return NEXT;
-    case 'return':
-      return { kind: 'return' };
-    case 'jump':
-    case 'goto':
-      return { kind: node.kind, chain: asText(asRecord(node.body)?.target) ?? '' };
-    default:
-      return undefined;
-  }
-}
-
-function runVmap(body: unknown, scope: NftScope): readonly NftBranch[] {
-  const vmap = asRecord(body) ?? {};
-  const what = `${renderNftExpression(vmap.key)} vmap`;
-  return evaluateExpression(vmap.key, scope).flatMap((key): readonly NftBranch[] => {
-    const { datum, ...likelihood } = key;
-    if (datum.kind === 'absent') return [{ ...one(BREAK, scope.state), ...likelihood }];
-    const lookup = lookupIn(vmap.data, datum, scope);
-    if (lookup.unlisted) return unknownEffect(scope.state, what).map((way) => ({ ...way, ...after(likelihood, way) }));
-    if (!lookup.certain) return undecidedVerdicts(lookup.found, likelihood, scope.state, what);
-    if (!lookup.found[0]) return [{ ...one(BREAK, scope.state), ...likelihood }];
-    const turn = turnOf(lookup.found[0].data);
-    return turn ? [{ ...one(turn, scope.state), ...likelihood }] : unknownEffect(scope.state, what);
-  });
-}
-
-function undecidedVerdicts(
-  found: readonly { readonly data: unknown; readonly doubts: readonly string[] }[],
-  likelihood: Pick<NftBranch, 'chance' | 'fork'>,
-  state: NftState,
-  what: string,
-): readonly NftBranch[] {
-  const verdicts = [...new Set(found.map((element) => JSON.stringify(element.data)))];
-  const left = verdicts.length - CANDIDATES_MAX;
-  const doubts = [what, ...found.flatMap((element) => element.doubts)];
-  if (left > 0) doubts.push(`${left} more verdicts of this map not walked`);
-  const turns = verdicts.slice(0, CANDIDATES_MAX).map((verdict) => turnOf(JSON.parse(verdict)) ?? NEXT);
-  const way = after(likelihood, { chance: UNDECIDED, fork: 'undecided' });
-  return [...turns, BREAK].map((turn) => ({ turn, state, ...way, doubts, features: [] }));
-}
-
 /** NAT is terminal: what it set up is accepted. A target of the other family does nothing. */
 function runNat(kind: NatKind, body: unknown, scope: NftScope): readonly NftBranch[] {
   const { state } = scope;
@@ -230,60 +164,6 @@ function mangled(body: unknown, scope: NftScope): readonly NftBranch[] {
     ...likelihood,
     features,
   }));
-}
-
-/**
- * `tproxy` takes the packet only if a transparent socket is there for it, otherwise the rule is left. An accept that
- * follows, in this or a later rule, is then what hands it over.
- */
-function runTproxy(body: unknown, scope: NftScope): readonly NftBranch[] {
-  const { state, input } = scope;
-  const tproxy = asRecord(body) ?? {};
-  const address = asText(tproxy.addr);
-  const port = asNumber(tproxy.port);
-  const family = tproxy.family ?? (address === undefined ? undefined : familyOf(address) === 4 ? 'ip' : 'ip6');
-  const { protocol } = state.packet.l4;
-  const foreign = family !== undefined && family !== (input.family === 4 ? 'ip' : 'ip6');
-  if (foreign || (protocol !== 'tcp' && protocol !== 'udp')) return [one(BREAK, state)];
-  const verdict = { kind: 'tproxy' as const, ...(address ? { address } : {}), ...(port === undefined ? {} : { port }) };
-  const test = testOf(transparentSocket(verdict, scope), [renderNftStatement({ tproxy: body })]);
-  return fromTest(test, state).map((way) =>
-    way.turn.kind === 'next' ? { ...way, state: { ...state, tproxy: verdict } } : way,
-  );
-}
-
-/**
- * `add`/`update`/`delete @SET { KEY }` (net/netfilter/nft_dynset.c): goes on, unless the key is not there, the set is full,
- * or an expression of the element refuses. A deletion always goes on.
- */
-function runSetUpdate(body: unknown, scope: NftScope, what: string): readonly NftBranch[] {
-  const update = asRecord(body) ?? {};
-  const name = (asText(update.set) ?? asText(update.map) ?? '').replace(/^@/, '');
-  const op = asText(update.op) ?? 'add';
-  const { state } = scope;
-  return evaluateExpression(update.elem, scope).flatMap(({ datum, ...likelihood }): readonly NftBranch[] => {
-    if (datum.kind === 'absent') return [{ ...one(BREAK, state), ...likelihood }];
-    const test = testOf(op === 'delete' ? 'yes' : isTaken(update, name, scope), [what]);
-    return fromTest(test, withTouched(scope, name, op, datum)).map((way) => ({ ...way, ...after(likelihood, way) }));
-  });
-}
-
-const MAP_UPDATE = /^(?<op>add|update|delete) @(?<name>\S+) \{ /;
-
-/** A statement that nft 1.0.6 has no JSON for is printed in its own language: `add @m { ip saddr : 0x7 }`. */
-function runText(statement: string, scope: NftScope): readonly NftBranch[] {
-  const { op, name } = MAP_UPDATE.exec(statement)?.groups ?? {};
-  if (op === undefined || name === undefined) return unknownEffect(scope.state, statement);
-  // The key may be a field that the packet has not, and then the rule is left.
-  return fromTest(testOf('unknown', [statement]), withTouched(scope, name, op, notKnown(statement)));
-}
-
-function isTaken(update: Readonly<Record<string, unknown>>, name: string, scope: NftScope): Truth {
-  const inner = Array.isArray(update.stmt) ? update.stmt.map((item) => nftNode(item)?.kind ?? 'xt') : [];
-  if (inner.some((kind) => kind !== 'counter' && kind !== 'last')) return 'unknown';
-  const set = setNamed(scope.table, name);
-  if (!set || set.terse) return 'unknown';
-  return set.size === undefined || set.elements.length + addedTo(scope, name) < set.size ? 'yes' : 'unknown';
 }
 
 const HARMLESS_XT = new Set([

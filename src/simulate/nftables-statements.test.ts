@@ -237,3 +237,19 @@ describe('the protocol of a connection', () => {
     expect(summaryOf(outcomesOf([rule], facts))).toEqual(NO);
   });
 });
+
+describe('a map of more verdicts than are walked', () => {
+  const mapOf = (count: number): object => {
+    const data = {
+      set: Array.from({ length: count }, (_, index) => [index, { goto: { target: `c${index}` } }]),
+    };
+    return { vmap: { key: payload('ip', 'id'), data } };
+  };
+  const isLost = (count: number): boolean =>
+    outcomesOf([[mapOf(count)]]).some(({ verdict }) => verdict.kind === 'unknown');
+
+  it('does not forget the others', () => {
+    expect(isLost(64)).toBe(false);
+    expect(isLost(65)).toBe(true);
+  });
+});
