@@ -1,4 +1,4 @@
-import { CLUSTER, hostOf, type Place } from '../net/place.ts';
+import { CLUSTER, hostOf } from '../net/place.ts';
 import type { CniFile } from '../parse/cni-conf.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { ConfigMap, Node, Pod } from '../snapshot/objects.ts';
@@ -82,11 +82,6 @@ function callsType(type: string, raw: Readonly<Record<string, unknown>>, types: 
   return delegates.some(
     (one) => types.includes(String(one.type)) || one.plugins?.some((it) => types.includes(String(it.type))) === true,
   );
-}
-
-/** The host place and every pod place of this node. */
-export function placesOn(look: ClusterLook, node: string): readonly Place[] {
-  return look.snapshot.placesOf(node);
 }
 
 /** At least one node's host namespace has such a device. */

@@ -1,4 +1,4 @@
-import type { Chance, Fork, LeafEnd, RoundTrip, Segment, Trace } from '../simulate/trace.ts';
+import type { Chance, Fork, LeafEnd, RoundTrip, Trace } from '../simulate/trace.ts';
 import { both } from '../simulate/truth.ts';
 
 /** Names one end of one walk: which flow, the way there or the way back of which forward leaf, which segment. */
@@ -18,10 +18,6 @@ export interface Leaf {
 
 export function leafKey(ref: LeafRef): string {
   return `${ref.flow}/${ref.leg}/${ref.segment}`;
-}
-
-export function isLeaf(segment: Segment): segment is Segment & { then: LeafEnd } {
-  return 'end' in segment.then;
 }
 
 /** The leaves of one trace with their chances given that it is walked at all, in the order of the walk. */

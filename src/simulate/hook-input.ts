@@ -1,7 +1,6 @@
 import type { Address } from '../net/address.ts';
 import { familyOf } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
-import { prefixContains } from '../net/prefix.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
 import { type Cursor, familyAt, type World } from './cursor.ts';
@@ -131,21 +130,6 @@ function linksByName(links: readonly Link[]): ReadonlyMap<string, Link> {
   for (const link of links) if (!byName.has(link.name)) byName.set(link.name, link);
   namedLinks.set(links, byName);
   return byName;
-}
-
-/** First an address in whose network `near` lies, else the first primary one; none of link scope. */
-export function preferredAddress(link: Link, near: Address): Address | undefined {
-  const family = familyOf(near);
-  const usable = link.addresses.filter(
-    (address) =>
-      familyOf(address.prefix.address) === family &&
-      address.scope !== 'link' &&
-      address.scope !== 'host' &&
-      !address.flags.includes('secondary') &&
-      !address.flags.includes('tentative'),
-  );
-  const fitting = usable.find((address) => prefixContains(address.prefix, near));
-  return (fitting ?? usable[0])?.prefix.address;
 }
 
 /**

@@ -111,10 +111,6 @@ export const BYTES_PARSERS: { readonly [K in FactName]?: (raw: Uint8Array) => Pa
   'iptables.nft': (raw) => parseIptablesSaveBytes(raw),
 };
 
-export function isFactName(action: string): action is FactName {
-  return Object.hasOwn(FACT_PARSERS, action);
-}
-
 function objects<K extends keyof ObjectFacts>(name: K): (text: string) => Parsed<readonly ObjectFacts[K][]> {
   return (text) => parseObjects(name, text);
 }

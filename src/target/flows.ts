@@ -68,15 +68,6 @@ export function plannedFlows(
   ];
 }
 
-/** The address that the source's packets are sent to; undefined where that is not known. */
-export function mainDestination(
-  snapshot: Snapshot,
-  question: Question,
-  resolved: ResolvedNames = new Map(),
-): Address | undefined {
-  return mainTarget(snapshot, question, resolved);
-}
-
 interface Sender {
   readonly from: PlannedFlow['from'];
   readonly addressOf: (family: Family) => Address | undefined;
