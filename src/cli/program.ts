@@ -5,6 +5,7 @@ import { demoCommand } from './demo.ts';
 import { diagnoseCommand } from './diagnose.ts';
 import { EXIT, type ExitCode, RunError, UsageError } from './exit-codes.ts';
 import { explainCommand } from './explain.ts';
+import { probeCommand } from './probe.ts';
 import { simulateCommand } from './simulate.ts';
 import { podtriageVersion } from './version.ts';
 import { workflowCommand } from './workflow.ts';
@@ -26,6 +27,7 @@ export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
     collectCommand(done),
     simulateCommand(done),
     captureCommand(done),
+    probeCommand(done),
     explainCommand(done),
     workflowCommand(done),
     demoCommand(done),

@@ -29,13 +29,13 @@ export type Answered =
 /**
  * One run of a command about a question: opens the host that the options name, ends on the deadline or a signal, prints
  * the plan where only that is asked for, and closes the host however it ends. A run that a signal ended has failed,
- * whatever it could still tell.
+ * whatever it could still tell; unless a signal is how it ends (`endsBySignal`).
  */
 export async function runQuestion(
   words: QuestionWords,
   options: QuestionOptions,
   answer: (run: QuestionRun) => Promise<Answered>,
-  how: { readonly extraSeconds?: number } = {},
+  how: { readonly extraSeconds?: number; readonly endsBySignal?: boolean } = {},
 ): Promise<ExitCode> {
   const interrupt = createInterrupt(options.timeout + (how.extraSeconds ?? 0));
   const notices: string[] = [];
@@ -53,7 +53,7 @@ export async function runQuestion(
       progress.end();
       if (answered.kind === 'problem') throw errorOf(answered.problem, interrupt.signal);
       const code = await answered.print();
-      return interrupt.interruptedBy() === undefined ? code : EXIT.failed;
+      return interrupt.interruptedBy() === undefined || how.endsBySignal ? code : EXIT.failed;
     } finally {
       progress.end();
       await host.close();

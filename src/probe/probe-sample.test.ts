@@ -33,6 +33,7 @@ describe('samplesOfPing', () => {
         [14, 1_800, 'unanswered', undefined],
       ],
     );
+    expect(samples[0]!.duplicates).toBe(1);
     expect(samples[3]!.statement).toBe('10.231.0.1: Destination Host Unreachable');
   });
 
@@ -54,7 +55,7 @@ describe('createTally', () => {
     tally.add({ ...base, attempt: 2, outcome: 'refused', passed: 'no', errno: 'ECONNREFUSED', latencyMs: 0.3 });
     tally.add({ ...base, attempt: 3, outcome: 'untold', passed: 'unknown' });
     expect(tally.read()).toEqual({
-      ...{ sent: 3, passed: 1, failed: 2, unknown: 1, timesMs: [0.4] },
+      ...{ sent: 3, passed: 1, failed: 2, unknown: 1, timesMs: [0.4], duplicates: 0 },
       outcomes: [
         { outcome: 'refused', count: 2, statement: 'as it was' },
         { outcome: 'connected', count: 1, statement: 'as it was' },

@@ -16,6 +16,8 @@ export interface ProbeSample {
   readonly latencyMs?: number;
   /** Of what the kernel refused. */
   readonly errno?: string;
+  /** Of the first request of a ping: answers to any of its requests beyond the first one. */
+  readonly duplicates?: number;
 }
 
 /** What one ping(8) of several requests says of each of them; `asked`: how many it was to send. */
@@ -24,7 +26,7 @@ export function samplesOfPing(
   asked: { readonly first: number; readonly count: number; readonly sentAtMs: number; readonly intervalMs: number },
   reading: { readonly passed: 'yes' | 'no' | 'unknown'; readonly statement: string },
 ): ProbeSample[] {
-  const { sent, replies = [], errors } = answer;
+  const { sent, replies = [], errors, duplicates } = answer;
   const sampleOf = (index: number): Pick<ProbeSample, 'attempt' | 'sentAtMs'> => ({
     attempt: asked.first + index,
     sentAtMs: asked.sentAtMs + index * asked.intervalMs,
@@ -34,19 +36,20 @@ export function samplesOfPing(
   if (sent === 0) return indices.map((index) => ({ ...sampleOf(index), outcome: 'failed', ...reading }));
   const bySequence = new Map(replies.map((reply) => [reply.sequence, reply]));
   // An error belongs to a request that has no answer; which one does not matter to the count.
-  let erroneous = errors.length;
-  return indices.slice(0, sent).map((index): ProbeSample => {
+  const untold = [...errors];
+  const samples = indices.slice(0, sent).map((index): ProbeSample => {
     const reply = bySequence.get(index + 1);
     if (reply) {
       const { latencyMs } = reply;
       const latency = latencyMs === undefined ? {} : { latencyMs };
       return { ...sampleOf(index), outcome: 'answered', passed: 'yes', statement: 'an echo reply came', ...latency };
     }
-    const [error] = errors;
-    if (erroneous-- > 0 && error !== undefined) {
+    const error = untold.shift();
+    if (error !== undefined) {
       const statement = `${error.from ?? 'this host'}: ${error.text}`;
       return { ...sampleOf(index), outcome: 'icmp-error', passed: 'no', statement };
     }
     return { ...sampleOf(index), outcome: 'unanswered', passed: 'no', statement: 'no echo reply came' };
   });
+  return duplicates === undefined ? samples : [{ ...samples[0]!, duplicates }, ...samples.slice(1)];
 }

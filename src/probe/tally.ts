@@ -17,6 +17,8 @@ export interface TallyReading {
   readonly unknown: number;
   readonly outcomes: readonly OutcomeCount[];
   readonly timesMs: readonly number[];
+  /** Answers beyond the first one to the same request. */
+  readonly duplicates: number;
 }
 
 /** What became of all attempts to one destination. Keeps one number for each, so that a watch may last for hours. */
@@ -30,13 +32,16 @@ export function createTally(): Tally {
   const timesMs: number[] = [];
   const counts = { yes: 0, no: 0, unknown: 0 };
   let untold = 0;
+  let duplicates = 0;
   return {
-    add({ outcome, passed, statement, latencyMs, errno }) {
+    add({ outcome, passed, statement, latencyMs, errno, duplicates: more = 0 }) {
       counts[passed]++;
       if (outcome === 'untold') untold++;
       // Of refusals the time tells how far away who refuses is; statistics are of answers alone.
       if (latencyMs !== undefined && passed === 'yes') timesMs.push(latencyMs);
-      const key = `${outcome} ${errno ?? ''}`;
+      duplicates += more;
+      // Errors of ICMP are told apart by who sent them, and what they say.
+      const key = `${outcome} ${outcome === 'icmp-error' ? statement : (errno ?? '')}`;
       const alike = outcomes.get(key);
       if (alike) alike.count++;
       else outcomes.set(key, { outcome, count: 1, statement });
@@ -48,6 +53,7 @@ export function createTally(): Tally {
       unknown: counts.unknown,
       outcomes: [...outcomes.values()].map((one) => ({ ...one })).sort((a, b) => b.count - a.count),
       timesMs,
+      duplicates,
     }),
   };
 }

@@ -1,4 +1,5 @@
 import type { CaptureReport } from './capture-report.ts';
+import type { ProbeReport } from './probe-report.ts';
 import type { Report } from './report.ts';
 import type { TraceReport } from './trace-report.ts';
 
@@ -17,6 +18,11 @@ export function renderTraceJson(report: TraceReport): string {
 
 /** A capture as `capture -o json` prints it: schema podtriage.capture/v1 (src/report/capture-schema.ts). */
 export function renderCaptureJson(report: CaptureReport): string {
+  return safeJson(report);
+}
+
+/** Repeated probes as `probe … -o json` prints them: schema podtriage.probe/v1 (src/report/probe-schema.ts). */
+export function renderProbeJson(report: ProbeReport): string {
   return safeJson(report);
 }
 

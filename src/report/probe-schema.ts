@@ -121,7 +121,8 @@ export const probeSchema: JsonSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: 'urn:podtriage:probe:v1',
   title: PROBE_SCHEMA,
-  description: 'What became of repeated connects or pings to a destination, and to each backend of a Service by itself.',
+  description:
+    'What became of repeated connects or pings to a destination, and to each backend of a Service by itself.',
   ...properties,
   $defs: {
     probeOutcome: outcome,

@@ -88,7 +88,7 @@ function smallAnswer(snapshot: Snapshot, request: Request): IcmpAnswer | undefin
   return small.state === 'seen' ? small.value : undefined;
 }
 
-function circumstances(gate: DatapathGate | undefined, question: Question): { interceptedBy?: string } {
+export function circumstances(gate: DatapathGate | undefined, question: Question): { interceptedBy?: string } {
   if (!gate || question.source.kind !== 'pod') return {};
   const pod = `${question.source.namespace}/${question.source.name}`;
   const mesh = gate.parts.find((part) => part.role === 'mesh' && part.pod === pod);

@@ -126,8 +126,7 @@ interface Attempt {
 function attemptsOf({ action, args }: Request, plan: SendPlan, batch: Batch, offsetMs: number): Attempt[] {
   const { intervalMs, waitMs: timeoutMs, sourcePort } = plan;
   const { first, attempts } = batch;
-  if (action === 'probe.icmp')
-    return [{ attempt: first, args: { ...args, count: attempts, intervalMs, timeoutMs } }];
+  if (action === 'probe.icmp') return [{ attempt: first, args: { ...args, count: attempts, intervalMs, timeoutMs } }];
   const always: Attempt['args'] = { ...args, timeoutMs, ...(sourcePort === undefined ? {} : { sourcePort }) };
   return Array.from({ length: attempts }, (_, at) => {
     const afterMs = Math.min(Math.round(at * intervalMs + offsetMs), TIMEOUT_MAX_MS - timeoutMs);
