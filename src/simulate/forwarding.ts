@@ -19,8 +19,11 @@ export function forwardingCheck(walk: Walk, cursor: Cursor, input: string): Chec
   const decisive = own?.state === 'seen' ? own : whole;
   const isOn = switchedOn(decisive.state === 'absent' ? { state: 'unseen', key: decisive.key } : decisive);
   if (isOn === 'yes') return PASSED;
-  if (!isFour && switchedOn(readInterface(snapshot, place, 6, input, 'force_forwarding')) === 'yes') return PASSED;
-  if (isOn === 'unknown') return { steps: [], end: unknownEnd(cursor, `${decisive.key} was not seen`) };
+  const force = readInterface(snapshot, place, 6, input, 'force_forwarding');
+  const isForced = isFour ? 'no' : switchedOn(force);
+  if (isForced === 'yes') return PASSED;
+  const unseen = isOn === 'unknown' ? decisive : isForced === 'unknown' ? force : undefined;
+  if (unseen) return { steps: [], end: unknownEnd(cursor, `${unseen.key} was not seen`) };
   // Where forwarding as a whole is off, that is what to mend.
   const shown = switchedOn(whole) === 'no' && whole.state === 'seen' ? whole : decisive;
   const step = makeStep({

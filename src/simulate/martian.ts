@@ -1,4 +1,4 @@
-import type { Address } from '../net/address.ts';
+import { type Address, addressToBits } from '../net/address.ts';
 import type { Check } from './check.ts';
 import { type Cursor, familyAt, unknownEnd, type Walk } from './cursor.ts';
 import { isMulticast } from './routes.ts';
@@ -37,10 +37,15 @@ export function martianCheck(walk: Walk, cursor: Cursor, input: string): Check |
 export function ipv6HeaderCheck(walk: Walk, cursor: Cursor, input: string): Check | undefined {
   if (familyAt(cursor) !== 6 || input === 'lo') return undefined;
   const { source, destination } = cursor.packet.ip;
-  if (isMulticast(source) || source.startsWith('::ffff:') || source === '::1') {
+  if (isMulticast(source) || isMapped(source) || source === '::1') {
     return martian(walk, cursor, input, source, 'source');
   }
   return destination === '::1' ? martian(walk, cursor, input, destination, 'destination') : undefined;
+}
+
+/** `::ffff:0:0/96`; a translator's `::ffff:0:0:0/96` (RFC 7915) is none. */
+function isMapped(address: Address): boolean {
+  return address.startsWith('::ffff:') && addressToBits(address) >> 32n === 0xffffn;
 }
 
 /** A source that may not leave its link. */

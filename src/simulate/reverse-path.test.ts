@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import { type Onward, reversePathCheck } from './reverse-path.ts';
 import { arrivedAt, type RouteState, stateOf, walkIn } from './testing/route-state.ts';
 
@@ -20,13 +21,26 @@ interface Asked {
   readonly state?: RouteState;
   readonly onward?: Onward;
   readonly mark?: number;
+  /** Settings that are not named were not seen. */
+  readonly isCut?: boolean;
 }
 
-function check({ source, filter = 0, state = {}, onward = {}, mark = 0 }: Asked): string {
+function check({ source, filter = 0, state = {}, onward = {}, mark = 0, isCut = false }: Asked): string {
   const sysctls = { 'net.ipv4.conf.all.rp_filter': 0, 'net.ipv4.conf.eth0.rp_filter': filter, ...state.sysctls };
-  const snapshot = stateOf({ ...STATE, ...state, sysctls });
+  const whole = stateOf({ ...STATE, ...state, sysctls });
+  const snapshot = isCut ? withCutSettings(whole) : whole;
   const cursor = arrivedAt('eth0', { source, destination: '10.1.0.9' }, { meta: { mark } });
   return reversePathCheck(walkIn(snapshot), cursor, 'eth0', onward).end?.end ?? 'passes';
+}
+
+function withCutSettings(snapshot: Snapshot): Snapshot {
+  return {
+    ...snapshot,
+    fact: (name, place, args) => {
+      const observed = snapshot.fact(name, place, args);
+      return name === 'sysctls' && observed.state === 'seen' ? { ...observed, complete: false } : observed;
+    },
+  };
 }
 
 describe('source validation', () => {
@@ -92,5 +106,18 @@ describe('source validation', () => {
     expect(check({ source: '127.0.0.5' })).toBe('insufficient-information');
     const rules = [{ priority: 10, src: '198.51.100.0', srclen: 24, table: '7' }];
     expect(check({ source: '127.0.0.5', state: { rules } })).toBe('martian');
+  });
+
+  it('cannot tell where a setting that was not seen would change the answer', () => {
+    const seen = { 'net.ipv4.conf.all.accept_local': 0, 'net.ipv4.conf.eth0.accept_local': 0 };
+    const rules = [{ priority: 10, src: 'all', fwmark: '0x1', table: '100' }];
+    const routes = [...STATE.routes!, 'default dev eth0 table 100'];
+    const marked = { filter: 1, mark: 1, state: { rules, routes, sysctls: seen }, isCut: true };
+    expect(check({ ...marked, source: '192.0.2.1' })).toBe('insufficient-information');
+    expect(check({ ...marked, source: '192.0.2.1', mark: 0 })).toBe('reverse-path-filtered');
+    expect(check({ ...marked, source: '10.0.0.9' })).toBe('passes');
+    const back = { onward: { output: 'eth0' }, state: { sysctls: seen }, isCut: true };
+    expect(check({ ...back, source: '10.0.0.9' })).toBe('passes');
+    expect(check({ ...back, source: '10.1.0.255' })).toBe('insufficient-information');
   });
 });

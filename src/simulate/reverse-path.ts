@@ -33,10 +33,27 @@ export function reversePathCheck(walk: Walk, cursor: Cursor, input: string, onwa
   if (!filter) return unsure(cursor, `rp_filter of ${input} was not seen`);
   const acceptsLocal = isSwitchedOn(snapshot, place, 4, 'accept_local', input);
   const redirects = onward.output === input ? isSwitchedOn(snapshot, place, 4, 'send_redirects', input) : 'no';
-  const asked: Asked = { walk, cursor, input, onward, filter, acceptsLocal };
-  // What goes out where it came in is looked up even so, for a redirect may be due.
-  if (filter.value === 0 && redirects !== 'yes') return withoutFilter(asked);
-  return lookedUp(asked);
+  const isMarked = cursor.meta.mark === 0 ? 'no' : isSwitchedOn(snapshot, place, 4, 'src_valid_mark', input);
+  const asked = { walk, cursor, input, onward, filter, acceptsLocal };
+  return inEveryCase(asked, redirects, isMarked);
+}
+
+/** What was not seen matters only where it makes a difference. */
+function inEveryCase(asked: Omit<Asked, 'isMarked'>, redirects: Truth, isMarked: Truth): Check {
+  const checks = casesOf(isMarked).flatMap((marked) =>
+    casesOf(redirects).map((redirected): Check => {
+      const one: Asked = { ...asked, isMarked: marked };
+      // What goes out where it came in is looked up even so, for a redirect may be due.
+      return asked.filter.value === 0 && !redirected ? withoutFilter(one) : lookedUp(one);
+    }),
+  );
+  if (new Set(checks.map(({ end }) => end?.end)).size === 1) return checks[0]!;
+  const unseen = isMarked === 'unknown' ? 'src_valid_mark' : 'send_redirects';
+  return unsure(asked.cursor, `${unseen} of ${asked.input} was not seen`);
+}
+
+function casesOf(value: Truth): readonly boolean[] {
+  return value === 'unknown' ? [false, true] : [value === 'yes'];
 }
 
 type Filter = { readonly key: string; readonly value: number };
@@ -48,6 +65,8 @@ interface Asked {
   readonly onward: Onward;
   readonly filter: Filter;
   readonly acceptsLocal: Truth;
+  /** src_valid_mark: the mark counts. */
+  readonly isMarked: boolean;
 }
 
 function unsure(cursor: Cursor, because: string): Check {
@@ -90,15 +109,14 @@ function hasLocalRoutes(snapshot: Snapshot, place: Place): boolean {
 const customLocal = new WeakMap<object, boolean>();
 
 /** The way back as __fib_validate_source looks it up: from the destination, out of the device that it goes on by. */
-function reverseKey({ walk, cursor, input, onward }: Asked): RouteKey {
-  const { packet, meta, place } = cursor;
-  const marked = isSwitchedOn(walk.world.snapshot, place, 4, 'src_valid_mark', input) === 'yes';
+function reverseKey({ cursor, onward, isMarked }: Asked): RouteKey {
+  const { packet, meta } = cursor;
   const l4 = turned(packet.l4);
   return {
     source: onward.broadcast ? '0.0.0.0' : packet.ip.destination,
     destination: packet.ip.source,
     tos: packet.ip.tos,
-    mark: marked ? meta.mark : 0,
+    mark: isMarked ? meta.mark : 0,
     input: onward.output ?? 'lo',
     user: 0,
     l4,
