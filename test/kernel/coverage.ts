@@ -53,13 +53,19 @@ export class Coverage {
     const wanted = [...byFeature].filter(([feature]) => this.isWanted(this.of(feature)));
     wanted.sort(([a], [b]) => this.of(a).decisive - this.of(b).decisive);
     let left = MUTANTS_MAX;
+    let feature = '';
     const compare: Compare = (state, options) => {
       if (!state) return undefined;
       left--;
-      return compareCase(one, { ...run, before: state }, checked, options);
+      try {
+        return compareCase(one, { ...run, before: state }, checked, options);
+      } catch (problem) {
+        throw new Error(`${feature} taken out or turned round: ${(problem as Error).message}`, { cause: problem });
+      }
     };
-    for (const [feature, items] of wanted) {
+    for (const [name, items] of wanted) {
       if (left <= 0) return;
+      feature = name;
       const covered = this.of(feature);
       covered.looked++;
       const isDecisive = items

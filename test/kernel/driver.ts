@@ -16,6 +16,9 @@ export interface Driver {
   readonly stop: () => Promise<void>;
 }
 
+/** Nothing more can be asked of it. */
+export class DriverEnded extends Error {}
+
 const SCRIPT = join(import.meta.dirname, 'driver.py');
 const PYTHON = ['/usr/bin/python3', 'python3'].find((path) => path === 'python3' || existsSync(path))!;
 
@@ -38,7 +41,7 @@ export function startDriver(processor: number): Driver {
     waiting.shift()?.done(JSON.parse(line) as DriverAnswer);
   });
   child.on('exit', (code, signal) => {
-    for (const one of waiting.splice(0)) one.failed(new Error(`the driver ended: ${signal ?? code}`));
+    for (const one of waiting.splice(0)) one.failed(new DriverEnded(`the driver ended: ${signal ?? code}`));
   });
   return {
     run: (steps) =>

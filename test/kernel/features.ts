@@ -12,6 +12,7 @@ import { NAT_FEATURES } from './features/nat.ts';
 import { NEIGHBOUR_FEATURES } from './features/neighbours.ts';
 import { NFT_FRAME_FEATURES } from './features/nft-frames.ts';
 import { NFT_MATCH_FEATURES } from './features/nft-matches.ts';
+import { NFT_NAT_FEATURES } from './features/nft-nat.ts';
 import { NFT_STATEMENT_FEATURES } from './features/nft-statements.ts';
 import { POLICY_FEATURES } from './features/policies.ts';
 import { PROGRAM_FEATURES } from './features/programs.ts';
@@ -30,6 +31,7 @@ export const FEATURES: readonly Feature[] = [
   ...POLICY_FEATURES,
   ...PROGRAM_FEATURES,
   ...NAT_FEATURES,
+  ...NFT_NAT_FEATURES,
   ...CONNECTION_FEATURES,
   ...IPSET_FEATURES,
   ...ROUTE_FEATURES,

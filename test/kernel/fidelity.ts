@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { KernelCase } from './case.ts';
 import { checkCase } from './check-case.ts';
-import { ENOUGH } from './coverage.ts';
+import { Coverage, ENOUGH } from './coverage.ts';
 import { type Driver, startDriver } from './driver.ts';
 import { FEATURES } from './features.ts';
 import { runCase } from './run-case.ts';
@@ -70,7 +70,11 @@ async function tellOne(driver: Driver, made: KernelCase): Promise<void> {
   store(made, 'case');
   const outcome = await runCase(driver, made);
   if ('failed' in outcome) say(outcome.failed);
-  else say(tellCase(made, checkCase(made, outcome.ran), { whole: true }));
+  else {
+    const checked = checkCase(made, outcome.ran);
+    say(tellCase(made, checked, { whole: true }));
+    new Coverage().look(made, outcome.ran, checked);
+  }
 }
 
 /** Stored cases first, then random ones; made as they are wanted. */

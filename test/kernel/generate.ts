@@ -40,7 +40,7 @@ function chosen(draw: Draw, features: readonly Feature[]): readonly Feature[] {
   for (let tries = 0; tries < 3 * count && list.length < count; tries++) {
     const { feature } = draw.weighted(all);
     const isOneMore = feature.isUndecidable && list.filter((one) => one.isUndecidable).length >= UNDECIDABLE_MAX;
-    if (!isOneMore && list.every((other) => areTogether(other, feature))) list.push(feature);
+    if (!list.includes(feature) && !isOneMore && list.every((other) => areTogether(other, feature))) list.push(feature);
   }
   return list;
 }

@@ -4,7 +4,7 @@ import type { FactArgs } from '../../src/snapshot/facts.ts';
 import type { Snapshot, SnapshotChange } from '../../src/snapshot/snapshot.ts';
 import type { CaseItem, KernelCase } from './case.ts';
 import { placeOf } from './collect-case.ts';
-import { nftRuleOf, withConditionTurned, withoutCondition } from './nft-mutants.ts';
+import { nftRuleOf, withConditionTurned, withoutCondition, withoutEffect } from './nft-mutants.ts';
 import type { RealRun } from './run-case.ts';
 import { type ShownChange, type StateChange, withReplies, withShown } from './shown-change.ts';
 import { usualState } from './usual-state.ts';
@@ -125,7 +125,10 @@ function nftMutants(one: KernelCase, run: RealRun, item: CaseItem): Mutants {
   const rule = nftRuleOf(one, run, item);
   if (!rule) return { removed: () => undefined };
   const removed = (): Snapshot | undefined => withChanges(run, [rule.change(undefined)]);
-  if (!item.feature.startsWith('nft match ')) return { removed };
+  if (!item.feature.startsWith('nft match ')) {
+    const idle = item.countsOnly ? undefined : withoutEffect(rule.statements);
+    return { removed, ...(idle && { ignored: () => withChanges(run, [rule.change(idle)]) }) };
+  }
   const loose = withoutCondition(rule.statements);
   const turned = withConditionTurned(rule.statements);
   return {

@@ -54,6 +54,12 @@ export function withoutCondition(statements: readonly Statement[]): readonly Sta
   return at < 0 ? undefined : statements.toSpliced(at, 1);
 }
 
+/** The rule that counts and does nothing more; undefined where it does nothing more anyway. */
+export function withoutEffect(statements: readonly Statement[]): readonly Statement[] | undefined {
+  const counter = statements.findIndex((one) => 'counter' in one);
+  return counter < 0 || counter === statements.length - 1 ? undefined : statements.slice(0, counter + 1);
+}
+
 const TURNED: Readonly<Record<string, string>> = {
   '==': '!=',
   in: '!=',

@@ -12,18 +12,22 @@ export interface Path {
 
 const PATHS_MAX = 4000;
 
-/** Every way through a trace; undefined where there are too many to look at. */
+/** Every way through a trace; undefined where there are too many to look at. Throws where they do not end. */
 export function pathsOf(trace: Trace): readonly Path[] | undefined {
   const paths: Path[] = [];
+  const on: number[] = [];
   const walk = (segment: number, before: readonly Hop[], isPossible: boolean): void => {
     if (paths.length > PATHS_MAX) return;
+    if (on.includes(segment)) throw new Error(`the trace goes in a circle: segments ${[...on, segment].join(' > ')}`);
+    on.push(segment);
     const { hops, then } = trace.segments[segment]!;
     const all = joined(before, hops);
     if ('end' in then) {
       paths.push({ hops: all, leaf: then, segment, isPossible });
-      return;
+    } else {
+      for (const to of then.to) walk(to.segment, all, isPossible && to.chance.max > 0);
     }
-    for (const to of then.to) walk(to.segment, all, isPossible && to.chance.max > 0);
+    on.pop();
   };
   walk(0, [], true);
   return paths.length > PATHS_MAX ? undefined : paths;

@@ -5,7 +5,7 @@ import { askCase, snapshotOfCase } from './collect-case.ts';
 import type { Driver } from './driver.ts';
 import type { Observation } from './judge.ts';
 import { readingOf } from './reading.ts';
-import { type DriverStep, setUpSteps } from './steps-of-case.ts';
+import { type DriverStep, lateSteps, setUpSteps } from './steps-of-case.ts';
 import { housekeepingOf, type RawEvent, wireEvent } from './wire-event.ts';
 
 /** A case that was made real: what was read before the packets and after them, and what became of each. */
@@ -31,7 +31,7 @@ export async function runCase(
   const setUp = setUpSteps(one);
   const tunnels = tunnelsOf(one);
   const names = one.namespaces.map(({ name }) => name);
-  const waitUp = wiresUp(one);
+  const waitUp = [...wiresUp(one), ...lateSteps(one)];
   const packets = send ? one.packets : [];
   // Copies to hosts that are not there are refused after a while, and the errors about them meet rules.
   const settled = tunnels.size > 0 && packets.length > 0 ? [{ do: 'settle', ms: one.settleMs }] : [];

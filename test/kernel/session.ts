@@ -3,7 +3,7 @@ import type { KernelCase } from './case.ts';
 import { type CheckedCase, checkCase } from './check-case.ts';
 import { Coverage } from './coverage.ts';
 import { drawn } from './draw.ts';
-import type { Driver } from './driver.ts';
+import { type Driver, DriverEnded } from './driver.ts';
 import type { Feature } from './feature.ts';
 import { generateCase } from './generate.ts';
 import { KNOWN } from './known.ts';
@@ -65,7 +65,20 @@ export class Session {
     this.say = say;
   }
 
-  async run(driver: Driver, { name, made }: NamedCase): Promise<Verdict> {
+  /** A walk that throws is its own case's failure, not the run's. */
+  async run(driver: Driver, named: NamedCase): Promise<Verdict> {
+    try {
+      return await this.tryRun(driver, named);
+    } catch (problem) {
+      if (!(problem instanceof Error) || problem instanceof DriverEnded) throw problem;
+      this.say(`\n${named.name} THREW ${problem.stack?.split('\n').slice(0, 4).join('\n')}\n  ${named.made.story}`);
+      this.totals.disagreements++;
+      this.disagreeing.push(named);
+      return 'disagrees';
+    }
+  }
+
+  private async tryRun(driver: Driver, { name, made }: NamedCase): Promise<Verdict> {
     const outcome = await runCase(driver, made);
     this.totals.cases++;
     if ('failed' in outcome) {
@@ -120,12 +133,12 @@ export class Session {
 
   /** The smallest part of a case that disagrees in the same way. */
   async shrunk(driver: Driver, { name, made }: NamedCase): Promise<KernelCase> {
-    const kinds = kindsOf(await disagreement(driver, made));
+    const kinds = await kindsIn(driver, made);
     const small = await shrinkCase(made, async (candidate) => {
-      return [...kindsOf(await disagreement(driver, candidate))].some((kind) => kinds.has(kind));
+      return [...(await kindsIn(driver, candidate))].some((kind) => kinds.has(kind));
     });
     this.say(`\n== ${name} shrunk: ${small.items.length} lines, ${small.packets.length} packets`);
-    const checked = await disagreement(driver, small);
+    const checked = await disagreement(driver, small).catch((problem: Error) => this.say(problem.message));
     if (checked) this.say(tellCase(small, checked, { whole: true }));
     return small;
   }
@@ -140,6 +153,19 @@ async function disagreement(driver: Driver, made: KernelCase): Promise<CheckedCa
   if ('failed' in outcome) return undefined;
   const checked = checkCase(made, outcome.ran);
   return isBad(checked) ? checked : undefined;
+}
+
+async function kindsIn(driver: Driver, made: KernelCase): Promise<ReadonlySet<string>> {
+  try {
+    return kindsOf(await disagreement(driver, made));
+  } catch (problem) {
+    if (problem instanceof DriverEnded) throw problem;
+    return new Set([
+      `threw ${String(problem)
+        .replaceAll(/[0-9]+/g, '#')
+        .slice(0, 40)}`,
+    ]);
+  }
 }
 
 /** What kinds of disagreement a case shows, so that shrinking does not end with another one. */

@@ -71,7 +71,11 @@ function configured(one: KernelCase, ns: string): DriverStep[] {
   const settings = sysctlsOf(one, ns, false).map(([key, value]) => [sysctlFile(key), value]);
   return [
     ...addressing(ipLines(one, ns, 4), ipLines(one, ns, 6)).flatMap(([argv, lines]) => batch(ns, argv, lines)),
-    ...batch(ns, ['bridge', '-batch', '-'], linesOf(one, ns, 'bridge')),
+    ...batch(
+      ns,
+      ['bridge', '-batch', '-'],
+      linesOf(one, ns, 'bridge').filter((line) => !isLate(line)),
+    ),
     ...batch(ns, ['tc', '-batch', '-'], linesOf(one, ns, 'tc')),
     ...(settings.length > 0 ? [{ do: 'sysctl', ns, set: settings }] : []),
     ...batch(ns, ['ipset', 'restore'], linesOf(one, ns, 'ipset')),
@@ -80,6 +84,16 @@ function configured(one: KernelCase, ns: string): DriverStep[] {
     ),
     ...batch(ns, ['nft', '-f', '-'], linesOf(one, ns, 'nft')),
   ];
+}
+
+/** A port's state can be set once its other end is up (br_set_port_state asks for a carrier). */
+const isLate = (line: string): boolean => line.startsWith('link set ');
+
+/** What is left to do when all devices are up. */
+export function lateSteps(one: KernelCase): DriverStep[] {
+  return one.namespaces.flatMap(({ name }) =>
+    batch(name, ['bridge', '-batch', '-'], linesOf(one, name, 'bridge').filter(isLate)),
+  );
 }
 
 /** One batch for both families, unless some line of IPv6 has nothing in it to know it by. */

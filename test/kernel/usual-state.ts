@@ -33,6 +33,9 @@ function usualValue(key: string): string {
 }
 
 function usualForwarding(line: string, place: Place): readonly StateChange[] | undefined {
+  const port = /^link set dev (?<ifname>\S+) state /.exec(line)?.groups;
+  const set = { 'linkinfo.info_slave_data.state': 'forwarding' };
+  if (port) return [{ op: 'shown', place, action: 'links', where: { ifname: port.ifname }, set }];
   const entry = /^fdb \S+ (?<mac>\S+) dev (?<ifname>\S+)(?: dst (?<dst>\S+))?/.exec(line)?.groups;
   if (!entry) return undefined;
   const { mac, ifname, dst } = entry;
@@ -43,7 +46,8 @@ function usualForwarding(line: string, place: Place): readonly StateChange[] | u
 function replacedBefore(one: KernelCase, item: CaseItem, place: Place): readonly StateChange[] | undefined {
   const mine = item.kind === 'ip' ? keyOf(item.line) : undefined;
   if (item.kind !== 'ip' || !mine) return undefined;
-  const { op, line } = mine;
+  const { op } = mine;
+  const line = shownLine(one, mine.line);
   const former = one.items
     .slice(0, one.items.indexOf(item))
     .filter((other) => other.kind === 'ip' && other.ns === item.ns && (other.family ?? 4) === (item.family ?? 4))
@@ -54,6 +58,13 @@ function replacedBefore(one: KernelCase, item: CaseItem, place: Place): readonly
   const back = { op, place, text: former.line, act: 'add', line: former.line } as const;
   // One entry for an address and a device; of a route's types either one is found by its own.
   return op === 'neighbour' ? [back] : [gone, back];
+}
+
+/** A route by a nexthop object that drops is shown as one that does. */
+function shownLine(one: KernelCase, line: string): string {
+  const id = / nhid (\d+)$/.exec(line)?.[1];
+  const isDropping = one.items.some((other) => other.kind === 'ip' && other.line === `nexthop add id ${id} blackhole`);
+  return isDropping ? `blackhole ${line.split(' ')[0]}` : line;
 }
 
 const ROUTE_TYPES = /^(blackhole|unreachable|prohibit|throw|local|broadcast) /;
@@ -98,7 +109,6 @@ function usualOptions([kind, ...words]: readonly string[]): Readonly<Record<stri
   const pairs = Array.from({ length: words.length / 2 }, (_, index) => [words[2 * index]!, words[2 * index + 1]!]);
   return Object.fromEntries(
     pairs.map(([name, value]): [string, unknown] => {
-      if (name === 'state') return [`${at}.state`, 'forwarding'];
       return [`${at}.${name}`, /^\d+$/.test(value!) ? 0 : ON_BY_DEFAULT.has(name!)];
     }),
   );

@@ -1,7 +1,8 @@
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import type { HookPoint, Network } from '../network.ts';
-import { type Aim, addRule, aimAt, aimedWords } from './iptables-core.ts';
+import { type Aim, aimAt, aimedWords } from './iptables-aim.ts';
+import { addRule } from './iptables-core.ts';
 
 /* Connection tracking: zones, packets that are not tracked, flows whose entry an earlier packet has left behind. */
 

@@ -1,6 +1,7 @@
 import { formatPrefix, networkOf } from '../../../src/net/prefix.ts';
 import type { Feature } from '../feature.ts';
-import { type Aim, endsAt, type MatchWords, matchFeature } from './iptables-core.ts';
+import { type Aim, endsAt } from './iptables-aim.ts';
+import { type MatchWords, matchFeature } from './iptables-core.ts';
 
 /* ipsets of every type that this kernel has, with members that hold of the packet or just do not. */
 

@@ -1,4 +1,5 @@
-import type { Aim, XtMatch } from './iptables-core.ts';
+import type { Aim } from './iptables-aim.ts';
+import type { XtMatch } from './iptables-core.ts';
 import { option, someAddress, TRACKED } from './iptables-words.ts';
 
 /** Matches of the packet's connection. */

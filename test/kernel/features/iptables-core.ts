@@ -2,15 +2,8 @@ import type { Family } from '../../../src/net/address.ts';
 import type { CaseBackend, CasePacket } from '../case.ts';
 import type { Draw } from '../draw.ts';
 import type { Feature } from '../feature.ts';
-import type { HookPoint, Network, Stop } from '../network.ts';
-
-/** A packet at a hook, to aim a rule at. */
-export interface Aim {
-  readonly packet: CasePacket;
-  readonly stop: Stop;
-  readonly draw: Draw;
-  readonly network: Network;
-}
+import type { HookPoint, Network } from '../network.ts';
+import { type Aim, aimAt, aimedWords, HOOKS_OF } from './iptables-aim.ts';
 
 /** A match's words in a rule: as they are, and turned round where it can be. */
 export interface MatchWords {
@@ -46,6 +39,8 @@ export interface XtTarget {
   readonly families?: readonly Family[];
   readonly isUndecidable?: boolean;
   readonly countsOnly?: true;
+  /** Not in pods. */
+  readonly onNodes?: true;
   readonly words: (aim: Aim) => string | undefined;
   /** A rule behind it whose counter shows the effect that no cable shows: a mark, a verdict that ends the chain. */
   readonly witness?: (words: string) => string;
@@ -55,87 +50,6 @@ export interface XtTarget {
 export function markWitness(words: string): string {
   const mark = / --set-xmark (\S+)/.exec(words)?.[1] ?? '0x0';
   return `-m mark --mark ${mark}`;
-}
-
-/** Tables and their hooks. */
-export const HOOKS_OF: Readonly<Record<string, readonly HookPoint[]>> = {
-  raw: ['PREROUTING', 'OUTPUT'],
-  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
-  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
-  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
-  security: ['INPUT', 'FORWARD', 'OUTPUT'],
-};
-
-export function aimAt(
-  network: Network,
-  hooks: readonly HookPoint[],
-  protocols?: readonly CasePacket['protocol'][],
-  families: readonly Family[] = [4, 6],
-): Aim | undefined {
-  const packets = network.packets.filter(
-    (one) => (protocols?.includes(one.protocol) ?? true) && families.includes(one.family),
-  );
-  for (let tries = 0; packets.length > 0 && tries < TRIES; tries++) {
-    const aim = aimAtPacket(network, network.aimable(packets), hooks);
-    if (aim) return aim;
-  }
-  return undefined;
-}
-
-const TRIES = 5;
-
-/** That packet, or its answer, at one of these hooks. */
-export function aimAtPacket(network: Network, packet: CasePacket, hooks: readonly HookPoint[]): Aim | undefined {
-  const { draw } = network;
-  const stops = network
-    .stops(packet)
-    .filter((stop) => hooks.includes(stop.hook) && (!stop.isReply || draw.chance(0.5)));
-  return stops.length === 0 ? undefined : { packet, stop: draw.pick(stops), draw, network };
-}
-
-/** The addresses and ports of the packet at the stop: on the way back they have changed places. */
-export function endsAt({ packet, stop, network }: Aim): {
-  readonly source: string;
-  readonly destination: string;
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-} {
-  const from = packet.source ?? network.host(packet.ns).address[packet.family];
-  const { destination, sourcePort, destinationPort } = packet;
-  return stop.isReply
-    ? { source: destination, destination: from, sourcePort: destinationPort, destinationPort: sourcePort }
-    : { source: from, destination, sourcePort, destinationPort };
-}
-
-/** What a rule names first, so that it is about this packet and few others. */
-export function aimedWords(aim: Aim, namesProtocol = false): string {
-  const { packet, draw } = aim;
-  const ends = endsAt(aim);
-  const protocol = packet.protocol === 'icmp' ? (packet.family === 6 ? 'ipv6-icmp' : 'icmp') : packet.protocol;
-  // iptables-nft-save prints one of two matches of the same kind: a rule that has such a match bears no other.
-  const ports =
-    packet.protocol === 'icmp' || namesProtocol
-      ? ''
-      : draw.weighted([
-          { words: ` --dport ${ends.destinationPort}`, weight: 2 },
-          // The client's port is this packet's alone.
-          { words: ` --${aim.stop.isReply ? 'dport' : 'sport'} ${packet.sourcePort}`, weight: 6 },
-          { words: '', weight: 1 },
-        ]).words;
-  // Where neighbours ask each other, a rule for all protocols would meet their questions too.
-  // Rules about ICMPv6 leave neighbours alone where they ask each other.
-  if (packet.protocol === 'icmp' && packet.family === 6 && aim.network.realNeighbours) {
-    return `-p ipv6-icmp -m icmp6 --icmpv6-type ${aim.stop.isReply ? 129 : 128}`;
-  }
-  const named = namesProtocol || (aim.network.realNeighbours && packet.family === 6);
-  // Without ports the addresses must tell it from others.
-  const share = ports === '' ? 0.85 : 0.5;
-  const parts = [
-    draw.chance(share) ? `-s ${ends.source}` : '',
-    draw.chance(share) ? `-d ${ends.destination}` : '',
-    named || draw.chance(0.8) ? `-p ${protocol}${ports === '' ? '' : ` -m ${protocol}${ports}`}` : '',
-  ];
-  return parts.filter((part) => part !== '').join(' ');
 }
 
 const EFFECTS: readonly XtTarget[] = [
@@ -217,7 +131,7 @@ export function matchFeature(match: XtMatch): Feature {
       if (usable.length === 0) return false;
       const effect = draw.weighted(usable);
       const hooks = effect.hooks.filter((hook) => match.hooks?.includes(hook) ?? true);
-      const found = aimAt(network, hooks, match.protocols, match.families);
+      const found = aimAt(network, hooks, match.protocols, match);
       const aim = found && match.place ? match.place(found) : found;
       const words = aim && match.words(aim);
       const target = aim && effect.words(aim);
@@ -245,7 +159,7 @@ export function targetFeature(target: XtTarget): Feature {
     name: `iptables target ${target.name}`,
     ...(target.isUndecidable ? { isUndecidable: true } : {}),
     add: (network) => {
-      const aim = aimAt(network, target.hooks, target.protocols, target.families);
+      const aim = aimAt(network, target.hooks, target.protocols, target);
       const words = aim && target.words(aim);
       if (!aim || words === undefined) return false;
       const rule = [aimedWords(aim, target.protocols !== undefined), words].filter((part) => part !== '').join(' ');
@@ -282,8 +196,11 @@ export function addRule(
   const family: Family = packet.family;
   const at = { ns: stop.ns, backend, family, table: rule.table };
   network.chain(at.ns, backend, family, rule.table, stop.hook);
+  // Who ignores a target still counts its rule.
+  const idle = rule.countsOnly ? undefined : / ?-j .*$/.exec(rule.rule);
+  const ignoredRule = rule.ignoredRule ?? (idle ? rule.rule.slice(0, idle.index) : undefined);
   const addTo = (chain: string): void => {
-    network.rule({ ...at, ...rule, chain });
+    network.rule({ ...at, ...rule, ...(ignoredRule !== undefined && { ignoredRule }), chain });
     if (witness !== undefined) network.rule({ ...at, table: rule.table, chain, rule: witness, feature: '' });
   };
   if (!draw.chance(0.3)) {

@@ -1,5 +1,6 @@
-import type { Aim } from './iptables-core.ts';
-import { endsAt, type XtMatch } from './iptables-core.ts';
+import type { Aim } from './iptables-aim.ts';
+import { endsAt } from './iptables-aim.ts';
+import type { XtMatch } from './iptables-core.ts';
 import { isIpv6, near, option, otherAddress, someAddress } from './iptables-words.ts';
 
 /** Matches of header fields. */

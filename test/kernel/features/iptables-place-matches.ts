@@ -2,7 +2,8 @@ import { parseAddress } from '../../../src/net/address.ts';
 import type { CasePacket } from '../case.ts';
 import type { HookPoint } from '../network.ts';
 import { know } from '../topology.ts';
-import type { Aim, XtMatch } from './iptables-core.ts';
+import type { Aim } from './iptables-aim.ts';
+import type { XtMatch } from './iptables-core.ts';
 import { isIpv6, option, RECEIVING, TRACKED } from './iptables-words.ts';
 
 const SENDING: readonly HookPoint[] = ['FORWARD', 'OUTPUT', 'POSTROUTING'];
@@ -56,8 +57,9 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
     hooks: ['PREROUTING', 'FORWARD', 'POSTROUTING'],
     wants: { bridged: true, pods: 2 },
     place: bridged,
-    words: ({ draw, stop, network, packet }) => {
-      const port = network.devices.find((one) => one.ns === stop.ns && one.peer.ns === packet.ns)?.name ?? 'v1';
+    words: (aim) => {
+      const { draw, stop } = aim;
+      const port = portsOf(aim).input;
       const isIn = draw.pick([`--physdev-in ${port}`, '--physdev-in v+', '--physdev-is-in', `--physdev-in ${port}0`]);
       return option('physdev', stop.hook === 'PREROUTING' ? isIn : draw.pick([isIn, '--physdev-is-bridged']));
     },
@@ -67,9 +69,10 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
     wants: { bridged: true, pods: 2 },
     hooks: ['FORWARD', 'POSTROUTING'],
     place: bridged,
-    words: ({ draw, stop, network, packet }) => {
-      const to = network.hostAt(packet.destination)?.ns;
-      const port = network.devices.find((one) => one.ns === stop.ns && one.peer.ns === to)?.name ?? 'v2';
+    turns: 0,
+    words: (aim) => {
+      const { draw } = aim;
+      const port = portsOf(aim).output;
       const out = draw.pick([
         `--physdev-out ${port}`,
         '--physdev-out v+',
@@ -156,6 +159,14 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
   },
 ];
 
+/** The ports of the bridge that it comes in and goes out by. */
+function portsOf({ network, packet, stop }: Aim): { readonly input: string; readonly output: string } {
+  const portOf = (ns: string | undefined): string =>
+    network.devices.find((one) => one.ns === stop.ns && one.peer.ns === ns)?.name ?? 'v1';
+  const [from, to] = [portOf(packet.ns), portOf(network.hostAt(packet.destination)?.ns)];
+  return stop.isReply ? { input: to, output: from } : { input: from, output: to };
+}
+
 /** A packet from one pod of a bridge to another, where bridged packets meet IP's rules. */
 function bridged(aim: Aim): Aim | undefined {
   const { network, draw, packet, stop } = aim;
@@ -225,6 +236,8 @@ export const IPV6_MATCHES: readonly XtMatch[] = [
   },
   {
     name: 'extension headers',
+    // Of a header that is there the walk does not know what is in it.
+    isUndecidable: true,
     families: [6],
     protocols: ['udp'],
     place: (aim) => ({ ...aim, packet: aim.draw.chance(0.8) ? aim.network.enlarged(aim.packet) : aim.packet }),

@@ -1,6 +1,7 @@
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
-import { type Aim, addRule, aimAt, endsAt, HOOKS_OF } from './iptables-core.ts';
+import { type Aim, aimAt, endsAt, HOOKS_OF } from './iptables-aim.ts';
+import { addRule, markWitness } from './iptables-core.ts';
 
 /** IP's own selectors (iptables(8), PARAMETERS), which the aiming of other features uses up. */
 interface Selector {
@@ -66,6 +67,7 @@ export const IPTABLES_SELECTOR_FEATURES: readonly Feature[] = SELECTORS.map((sel
       table,
       rule: `${used} ${target}`,
       feature: `iptables selector ${selector.name}`,
+      witness: table === 'filter' ? '' : markWitness(target),
       ignoredRule: target,
       ...(canTurn ? { negatedRule: `${other} ${target}` } : {}),
     });

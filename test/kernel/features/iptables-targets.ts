@@ -1,6 +1,7 @@
 import type { Feature } from '../feature.ts';
 import type { HookPoint } from '../network.ts';
-import { type Aim, endsAt, HOOKS_OF, targetFeature, type XtTarget } from './iptables-core.ts';
+import { type Aim, endsAt, HOOKS_OF } from './iptables-aim.ts';
+import { targetFeature, type XtTarget } from './iptables-core.ts';
 
 const MANGLE = HOOKS_OF.mangle!;
 const BEFORE_ROUTING: readonly HookPoint[] = ['PREROUTING', 'OUTPUT'];
@@ -86,9 +87,11 @@ const HEADERS: readonly XtTarget[] = [
   target(
     'TCPMSS clamp',
     'mangle',
-    ['FORWARD', 'OUTPUT', 'POSTROUTING'],
+    ['FORWARD', 'FORWARD', 'POSTROUTING'],
     (aim) => {
       const { draw, network, stop } = aim;
+      // Who sends by a smaller device knows by himself.
+      if (stop.input === undefined && stop.hook !== 'POSTROUTING') return undefined;
       // A smaller device on the way on makes the difference.
       if (stop.output !== undefined && draw.chance(0.85)) {
         const line = `link set dev ${stop.output} mtu ${draw.pick([1300, 1400])}`;
@@ -168,8 +171,8 @@ const PASSING: readonly XtTarget[] = [
     'mangle',
     ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'],
     // Pods have a default route, by which the copy would be one more frame, which no walk tells of.
-    ({ stop, packet }) => (stop.ns.length > 1 ? undefined : `-j TEE --gateway ${NOWHERE[packet.family]}`),
-    NO_EFFECT,
+    ({ packet }) => `-j TEE --gateway ${NOWHERE[packet.family]}`,
+    { ...NO_EFFECT, onNodes: true },
   ),
   target(
     'RATEEST',
@@ -187,13 +190,10 @@ const PASSING: readonly XtTarget[] = [
   ),
   target('no target', 'mangle', MANGLE, () => '', NO_EFFECT),
   // Nobody listens on the queue.
-  target(
-    'NFQUEUE',
-    'mangle',
-    MANGLE,
-    ({ draw }) => `-j NFQUEUE --queue-num ${draw.pick(['7', '9'])}${draw.chance(0.5) ? ' --queue-bypass' : ''}`,
-    { isUndecidable: true, witness: () => '' },
-  ),
+  target('NFQUEUE', 'mangle', MANGLE, ({ draw }) => `-j NFQUEUE --queue-num ${draw.pick(['7', '9'])} --queue-bypass`, {
+    isUndecidable: true,
+    witness: () => '',
+  }),
   target('SET', 'mangle', MANGLE, addsToSet, {
     witness: (words) => `-m set --match-set ${/-set (\S+ \S+)/.exec(words)![1]}`,
   }),

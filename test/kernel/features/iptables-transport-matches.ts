@@ -1,4 +1,5 @@
-import { type Aim, endsAt, type MatchWords, type XtMatch } from './iptables-core.ts';
+import { type Aim, endsAt } from './iptables-aim.ts';
+import type { MatchWords, XtMatch } from './iptables-core.ts';
 import { isIpv6, near, option } from './iptables-words.ts';
 
 /** Matches of ports, flags and types. */

@@ -1,5 +1,6 @@
 import type { HookPoint } from '../network.ts';
-import type { Aim, MatchWords } from './iptables-core.ts';
+import type { Aim } from './iptables-aim.ts';
+import type { MatchWords } from './iptables-core.ts';
 
 /** Tables behind conntrack, where a packet has its connection. */
 export const TRACKED = ['mangle', 'filter', 'security'] as const;

@@ -1,3 +1,4 @@
+import { hostOf } from '../../../src/net/place.ts';
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import type { Device, Network } from '../network.ts';
@@ -56,13 +57,15 @@ interface PortOptions {
   readonly family?: 4 | 6;
   /** The port where it counts; the receiver's unless told. */
   readonly at?: 'from' | 'to';
+  /** What the other port shows to a simulator that takes one such port for enough. */
+  readonly mistaken?: Readonly<Record<string, unknown>>;
   /** What makes it count, besides. */
   readonly more?: (network: Network, pair: Pair, family: 4 | 6) => void;
 }
 
 /** Settings of one or all ports of a bridge. */
 function portFeature(name: string, setting: string, options: PortOptions = {}): Feature {
-  const { all, weight = 1, asks, family, at = 'to', more } = options;
+  const { all, weight = 1, asks, family, at = 'to', more, mistaken } = options;
   return {
     name: `bridge ${name}`,
     weight,
@@ -74,7 +77,12 @@ function portFeature(name: string, setting: string, options: PortOptions = {}): 
       const chosen = network.draw.chance(0.85) ? pair[at] : network.draw.pick([pair.from, pair.to]);
       for (const port of all ? ports : [chosen]) {
         const line = `link set dev ${port.name} type bridge_slave ${setting}`;
-        network.add({ kind: 'ip', ns: port.ns, line, feature: `bridge ${name}` });
+        const other = port === pair.to ? pair.from : pair.to;
+        const where = { ifname: other.name };
+        const ignored = mistaken && {
+          ignored: [{ op: 'shown', place: hostOf(port.ns), action: 'links', where, set: mistaken }] as const,
+        };
+        network.add({ kind: 'ip', ns: port.ns, line, feature: `bridge ${name}`, ...ignored });
       }
       more?.(network, pair, network.packets[0]!.family);
       return true;
@@ -136,8 +144,9 @@ function linkFeature(name: string, line: (network: Network, device: Device) => s
       if (!name.startsWith('mtu')) onlyFirst(network);
       const device = name.startsWith('mtu') ? onTheWayOfLarge(network) : network.draw.pick(network.devices);
       if (!device) return false;
-      // With the last of ip's lines: a device that is down takes no routes and no neighbours any more.
-      network.add({ kind: 'ip', family: 6, ns: device.ns, line: line(network, device), feature: name });
+      // The last of ip's lines: a device that is down takes no routes and no neighbours any more.
+      const made = line(network, device);
+      network.atLast(() => network.add({ kind: 'ip', family: 6, ns: device.ns, line: made, feature: name }));
       return true;
     },
   };
@@ -195,8 +204,9 @@ const HAIRPIN: Feature = {
 export const LAYER2_FEATURES: readonly Feature[] = [
   HAIRPIN,
   portFeature('isolated', 'isolated on', { all: true }),
-  portFeature('isolated one', 'isolated on'),
-  portFeature('flood off', 'flood off', { asks: false }),
+  portFeature('isolated one', 'isolated on', { mistaken: { 'linkinfo.info_slave_data.isolated': true } }),
+  // Nobody learns the receiver's MAC, though it talks of itself.
+  portFeature('flood off', 'flood off', { asks: false, more: (network, { to }) => set(network, to, 'learning off') }),
   portFeature('learning off', 'learning off', {
     asks: false,
     at: 'from',
@@ -208,7 +218,7 @@ export const LAYER2_FEATURES: readonly Feature[] = [
   portFeature('proxy_arp', 'proxy_arp on', { asks: true, family: 4, at: 'from', more: knowWrongly }),
   portFeature('neigh_suppress', 'neigh_suppress on', { asks: true, more: knowWrongly }),
   portFeature('locked', 'locked on learning off', { weight: 0.4, at: 'from' }),
-  portFeature('state', 'state 4', { weight: 0.3 }),
+  fdbFeature('bridge state', (_network, { to }) => `link set dev ${to.name} state 0`),
   bridgeNetfilter('bridge nf_call_iptables', 4, (ns) => ({
     kind: 'sysctl',
     ns,

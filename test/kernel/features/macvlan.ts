@@ -1,7 +1,8 @@
-import { podPlace } from '../../../src/net/place.ts';
+import { type Place, podPlace } from '../../../src/net/place.ts';
 import type { CasePacket } from '../case.ts';
 import type { Feature } from '../feature.ts';
 import type { Network } from '../network.ts';
+import type { StateChange } from '../shown-change.ts';
 
 /* macvlan devices of pods on their node's cable to the other node. */
 
@@ -18,7 +19,7 @@ function macvlan(mode: string, weight = 1): Feature {
   return {
     name,
     weight,
-    wants: { nodes: 2, ...(mode === 'passthru' && { asks: false }) },
+    wants: { nodes: 2, pods: 2, ...(mode === 'passthru' && { asks: false }) },
     // What its switch would do is not known to the walk.
     ...(mode === 'vepa' && { isUndecidable: true }),
     add: (network) => {
@@ -30,7 +31,7 @@ function macvlan(mode: string, weight = 1): Feature {
       const guests = pods.slice(0, mode === 'passthru' ? 1 : 2).map(({ ns }, index): Guest => {
         return { ns, address: `10.9.0.${51 + index}`, mac: `02:00:00:07:00:0${index + 1}` };
       });
-      for (const guest of guests) addGuest(network, name, mode, guest);
+      for (const guest of guests) addGuest(network, name, mode, guest, guests);
       knowEachOther(network, guests);
       for (const packet of packetsBetween(network, guests)) network.packets.push(packet);
       return true;
@@ -42,14 +43,22 @@ function isMacvlan(item: Network['items'][number]): boolean {
   return 'line' in item && item.line.includes('type macvlan');
 }
 
-function addGuest(network: Network, feature: string, mode: string, { ns, address, mac }: Guest): void {
+function addGuest(
+  network: Network,
+  feature: string,
+  mode: string,
+  { ns, address, mac }: Guest,
+  all: readonly Guest[],
+): void {
   const line = `link add link eth0 name mv0 address ${mac} netns @netns:${ns}@ type macvlan mode ${mode}`;
-  const place = podPlace('a', 'pt', ns);
-  // Another mode, or none.
-  const other = { 'linkinfo.info_data.mode': mode === 'bridge' ? 'private' : 'bridge' };
-  const ignored = [{ op: 'shown', place, action: 'links', where: { ifname: 'mv0' }, set: other }] as const;
-  const gone = [{ op: 'link', place, text: 'mv0 down', device: 'mv0', set: { up: false } }] as const;
-  network.add({ kind: 'link', ns: 'a', line, feature, ignored: gone, negated: ignored });
+  const placeOf = (guest: string): Place => podPlace('a', 'pt', guest);
+  // All of another mode, or none of it.
+  const set = { 'linkinfo.info_data.mode': mode === 'bridge' ? 'private' : 'bridge' };
+  const negated = all.map((one): StateChange => {
+    return { op: 'shown', place: placeOf(one.ns), action: 'links', where: { ifname: 'mv0' }, set };
+  });
+  const gone: StateChange = { op: 'link', place: placeOf(ns), text: 'mv0 down', device: 'mv0', set: { up: false } };
+  network.add({ kind: 'link', ns: 'a', line, feature, ignored: [gone], negated });
   network.add({ kind: 'ip', ns, line: 'link set dev mv0 up' });
   network.add({ kind: 'ip', ns, line: `addr add ${address}/24 dev mv0` });
 }
@@ -74,10 +83,10 @@ function knowEachOther(network: Network, guests: readonly Guest[]): void {
 function packetsBetween(network: Network, guests: readonly Guest[]): readonly CasePacket[] {
   const [one, two] = guests;
   const ways: (readonly [string, string])[] = [
+    ...(two ? [[one!.ns, two.address] as const] : []),
     [one!.ns, '10.9.0.2'],
     ['b', one!.address],
     [one!.ns, '10.9.0.1'],
-    ...(two ? [[one!.ns, two.address] as const] : []),
   ];
   const first = FIRST_SOURCE_PORT + network.packets.length;
   return ways.slice(0, 8 - network.packets.length).map(([ns, destination], index): CasePacket => {

@@ -12,56 +12,28 @@ export function ownerOf(network: Network, ns: string): string {
   return network.devices.find((one) => one.ns === ns && one.name === 'eth0')?.mac ?? STRAY_MAC;
 }
 
-function neighbourFeature(
-  name: string,
-  entry: (mac: string) => string,
-  options: {
-    readonly asked?: boolean;
-    readonly askable?: boolean;
-    readonly alone?: boolean;
-    readonly weight?: number;
-  } = {},
-): Feature {
-  return {
-    name,
-    weight: options.weight ?? 0.7,
-    add: (network) => {
-      // Within a tunnel a question about a stale entry is one more frame on the cable.
-      if (network.items.some((item) => 'line' in item && item.line.includes('type vxlan'))) return false;
-      const packet = network.aimable(network.packets);
-      const to = network.hostAt(packet.destination);
-      const from = network.host(packet.ns);
-      if (!to || to === from || (options.asked && !network.realNeighbours)) return false;
-      // Without link-local addresses an IPv6 router has nothing to ask from, and the entry would not last.
-      if (options.askable && packet.family === 6 && !network.realNeighbours) return false;
-      // Pods of one bridge ask for each other.
-      const isSwitched = network.isSwitched(from, to);
-      const way = isSwitched ? [from, to] : network.way(from, to);
-      const at = network.draw.int(0, way.length - 2);
-      const [here, next] = [way[at]!, way[at + 1]!];
-      const device = network.deviceBetween(here, isSwitched ? network.host(here.node) : next);
-      if (!device) return false;
-      const isLast = next === to && !next.pod === !to.pod;
-      const address = next.pod || !here.pod ? next.address[packet.family] : gatewayAddress(next.ns, packet.family);
-      const dev = device.bridge ?? device.name;
-      const mac =
-        isLast && next.pod
-          ? ownerOf(network, next.ns)
-          : device.peer.ns === next.ns
-            ? macOf(network, device.peer)
-            : STRAY_MAC;
-      network.add({
-        kind: 'ip',
-        ns: here.ns,
-        line: `neigh replace ${address} dev ${dev} ${entry(mac)}`,
-        feature: name,
-      });
-      // What an earlier packet teaches about neighbours is not in the state that was read.
-      if (options.alone) network.packets.splice(0, network.packets.length, packet);
-      return true;
-    },
-  };
-}
+/** The entry for the next hop of a packet bears a MAC that is nobody's. */
+const WRONG: Feature = {
+  name: 'neighbour wrong mac',
+  weight: 0.4,
+  add: (network) => {
+    const packet = network.aimable(network.packets);
+    const to = network.hostAt(packet.destination);
+    const from = network.host(packet.ns);
+    if (!to || to === from) return false;
+    // Pods of one bridge ask for each other.
+    const isSwitched = network.isSwitched(from, to);
+    const way = isSwitched ? [from, to] : network.way(from, to);
+    const at = network.draw.int(0, way.length - 2);
+    const [here, next] = [way[at]!, way[at + 1]!];
+    const device = network.deviceBetween(here, isSwitched ? network.host(here.node) : next);
+    if (!device) return false;
+    const address = next.pod || !here.pod ? next.address[packet.family] : gatewayAddress(next.ns, packet.family);
+    const line = `neigh replace ${address} dev ${device.bridge ?? device.name} lladdr ${STRAY_MAC} nud permanent`;
+    network.add({ kind: 'ip', ns: here.ns, line, feature: 'neighbour wrong mac' });
+    return true;
+  },
+};
 
 /** A next hop that nobody but this entry knows of. One that failed is none: a simulator that takes it for one sends. */
 function onlyNeighbour(state: string): Feature {
@@ -88,21 +60,15 @@ function onlyNeighbour(state: string): Feature {
   };
 }
 
-function macOf(network: Network, end: { readonly ns: string; readonly name: string }): string {
-  const device = network.devices.find((one) => one.ns === end.ns && one.name === end.name);
-  if (device?.bridge === undefined) return device?.mac ?? STRAY_MAC;
-  return end.ns === 'a' ? '02:00:00:01:00:01' : '02:00:00:02:00:01';
-}
-
 function gatewayAddress(node: string, family: 4 | 6): string {
   const index = node === 'a' ? 1 : 2;
   return family === 4 ? `10.1.${index}.1` : `fd00:1:${index}::1`;
 }
 
 export const NEIGHBOUR_FEATURES: readonly Feature[] = [
-  neighbourFeature('neighbour wrong mac', () => `lladdr ${STRAY_MAC} nud permanent`, { weight: 0.4 }),
+  WRONG,
   onlyNeighbour('reachable'),
-  neighbourFeature('neighbour stale', (mac) => `lladdr ${mac} nud stale`, { askable: true }),
+  onlyNeighbour('stale'),
   onlyNeighbour('noarp'),
   onlyNeighbour('permanent'),
   onlyNeighbour('failed'),

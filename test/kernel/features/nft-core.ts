@@ -2,7 +2,7 @@ import type { CaseItem, CasePacket } from '../case.ts';
 import type { Draw } from '../draw.ts';
 import type { Feature } from '../feature.ts';
 import type { HookPoint, Network } from '../network.ts';
-import { type Aim, aimAt, endsAt } from './iptables-core.ts';
+import { type Aim, aimAt, endsAt } from './iptables-aim.ts';
 
 /*
  * Rules of native nftables. Each stands in a base chain of its hook, or in a chain that a base chain calls, and carries a
@@ -20,6 +20,7 @@ export interface NftWords {
   /** Nothing but its own counter tells of it. */
   readonly countsOnly?: true;
   readonly wants?: Feature['wants'];
+  readonly onNodes?: true;
   /** 'none': the statement may leave the rule behind a counter, which would then have counted. */
   readonly counter?: 'none';
   /** Priorities that it makes sense at. */
@@ -52,7 +53,7 @@ const kept = new WeakMap<Network, Kept>();
 
 /** One table for each namespace and family; base chains of one hook and priority are shared, so that no order is open. */
 export function nftAim(network: Network, what: NftWords): { readonly aim: NftAim; readonly chain: string } | undefined {
-  const aim = aimAt(network, what.hooks ?? ALL_HOOKS, what.protocols);
+  const aim = aimAt(network, what.hooks ?? ALL_HOOKS, what.protocols, what);
   if (!aim) return undefined;
   const { draw, stop, packet } = aim;
   const family = draw.pick(['inet', packet.family === 4 ? 'ip' : 'ip6']);
@@ -101,11 +102,13 @@ export function addNftRule(
   chain: string,
   rule: string,
   marks: Pick<CaseItem, 'feature' | 'countsOnly'>,
+  witness?: string,
 ): void {
   const { draw, table, stop } = aim;
   const base = { kind: 'nft', ns: stop.ns } as const;
   if (draw.chance(0.7)) {
     network.add({ ...base, line: `add rule ${table} ${chain} ${rule}`, ...marks });
+    if (witness !== undefined) network.add({ ...base, line: `add rule ${table} ${chain} ${witness} counter` });
     return;
   }
   const own = network.unique('c');
@@ -120,23 +123,29 @@ export function addNftRule(
 }
 
 /** What a matching rule then does; the packet's fields tell whether it did. */
-const EFFECTS: readonly { readonly weight: number; readonly words: (aim: NftAim) => string | undefined }[] = [
-  {
-    weight: 4,
-    words: ({ draw }) => `meta mark set ${draw.pick(['0x1', '0x40', 'meta mark | 0x8', 'meta mark ^ 0x3'])}`,
-  },
+const EFFECTS: readonly {
+  readonly weight: number;
+  readonly words: (aim: NftAim) => string | undefined;
+  /** What a rule behind it asks for, whose counter shows what no cable shows. */
+  readonly witness?: string;
+}[] = [
+  { weight: 1, words: () => 'meta mark set 0x1', witness: 'meta mark 0x1' },
+  { weight: 1, words: () => 'meta mark set 0x40', witness: 'meta mark 0x40' },
+  { weight: 1, words: () => 'meta mark set meta mark | 0x8', witness: 'meta mark & 0x8 == 0x8' },
+  { weight: 1, words: () => 'meta mark set meta mark ^ 0x3', witness: 'meta mark & 0x3 != 0x0' },
   { weight: 5, words: ({ ip, draw }) => `${ip} ${ip === 'ip' ? 'ttl' : 'hoplimit'} set ${draw.int(30, 60)}` },
   { weight: 4, words: ({ ip, draw }) => `${ip} dscp set ${draw.pick(['ef', 'af11', 'cs1'])}` },
-  { weight: 1, words: () => 'accept' },
-  { weight: 1, words: () => 'return' },
+  { weight: 1, words: () => 'accept', witness: '' },
+  { weight: 1, words: () => 'return', witness: '' },
   { weight: 0.7, words: () => 'drop' },
   { weight: 0.7, words: rejected },
 ];
 
-export function effectOf(aim: NftAim): string {
+export function effectOf(aim: NftAim): { readonly words: string; readonly witness?: string } {
   for (;;) {
-    const words = aim.draw.weighted(EFFECTS).words(aim);
-    if (words !== undefined) return words;
+    const { words, witness } = aim.draw.weighted(EFFECTS);
+    const said = words(aim);
+    if (said !== undefined) return { words: said, ...(witness !== undefined && { witness }) };
   }
 }
 
@@ -160,7 +169,9 @@ export function nftMatch(what: NftWords): Feature {
       const words = found && what.words(found.aim);
       if (!found || words === undefined) return false;
       const aimed = nftAimed(found.aim, what.protocols !== undefined);
-      addNftRule(network, found.aim, found.chain, `${aimed} ${words} counter ${effectOf(found.aim)}`, { feature });
+      const effect = effectOf(found.aim);
+      const rule = `${aimed} ${words} counter ${effect.words}`;
+      addNftRule(network, found.aim, found.chain, rule, { feature }, effect.witness);
       return true;
     },
   };
@@ -184,6 +195,14 @@ export function nftStatement(what: NftWords): Feature {
       return true;
     },
   };
+}
+
+/** A hook behind all others of the namespace that the packet meets there: what is set before shows there. */
+export function lastHookOf({ network, packet, stop }: Aim): 'input' | 'postrouting' {
+  const ends = network
+    .stops(packet)
+    .some((one) => one.ns === stop.ns && one.isReply === stop.isReply && one.hook === 'INPUT');
+  return ends && (stop.hook === 'PREROUTING' || stop.hook === 'INPUT') ? 'input' : 'postrouting';
 }
 
 /** Adds a named set or map to the aim's table. */

@@ -15,7 +15,7 @@ interface FrameAim {
 }
 
 /** A cable's end on the way of a packet, there. */
-export function frameAim(network: Network, wants: (device: Device) => boolean): FrameAim | undefined {
+export function frameAim(network: Network, wants: (aim: FrameAim) => boolean): FrameAim | undefined {
   const { draw } = network;
   for (let tries = 0; tries < 8; tries++) {
     const packet = network.aimable(network.packets);
@@ -27,7 +27,7 @@ export function frameAim(network: Network, wants: (device: Device) => boolean): 
     const out = network.deviceBetween(way[index]!, way[index + 1]!);
     const into = network.deviceBetween(way[index + 1]!, way[index]!);
     const [device, leaves] = draw.chance(0.5) ? [out, true] : [into, false];
-    if (device && wants(device)) return { packet, device, leaves };
+    if (device && wants({ packet, device, leaves })) return { packet, device, leaves };
   }
   return undefined;
 }
@@ -92,8 +92,8 @@ function deviceChain(name: string, family: 'netdev' | 'inet', hook: 'ingress' | 
   return {
     name: feature,
     add: (network) => {
-      const aim = frameAim(network, () => true);
-      if (!aim || (hook === 'egress') !== aim.leaves) return false;
+      const aim = frameAim(network, ({ leaves }) => leaves === (hook === 'egress'));
+      if (!aim) return false;
       const device = aim.device.bridge !== undefined && network.draw.chance(0.4) ? aim.device.bridge : aim.device.name;
       const definition = `type filter hook ${hook} device "${device}" priority ${network.draw.pick([-10, 0, 5])}`;
       const rule = `${aimed(network, aim)} ${conditions(network, aim, 'netdev')} counter ${effect(network, aim)}`;
@@ -158,18 +158,25 @@ function bridgeChain(hook: BridgeHook): Feature {
 /** Where neighbours ask each other: chains that let the questions through, look at them, or now and then do not. */
 const ARP: Feature = {
   name: 'nft arp',
+  wants: { asks: true },
   add: (network) => {
     const { draw } = network;
-    const aim = frameAim(network, () => true);
-    if (aim?.packet.family !== 4 || !network.realNeighbours) return false;
-    const hook = draw.pick(['input', 'output']);
-    const host = network.host(aim.device.ns).address[4];
-    const rule = draw.pick([
-      `arp operation ${draw.pick(['request', 'reply'])} counter accept`,
-      `arp operation ${draw.pick(['request', 'reply'])} arp saddr ip ${host} counter drop`,
-      `arp daddr ip ${host} counter drop`,
-      `arp ptype ip arp hlen 6 ${hook === 'input' ? 'iif' : 'oif'}name "${aim.device.name}" counter drop`,
-    ]);
+    const aim = frameAim(network, ({ packet }) => packet.family === 4);
+    if (!aim || !network.realNeighbours) return false;
+    // Who sends the frame asks, who gets it answers.
+    const asks = draw.chance(0.5);
+    const hook = asks === aim.leaves ? 'output' : 'input';
+    const operation = asks ? 'request' : 'reply';
+    const other = operation === 'request' ? 'reply' : 'request';
+    const rule = draw.weighted([
+      { words: `arp operation ${operation} counter drop`, weight: 4 },
+      {
+        words: `arp ptype ip arp hlen 6 ${hook === 'input' ? 'iif' : 'oif'}name "${aim.device.name}" counter drop`,
+        weight: 2,
+      },
+      { words: `arp operation ${other} counter drop`, weight: 1 },
+      { words: `arp operation ${operation} counter accept`, weight: 1 },
+    ]).words;
     addChain(network, aim.device.ns, 'arp', `type filter hook ${hook} priority 0`, rule, 'nft arp');
     // Whoever has been asked once knows the asker, and does not ask in its turn.
     network.packets.splice(0, network.packets.length, aim.packet);

@@ -89,7 +89,7 @@ const MATCHES: readonly NftWords[] = [
     name: 'ether',
     hooks: ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING', 'OUTPUT'],
     words: ({ ip, draw, table }) =>
-      table.startsWith('inet') ? `ether type ${mostly(draw, ip, ip === 'ip' ? 'ip6' : 'ip')}` : undefined,
+      table.startsWith('inet') ? `ether type ${mostly(draw, '', '!= ')}${ip}` : undefined,
   },
   {
     name: 'meta',

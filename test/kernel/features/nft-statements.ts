@@ -1,6 +1,6 @@
 import type { Feature } from '../feature.ts';
 import { layProxy } from './iptables-targets.ts';
-import { addNamed, type NftAim, type NftWords, nftStatement, rejected } from './nft-core.ts';
+import { addNamed, lastHookOf, type NftAim, type NftWords, nftStatement, rejected } from './nft-core.ts';
 
 const EARLY = [-310];
 const TRACKED = [-150, -10, 10];
@@ -18,12 +18,12 @@ function ttl({ ip, draw }: NftAim): string {
   return `${ip} ${ip === 'ip' ? 'ttl' : 'hoplimit'} set ${draw.int(30, 60)}`;
 }
 
-/** A rule behind it, at postrouting, that makes to be seen what was set. */
+/** A rule behind it that makes to be seen what was set. */
 function shownLater(aim: NftAim, condition: string): void {
   const { network, stop, table } = aim;
   const chain = network.unique('l');
   const base = { kind: 'nft', ns: stop.ns } as const;
-  network.add({ ...base, line: `add chain ${table} ${chain} { type filter hook postrouting priority 130; }` });
+  network.add({ ...base, line: `add chain ${table} ${chain} { type filter hook ${lastHookOf(aim)} priority 130; }` });
   network.add({ ...base, line: `add rule ${table} ${chain} ${condition} counter ${ttl(aim)}` });
 }
 
@@ -63,9 +63,10 @@ const STATEMENTS: readonly NftWords[] = [
   {
     name: 'dup',
     countsOnly: true,
+    onNodes: true,
     hooks: ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'],
     // Nobody routes it, so that the copy is lost; pods have a default route.
-    words: ({ stop, ip, table }) => (stop.ns.length > 1 || table.startsWith('inet') ? undefined : `dup to ${ip === 'ip' ? '203.0.113.77' : '2001:db8:77::7'}`),
+    words: ({ ip, table }) => (table.startsWith('inet') ? undefined : `dup to ${ip === 'ip' ? '203.0.113.77' : '2001:db8:77::7'}`),
   },
   {
     name: 'ct mark from map',
@@ -159,7 +160,7 @@ const STATEMENTS: readonly NftWords[] = [
       const { ip, network, stop, table } = aim;
       const set = addNamed(aim, 'set', `type ${addressType(aim)}; flags dynamic; timeout 1h;`);
       const chain = network.unique('p');
-      const line = `add chain ${table} ${chain} { type filter hook postrouting priority 120; }`;
+      const line = `add chain ${table} ${chain} { type filter hook ${lastHookOf(aim)} priority 120; }`;
       network.add({ kind: 'nft', ns: stop.ns, line });
       const rule = `${ip} saddr ${set} counter ${ttl(aim)}`;
       network.add({ kind: 'nft', ns: stop.ns, line: `add rule ${table} ${chain} ${rule}`, feature: 'nft match dynamic set' });

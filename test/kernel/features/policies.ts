@@ -2,7 +2,7 @@ import { placeOf } from '../collect-case.ts';
 import type { Feature } from '../feature.ts';
 import type { Network } from '../network.ts';
 import type { StateChange } from '../shown-change.ts';
-import { type Aim, aimAt, endsAt, HOOKS_OF } from './iptables-core.ts';
+import { type Aim, aimAt, endsAt, HOOKS_OF } from './iptables-aim.ts';
 import { nftAim } from './nft-core.ts';
 
 /*

@@ -15,8 +15,8 @@ function filterAt(direction: 'ingress' | 'egress'): Feature {
     name,
     isUndecidable: true,
     add: (network) => {
-      const aim = frameAim(network, () => true);
-      if (!aim || (direction === 'egress') !== aim.leaves) return false;
+      const aim = frameAim(network, ({ leaves }) => leaves === (direction === 'egress'));
+      if (!aim) return false;
       const { ns, name: device } = aim.device;
       if (network.items.some((item) => item.kind === 'tc' && item.ns === ns)) return false;
       const program = network.draw.chance(0.85) ? network.draw.pick(PASSES) : DROPS;

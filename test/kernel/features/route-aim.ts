@@ -24,15 +24,18 @@ export interface Aim {
 }
 
 /** Some place where a packet is routed onward. `forwarded`: where it came in before. */
-export function aimAt(network: Network, options: { readonly forwarded?: boolean } = {}): Aim | undefined {
+export function aimAt(
+  network: Network,
+  options: { readonly forwarded?: boolean; readonly fits?: ((aim: Aim) => boolean) | undefined } = {},
+): Aim | undefined {
   for (let tries = 0; tries < TRIES; tries++) {
     const aim = aimOnce(network, options);
-    if (aim) return aim;
+    if (aim && (options.fits?.(aim) ?? true)) return aim;
   }
   return undefined;
 }
 
-const TRIES = 5;
+const TRIES = 8;
 
 function aimOnce(network: Network, options: { readonly forwarded?: boolean }): Aim | undefined {
   const { draw } = network;

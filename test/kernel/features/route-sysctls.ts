@@ -15,13 +15,14 @@ function setting(
     aim: Aim,
     network: Network,
   ) => { readonly settings: readonly Setting[]; readonly lines?: readonly string[] } | undefined,
-  weight = 0.5,
+  { weight = 0.5, fits }: { readonly weight?: number; readonly fits?: (aim: Aim) => boolean } = {},
 ): Feature {
   return {
     name,
     weight,
+    wants: { pods: 2, bridged: false },
     add: (network) => {
-      const aim = aimAt(network, { forwarded: true });
+      const aim = aimAt(network, { forwarded: true, fits });
       const made = aim && make(aim, network);
       if (!aim || !made) return false;
       for (const line of made.lines ?? []) network.add({ kind: 'ip', ns: aim.ns, family: aim.family, line });
@@ -35,6 +36,11 @@ function setting(
     },
   };
 }
+
+const isIpv4 = ({ family }: Aim): boolean => family === 4;
+const isIpv6 = ({ family }: Aim): boolean => family === 6;
+const canBeRedirected = (aim: Aim): boolean => isIpv4(aim) && !aim.isReply && aim.packet.protocol !== 'icmp';
+const canBeMarked = (aim: Aim): boolean => isIpv4(aim) && !aim.isReply && aim.packet.mark === undefined;
 
 /** A node's own, on no cable. */
 const LOOPED = '10.97.0.1';
@@ -57,7 +63,7 @@ function astray(aim: Aim, network: Network): string {
 const SEND_REDIRECTS: Feature = {
   name: 'sysctl send_redirects',
   weight: 0.3,
-  wants: { bridged: true, pods: 2 },
+  wants: { bridged: true, pods: 2, asks: false },
   add: (network) => {
     const pods = network.draw.shuffled(network.hosts.filter(({ pod }) => pod));
     const from = pods.find((one) => pods.some((other) => network.isSwitched(one, other)));
@@ -83,7 +89,6 @@ export const ROUTE_SYSCTL_FEATURES: readonly Feature[] = [
   setting(
     'sysctl rp_filter',
     (aim, network) => {
-      if (aim.family === 6) return undefined;
       const device = network.draw.pick(['all', aim.input!]);
       const value = network.draw.pick(['1', '2']);
       return {
@@ -91,79 +96,85 @@ export const ROUTE_SYSCTL_FEATURES: readonly Feature[] = [
         lines: network.draw.chance(0.8) ? [astray(aim, network)] : [],
       };
     },
-    1,
+    { weight: 1, fits: isIpv4 },
   ),
   setting(
     'sysctl forwarding device',
     (aim, network) => {
-      if (aim.family === 6) return undefined;
       return { settings: [[conf(aim, aim.input!, 'forwarding'), network.draw.chance(0.8) ? '0' : '1', '1']] };
     },
-    0.3,
+    { fits: isIpv4 },
   ),
-  setting(
-    'sysctl forwarding ipv6',
-    (aim) => (aim.family === 4 ? undefined : { settings: [[conf(aim, 'all', 'forwarding'), '0', '1']] }),
-    0.3,
-  ),
+  setting('sysctl forwarding ipv6', (aim) => ({ settings: [[conf(aim, 'all', 'forwarding'), '0', '1']] }), {
+    fits: isIpv6,
+  }),
   setting(
     'sysctl force_forwarding',
-    (aim) =>
-      aim.family === 4
-        ? undefined
-        : {
-            settings: [
-              [conf(aim, 'all', 'forwarding'), '0', '1'],
-              [conf(aim, aim.input!, 'force_forwarding'), '1'],
-            ],
-          },
-    0.3,
-  ),
-  setting('sysctl accept_local', (aim, network) => {
-    if (aim.family === 6) return undefined;
-    const device = network.draw.pick(['all', aim.input!]);
-    return {
-      settings: [[conf(aim, device, 'accept_local'), network.draw.chance(0.7) ? '1' : '0']],
-      lines: [`addr add ${aim.source}/${hostLength(aim.family)} dev lo`],
-    };
-  }),
-  setting('sysctl icmp_errors_use_inbound_ifaddr', (aim) => {
-    if (aim.family === 6) return undefined;
-    return {
-      settings: [['net.ipv4.icmp_errors_use_inbound_ifaddr', '1']],
-      lines: [
-        `route replace prohibit ${aim.destination}/32`,
-        // What the route to the sender gives is another than the device's own.
-        `addr add ${LOOPED}/32 dev lo`,
-        `route replace ${aim.source}/32 ${aim.backward} src ${LOOPED}`,
-      ],
-    };
-  }),
-  setting('sysctl route_localnet', (aim, network) => {
-    const { packet, input, isReply } = aim;
-    if (aim.family === 6 || isReply || packet.protocol === 'icmp') return undefined;
-    const rule = `-p ${packet.protocol} -m ${packet.protocol} --sport ${packet.sourcePort} -j DNAT --to-destination 127.0.0.1:80`;
-    const backend = network.draw.pick(['legacy', 'nft'] as const);
-    network.rule({ ns: aim.ns, backend, family: 4, table: 'nat', chain: 'PREROUTING', rule, feature: '' });
-    return { settings: [[conf(aim, network.draw.pick(['all', input!]), 'route_localnet'), '1']] };
-  }),
-  setting('sysctl src_valid_mark', (aim, network) => {
-    if (aim.family === 6 || aim.isReply || aim.packet.mark !== undefined) return undefined;
-    // By its mark the way back is found, without it it leads elsewhere.
-    const backend = network.draw.pick(['legacy', 'nft'] as const);
-    const rule = `-s ${aim.source} -j MARK --set-xmark 0x200/0x200`;
-    network.rule({ ns: aim.ns, backend, family: 4, table: 'mangle', chain: 'PREROUTING', rule, feature: '' });
-    return {
+    (aim) => ({
       settings: [
-        [conf(aim, aim.input!, 'src_valid_mark'), '1'],
-        [conf(aim, aim.input!, 'rp_filter'), '1'],
+        [conf(aim, 'all', 'forwarding'), '0', '1'],
+        [conf(aim, aim.input!, 'force_forwarding'), '1'],
       ],
-      lines: [
-        `route add ${aim.source}/32 ${aim.backward} table 777`,
-        'rule add fwmark 0x200/0x200 to 10.1.0.0/16 lookup 777 pref 777',
-        `route replace ${aim.source}/32 dev lo`,
-        `route add ${aim.destination}/32 ${aim.onward} table 777`,
-      ],
-    };
-  }),
+    }),
+    { fits: isIpv6 },
+  ),
+  setting(
+    'sysctl accept_local',
+    (aim, network) => {
+      const device = network.draw.pick(['all', aim.input!]);
+      return {
+        settings: [[conf(aim, device, 'accept_local'), network.draw.chance(0.7) ? '1' : '0']],
+        lines: [`addr add ${aim.source}/${hostLength(aim.family)} dev lo`],
+      };
+    },
+    { fits: isIpv4 },
+  ),
+  setting(
+    'sysctl icmp_errors_use_inbound_ifaddr',
+    (aim) => {
+      return {
+        settings: [['net.ipv4.icmp_errors_use_inbound_ifaddr', '1']],
+        lines: [
+          `route replace prohibit ${aim.destination}/32`,
+          // What the route to the sender gives is another than the device's own.
+          `addr add ${LOOPED}/32 dev lo`,
+          `route replace ${aim.source}/32 ${aim.backward} src ${LOOPED}`,
+        ],
+      };
+    },
+    { fits: isIpv4 },
+  ),
+  setting(
+    'sysctl route_localnet',
+    (aim, network) => {
+      const { packet, input } = aim;
+      const rule = `-p ${packet.protocol} -m ${packet.protocol} --sport ${packet.sourcePort} -j DNAT --to-destination 127.0.0.1:80`;
+      const backend = network.draw.pick(['legacy', 'nft'] as const);
+      network.rule({ ns: aim.ns, backend, family: 4, table: 'nat', chain: 'PREROUTING', rule, feature: '' });
+      return { settings: [[conf(aim, network.draw.pick(['all', input!]), 'route_localnet'), '1']] };
+    },
+    { fits: canBeRedirected },
+  ),
+  setting(
+    'sysctl src_valid_mark',
+    (aim, network) => {
+      // By its mark the way back is found, without it it leads elsewhere.
+      const backend = network.draw.pick(['legacy', 'nft'] as const);
+      const rule = `-s ${aim.source} -j MARK --set-xmark 0x200/0x200`;
+      network.rule({ ns: aim.ns, backend, family: 4, table: 'mangle', chain: 'PREROUTING', rule, feature: '' });
+      return {
+        settings: [
+          [conf(aim, aim.input!, 'src_valid_mark'), '1'],
+          [conf(aim, aim.input!, 'rp_filter'), '1'],
+        ],
+        lines: [
+          `route add ${aim.source}/32 ${aim.backward} table 777`,
+          'rule add fwmark 0x200/0x200 to 10.1.0.0/16 lookup 777 pref 777',
+          `route replace ${aim.source}/32 dev lo`,
+          `route add ${aim.destination}/32 ${aim.onward} table 777`,
+        ],
+      };
+    },
+    { fits: canBeMarked },
+  ),
 ];

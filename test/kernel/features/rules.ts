@@ -75,7 +75,7 @@ function suppressing(name: string, lines: (aim: Aim, pref: number, network: Netw
     name,
     weight: 0.4,
     add: (network) => {
-      const aim = aimAt(network, { forwarded: network.draw.chance(0.6) });
+      const aim = aimAt(network, { forwarded: network.draw.chance(0.75) });
       if (!aim) return false;
       const pref = network.draw.int(12_000, 30_000);
       const here = network.host(aim.ns);
@@ -182,7 +182,7 @@ export const RULE_FEATURES: readonly Feature[] = [
   ),
   suppressing('rule suppress_prefixlength', (aim, pref, network) => {
     // A pod's way leads by its default route, a node's by a longer one.
-    const isHit = network.draw.chance(aim.ns.length > 1 ? 0.9 : 0.25);
+    const isHit = network.draw.chance(aim.ns.length > 1 ? 0.6 : 0.25);
     const length = isHit ? (aim.family === 4 ? 32 : 128) : 0;
     return [
       `rule add ${to(aim)} lookup main suppress_prefixlength ${length} pref ${pref}`,

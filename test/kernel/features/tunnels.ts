@@ -21,7 +21,9 @@ interface VxlanOptions {
   readonly id?: (node: Node) => number;
   readonly more?: (network: Network, node: Node) => void;
   /** What a simulator sees that overlooks what is special about it; by default one that has no tunnel. */
-  readonly without?: (node: Node, other: Node) => StateChange;
+  readonly without?: (node: Node, other: Node) => StateChange | readonly StateChange[];
+  /** Payload of the packet that goes through it. */
+  readonly payloadBytes?: number;
 }
 
 function vxlan(name: string, weight: number, options: VxlanOptions = {}): Feature {
@@ -37,7 +39,8 @@ function vxlan(name: string, weight: number, options: VxlanOptions = {}): Featur
         return false;
       // There and back there must be something to wrap.
       const ends = NODES.map((node) => network.draw.pick(network.hosts.filter((one) => one.pod && one.node === node)));
-      if (network.packets.length < 8) network.packets.push(packetBetween(network, ends as [Host, Host]));
+      if (network.packets.length < 8)
+        network.packets.push(packetBetween(network, ends as [Host, Host], options.payloadBytes));
       for (const node of NODES) addEnd(network, feature, node, options);
       return true;
     },
@@ -50,7 +53,7 @@ function addEnd(network: Network, feature: string, node: Node, options: VxlanOpt
   const device = options.device?.(node, other) ?? `local ${underlay(node)} nolearning`;
   const add = (kind: 'link' | 'ip' | 'bridge', line: string): void => network.add({ kind, ns: node, line });
   const line = `link add vx0 address ${macOf(node)} type vxlan id ${id} dstport 4789 ${device}`;
-  const ignored = [options.without?.(node, other) ?? down(node)];
+  const ignored = [options.without?.(node, other) ?? down(node)].flat();
   network.add({ kind: 'link', ns: node, line, feature, ignored });
   for (const line of options.fdb?.(node, other) ?? [
     `fdb append ${macOf(other)} dev vx0 dst ${underlay(other)} self permanent`,
@@ -91,20 +94,25 @@ function unforwarded(macFor: (other: Node) => string): (node: Node, other: Node)
   };
 }
 
+/** Without its one remote, which it also shows as an entry for any MAC. */
+function unlinked(node: Node, other: Node): readonly StateChange[] {
+  return [usual({ 'linkinfo.info_data.remote': null })(node), unforwarded(() => ANY_MAC)(node, other)];
+}
+
 const ANY_MAC = '00:00:00:00:00:00';
 const FIRST_SOURCE_PORT = 23_000;
 
-function packetBetween({ draw, packets }: Network, ends: readonly [Host, Host]): CasePacket {
+function packetBetween({ draw, packets }: Network, ends: readonly [Host, Host], bytes?: number): CasePacket {
   const [from, to] = draw.shuffled(ends) as [Host, Host];
-  const family = draw.pick([4, 4, 6] as const);
+  const family = bytes === undefined ? draw.pick([4, 4, 6] as const) : 4;
   return {
     ns: from.ns,
     family,
-    protocol: draw.pick(['tcp', 'udp'] as const),
+    protocol: bytes === undefined ? draw.pick(['tcp', 'udp'] as const) : 'udp',
     sourcePort: FIRST_SOURCE_PORT + packets.length,
     destination: to.address[family],
     destinationPort: 80,
-    payloadBytes: draw.pick([20, 500, 1400]),
+    payloadBytes: bytes ?? draw.pick([20, 500, 1400]),
     df: draw.chance(0.6),
     ...(draw.chance(0.5) ? { tos: draw.pick([0x10, 0x28, 0xb8]) } : {}),
     ...(draw.chance(0.4) ? { ttl: 9 } : {}),
@@ -114,14 +122,14 @@ function packetBetween({ draw, packets }: Network, ends: readonly [Host, Host]):
 export const TUNNEL_FEATURES: readonly Feature[] = [
   vxlan('', 4),
   vxlan('remote', 2, {
-    device: (node, other) => `local ${underlay(node)} remote ${underlay(other)}`,
+    device: (node, other) => `local ${underlay(node)} remote ${underlay(other)} nolearning`,
     fdb: () => [],
-    without: unforwarded(() => ANY_MAC),
+    without: unlinked,
   }),
   vxlan('remote without local', 1, {
-    device: (_node, other) => `remote ${underlay(other)} dev eth0`,
+    device: (_node, other) => `remote ${underlay(other)} dev eth0 nolearning`,
     fdb: () => [],
-    without: unforwarded(() => ANY_MAC),
+    without: unlinked,
   }),
   vxlan('default entry', 1, {
     without: unforwarded(() => ANY_MAC),
@@ -147,11 +155,13 @@ export const TUNNEL_FEATURES: readonly Feature[] = [
     without: usual({ 'linkinfo.info_data.tos': null }),
   }),
   vxlan('df', 1, {
+    payloadBytes: 1440,
     device: (node) => `local ${underlay(node)} nolearning df set`,
     without: usual({ 'linkinfo.info_data.df': 'unset' }),
     more: (network, node) => network.add({ kind: 'ip', ns: node, line: 'link set dev vx0 mtu 1500' }),
   }),
   vxlan('large', 1, {
+    payloadBytes: 1440,
     without: (node) => ({ op: 'link', place: hostOf(node), text: 'MTU', device: 'vx0', set: { mtu: 1450 } }),
     more: (network, node) => network.add({ kind: 'ip', ns: node, line: 'link set dev vx0 mtu 1500' }),
   }),
@@ -161,7 +171,10 @@ export const TUNNEL_FEATURES: readonly Feature[] = [
   }),
   vxlan('no entry', 0.3, { fdb: () => [] }),
   vxlan('wrong remote', 0.3, {
-    without: (node, other) => usual({ 'linkinfo.info_data.remote': underlay(other) })(node),
+    without: (node, other) => {
+      const where = { ifname: 'vx0', mac: macOf(other) };
+      return { op: 'shown', place: hostOf(node), action: 'fdb', where, set: { dst: underlay(other) } };
+    },
     fdb: (node, other) => [`fdb append ${macOf(other)} dev vx0 dst ${underlay(node)} self permanent`],
   }),
   vxlan('moved source', 0.4, {
