@@ -114,7 +114,7 @@ export interface Path {
   readonly physicalInput?: string;
   readonly physicalOutput?: string;
   readonly route?: RouteFound;
-  /** The route that a packet keeps through `lo`, where that leads on and not to this host. */
+  /** The route that a packet keeps through `lo` or a tunnel to this host itself, where it leads on (kept-route.ts). */
   readonly kept?: RouteFound;
   /** Sent by a socket of this namespace. */
   readonly local: boolean;

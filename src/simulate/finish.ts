@@ -9,6 +9,7 @@ import { wantsAt } from './enter-namespace.ts';
 import { BROADCAST } from './frame.ts';
 import { atFrameHook } from './frame-hook.ts';
 import { linkNamed } from './hook-input.ts';
+import { keptRoute } from './kept-route.ts';
 import { isUp, linkDown, noCarrier } from './link-state.ts';
 import { fitOutput } from './mtu.ts';
 import { type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
@@ -49,15 +50,6 @@ function byLoopback(walk: Walk, cursor: Cursor): Cursor {
   const ingress = atFrameHook(snapshot, cursor, 'ingress', layer, hook).stage;
   const path = { input: 'lo', local: false, ...keptRoute(cursor) };
   return atFrameHook(snapshot, { ...cursor, path }, 'egress', layer, ingress);
-}
-
-/**
- * What left by `lo` with a route that leads on keeps that, too, and is forwarded by it when it comes in: a packet of somebody
- * else's over IPv4 (__mkroute_input; a host's own is local, RTCF_LOCAL of __mkroute_output), any over IPv6 (ip6_rt_init_dst).
- */
-function keptRoute({ path, packet }: Cursor): Pick<Cursor['path'], 'kept'> {
-  const isOnward = path.route?.type === 'unicast' && (!path.local || packet.ip.destination.includes(':'));
-  return isOnward ? { kept: path.route! } : {};
 }
 
 /** Broadcast and multicast need nobody's answer (arp_mc_map, ndisc_mc_map; RFC 1112 §6.4, RFC 2464 §7). */

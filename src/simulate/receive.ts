@@ -110,6 +110,7 @@ function receiveOn(walk: Walk, cursor: Arriving, link: Link): Move {
   const path = {
     input: link.name,
     local: false,
+    ...(cursor.path.kept && { kept: cursor.path.kept }),
     ...(cursor.path.physicalInput === undefined ? {} : { physicalInput: cursor.path.physicalInput }),
   };
   const master = linkNamed(snapshot, cursor.place, link.master);

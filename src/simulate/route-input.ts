@@ -29,7 +29,8 @@ import { withError } from './with-error.ts';
  */
 export function routeInput(walk: Walk, cursor: Cursor): Move {
   const { input, kept } = cursor.path;
-  if (input === 'lo') return kept ? keptOn(walk, cursor, kept) : go(toInput(cursor));
+  if (input !== undefined && kept) return keptOn(walk, cursor, kept, input);
+  if (input === 'lo') return go(toInput(cursor));
   if (input === undefined) return stop(unknownEnd(cursor, 'no input device'));
   const { destination } = cursor.packet.ip;
   if (isMulticast(destination)) {
@@ -41,11 +42,11 @@ export function routeInput(walk: Walk, cursor: Cursor): Move {
   return onRoutes(walk, cursor, input);
 }
 
-/** By its route through `lo` it goes round until its hops are used up. */
-function keptOn(walk: Walk, cursor: Cursor, route: RouteFound): Move {
-  const forwarding = familyAt(cursor) === 6 ? forwardingCheck(walk, cursor, 'lo') : undefined;
+/** By such a route it goes round until its hops are used up. */
+function keptOn(walk: Walk, cursor: Cursor, route: RouteFound, input: string): Move {
+  const forwarding = familyAt(cursor) === 6 ? forwardingCheck(walk, cursor, input) : undefined;
   if (forwarding?.end) return stop(forwarding.end, forwarding.steps);
-  return forward(walk, { ...cursor, path: { input: 'lo', local: false, route, output: 'lo' } });
+  return forward(walk, { ...cursor, path: { input, local: false, route, output: route.hop?.device ?? 'lo' } });
 }
 
 const BROADCAST = '255.255.255.255';

@@ -5,7 +5,8 @@ import { stepsAside } from './aside.ts';
 import { type Cursor, go, type Move, prefixed, stop, unknownEnd, type Walk } from './cursor.ts';
 import { largestBytes } from './fragments.ts';
 import { linkNamed } from './hook-input.ts';
-import { routeOutput } from './output-route.ts';
+import { keptRoute } from './kept-route.ts';
+import { type OutputWay, routeOutput } from './output-route.ts';
 import { reachFrom } from './segment.ts';
 import { sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
@@ -142,8 +143,11 @@ function flowOf({ ip, l4 }: Packet): string {
 function bypassed(walk: Walk, cursor: Cursor, link: Link, plan: OuterPlan, remote: VxlanRemote): Move | undefined {
   const { snapshot } = walk.world;
   if (link.vxlan?.localBypass === false || link.peerNamespaceId !== undefined) return undefined;
+  const isFour = familyOf(plan.remote) === 4;
   const lookup = routeOutput(snapshot, cursor.place, { destination: plan.remote, tos: 0, mark: cursor.meta.mark });
-  if (lookup.state !== 'found' || !lookup.ways.every((way) => way.found.type === 'local')) return undefined;
+  // A route of IPv4 by the loopback is a local one (RTCF_LOCAL of __mkroute_output).
+  const isLocal = (way: OutputWay): boolean => way.found.type === 'local' || (isFour && way.device === 'lo');
+  if (lookup.state !== 'found' || !lookup.ways.every(isLocal)) return undefined;
   const links = snapshot.fact('links', cursor.place);
   const other =
     links.state === 'seen'
@@ -154,7 +158,14 @@ function bypassed(walk: Walk, cursor: Cursor, link: Link, plan: OuterPlan, remot
     return dropped(walk, cursor, link, { ...plan.telling, reason: 'vni-unknown', text });
   }
   const step = tunnelStep(walk, cursor, link, { ...plan.telling, act: 'encapsulate' });
-  return go({ ...cursor, path: { local: false }, stage: { name: 'arrive', device: other.name, mine: true } }, [step]);
+  return go(
+    {
+      ...cursor,
+      path: { local: false, ...keptRoute(cursor) },
+      stage: { name: 'arrive', device: other.name, mine: true },
+    },
+    [step],
+  );
 }
 
 /** As a bridge's port the device itself answers what does not fit the underlay (skb_tunnel_check_pmtu); otherwise it sends on. */
