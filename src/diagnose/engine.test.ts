@@ -6,8 +6,9 @@ import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import { type Cause, defineCause, type Finding, type Known } from './cause.ts';
 import type { Case } from './check.ts';
 import type { Flow, FlowCapture } from './derived.ts';
-import { diagnose, type Present } from './engine.ts';
+import { diagnose } from './engine.ts';
 import type { LeafRef } from './leaves.ts';
+import type { Present } from './named.ts';
 import {
   buildCase,
   CLIENT_PLACE,

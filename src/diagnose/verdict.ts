@@ -2,9 +2,10 @@ import { answeredBy } from './answered-by.ts';
 import type { ClassId } from './cause.ts';
 import type { Derived, Flow } from './derived.ts';
 import { endpointAnswers } from './disagreements.ts';
-import type { Diagnosis, Named } from './engine.ts';
+import type { Diagnosis } from './engine.ts';
 import { isAside } from './is-aside.ts';
 import { isCertain, leafKey } from './leaves.ts';
+import type { Named } from './named.ts';
 import type { Symptom } from './symptom.ts';
 import { type WalkAnswer, walkAnswer } from './walk-answer.ts';
 

@@ -1,7 +1,8 @@
 import type { Derived, Flow } from '../diagnose/derived.ts';
-import type { Diagnosis, Named } from '../diagnose/engine.ts';
+import type { Diagnosis } from '../diagnose/engine.ts';
 import type { Evidence } from '../diagnose/evidence.ts';
 import { stepOf } from '../diagnose/evidence-of.ts';
+import type { Named } from '../diagnose/named.ts';
 import type { Symptom } from '../diagnose/symptom.ts';
 import type { Verdict } from '../diagnose/verdict.ts';
 import type { Scalar } from '../host/host.ts';
