@@ -18,7 +18,9 @@ export type HookItem =
   | { readonly kind: 'nat'; readonly entries: readonly HookEntry[] }
   /** ipvs, for what comes from clients or goes back to them. */
   | { readonly kind: 'ipvs'; readonly direction: 'in' | 'out' }
-  | { readonly kind: 'confirm' };
+  | { readonly kind: 'confirm' }
+  /** Rule sets of the priority of connection tracking or of NAT: which was registered first can't be read back, either. */
+  | { readonly kind: 'tie'; readonly items: readonly HookItem[] };
 
 export interface HookList {
   readonly items: readonly HookItem[];
@@ -68,7 +70,7 @@ function makeList(snapshot: Snapshot, place: Place, family: Family, hook: HookNa
   return {
     translates: all.some((entry) => entry.nat),
     defragments: defragments(snapshot, place, family) !== 'no',
-    items: itemsOf(entries, hook, ipvs.services.length > 0).filter((item) => tracks || item.kind !== 'conntrack'),
+    items: itemsOf(entries, hook, { tracks, hasIpvs: ipvs.services.length > 0 }),
     incomplete: [...iptables.incomplete, ...nft.incomplete, ...ipvs.incomplete],
   };
 }
@@ -82,16 +84,26 @@ function awakeEntry<E extends HookEntry>(entry: E, snapshot: Snapshot, place: Pl
   return [{ ...entry, distinct: false, evaluate: (input) => perhapsDormant(input, entry.evaluate(input)) }];
 }
 
-function itemsOf(entries: readonly HookEntry[], hook: HookName, hasIpvs: boolean): HookItem[] {
+interface Machinery {
+  readonly tracks: boolean;
+  readonly hasIpvs: boolean;
+}
+
+interface Placed {
+  readonly priority: number;
+  readonly item: HookItem;
+}
+
+function itemsOf(entries: readonly HookEntry[], hook: HookName, { tracks, hasIpvs }: Machinery): readonly HookItem[] {
   const sorted = entries.toSorted((a, b) => a.priority - b.priority);
-  const items: { readonly priority: number; readonly item: HookItem }[] = [];
+  const items: Placed[] = [];
   for (const [priority, group] of Map.groupBy(
     sorted.filter((entry) => !entry.nat),
     (entry) => entry.priority,
   )) {
     items.push({ priority, item: { kind: 'rules', entries: group } });
   }
-  if (hook === 'prerouting' || hook === 'output') {
+  if (tracks && (hook === 'prerouting' || hook === 'output')) {
     items.push({ priority: CONNTRACK_PRIORITY, item: { kind: 'conntrack' } });
   }
   const natPriority = NAT_PRIORITY[hook];
@@ -105,5 +117,18 @@ function itemsOf(entries: readonly HookEntry[], hook: HookName, hasIpvs: boolean
   if (hook === 'input' || hook === 'postrouting') {
     items.push({ priority: Number.MAX_SAFE_INTEGER, item: { kind: 'confirm' } });
   }
-  return items.toSorted((a, b) => a.priority - b.priority).map((one) => one.item);
+  return withTies(items.toSorted((a, b) => a.priority - b.priority));
+}
+
+const TIED: ReadonlySet<HookItem['kind']> = new Set(['rules', 'conntrack', 'nat']);
+
+function withTies(sorted: readonly Placed[]): readonly HookItem[] {
+  const items: HookItem[] = [];
+  sorted.forEach(({ priority, item }, index) => {
+    const former = sorted[index - 1];
+    const isTied = former?.priority === priority && TIED.has(item.kind) && TIED.has(former.item.kind);
+    if (isTied) items.splice(-1, 1, { kind: 'tie', items: [former.item, item] });
+    else items.push(item);
+  });
+  return items;
 }

@@ -7,9 +7,12 @@ import { runRulesOnFragments } from './hook-fragments.ts';
 import { type HookItem, type HookList, hookList } from './hook-list.ts';
 import { runNat } from './hook-nat.ts';
 import { ipvsIn, ipvsOut } from './ipvs.ts';
+import { joinOrders } from './join-steps.ts';
 import { reroute } from './output.ts';
 import { isDiscarding } from './refusal.ts';
+import { sameValue } from './same-value.ts';
 import type { Step } from './trace.ts';
+import { both, UNDECIDED } from './truth.ts';
 
 /** Runs what is registered at one netfilter hook, in the kernel's order, until something forks or ends the walk. */
 export function runHook(walk: Walk, start: Cursor): Move {
@@ -72,8 +75,35 @@ function advanced(cursor: AtHook, next: number): AtHook {
   return { ...cursor, stage: { ...cursor.stage, next } };
 }
 
-function runItem(walk: Walk, cursor: AtHook, item: HookItem, { translates, defragments }: HookList): Move {
+/** Both orders, where they do not come to the same. */
+function runTie(walk: Walk, cursor: AtHook, items: readonly HookItem[], list: HookList): Move {
+  const [one, other] = [items, items.toReversed()].map((order) => inOrder(walk, cursor, order, list));
+  const [first, second] = [one!.ways[0]!, other!.ways[0]!];
+  const isSure = one!.ways.length === 1 && other!.ways.length === 1;
+  if (isSure && sameValue(first.to, second.to)) {
+    return { ways: [{ ...first, steps: joinOrders(first.steps, second.steps, 'end' in first.to) }] };
+  }
+  const ways = [...one!.ways, ...other!.ways].map((way): Way => ({ ...way, chance: both(way.chance, UNDECIDED) }));
+  return { fork: 'undecided', ways };
+}
+
+function inOrder(walk: Walk, cursor: AtHook, items: readonly HookItem[], list: HookList): Move {
+  return items.reduce((move: Move, item): Move => {
+    const moves = move.ways.map((way): Move => {
+      if ('end' in way.to || way.to.stage !== cursor.stage) return { ways: [way] };
+      const next = prefixed(way.steps, runItem(walk, way.to as AtHook, item, list));
+      return { ...next, ways: next.ways.map((one) => ({ ...one, chance: both(way.chance, one.chance) })) };
+    });
+    const fork = moves.find((one) => one.fork)?.fork ?? move.fork;
+    return { ...(fork ? { fork } : {}), ways: moves.flatMap(({ ways }) => ways) };
+  }, go(cursor));
+}
+
+function runItem(walk: Walk, cursor: AtHook, item: HookItem, list: HookList): Move {
+  const { translates, defragments } = list;
   switch (item.kind) {
+    case 'tie':
+      return runTie(walk, cursor, item.items, list);
     case 'conntrack':
       return trackAtHook(walk, cursor);
     case 'confirm':
