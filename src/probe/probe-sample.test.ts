@@ -42,7 +42,7 @@ describe('samplesOfPing', () => {
     const reading = { passed: 'no', statement: 'no network' } as const;
     const samples = samplesOfPing(answer, ASKED, reading);
     expect(samples).toHaveLength(5);
-    expect(samples[0]).toEqual({ attempt: 10, sentAtMs: 1_000, outcome: 'failed', ...reading });
+    expect(samples[0]).toEqual({ attempt: 10, sentAtMs: 1_000, outcome: 'unreachable', ...reading });
   });
 });
 

@@ -33,7 +33,11 @@ export function samplesOfPing(
   });
   const indices = Array.from({ length: asked.count }, (_, index) => index);
   // It did not begin: no route, not permitted.
-  if (sent === 0) return indices.map((index) => ({ ...sampleOf(index), outcome: 'failed', ...reading }));
+  if (sent === 0) {
+    const { passed, statement } = reading;
+    const outcome = answer.outcome === 'unreachable' ? 'unreachable' : 'failed';
+    return indices.map((index) => ({ ...sampleOf(index), outcome, passed, statement }));
+  }
   const bySequence = new Map(replies.map((reply) => [reply.sequence, reply]));
   // An error belongs to a request that has no answer; which one does not matter to the count.
   const untold = [...errors];

@@ -101,11 +101,8 @@ function unresolved({ destination, source }: Question): TargetProblem | undefine
   return { kind: 'not-found', problem, near: [] };
 }
 
-function cannotSend({ asked, protocol, port }: Question): TargetProblem {
-  const problem =
-    protocol === 'tcp' && port === undefined
-      ? `which port of ${asked.destination}? Give one: ${asked.destination}:PORT, or --port`
-      : `nothing can be sent from ${asked.source} by ${protocol}: a source is a pod or a node of the cluster`;
+function cannotSend({ asked, protocol }: Question): TargetProblem {
+  const problem = `nothing can be sent from ${asked.source} by ${protocol}: a source is a pod or a node of the cluster`;
   return { kind: 'usage', problem, near: [] };
 }
 
