@@ -5,6 +5,8 @@ import { type Fate, type FollowedPacket, followPackets, type Watch } from './fol
 export type AttemptOutcome =
   /** Its answer came all the way back. */
   | 'answered'
+  /** It was answered, and then data was sent again and again and did not come through. */
+  | 'stalled'
   /** A reset came back. */
   | 'refused'
   /** An ICMP error came back. */
@@ -45,6 +47,8 @@ function decide(
   const came = (kind: AnswerKind): FollowedPacket | undefined =>
     back.find((one) => kindOf(one) === kind && one.fate.is === 'arrived');
   const answered = came('answer');
+  const stalled = answered && stalledData(packets);
+  if (stalled) return { outcome: 'stalled', deciding: stalled };
   if (answered) return { outcome: 'answered', deciding: answered };
   const refused = came('reset');
   if (refused) return { outcome: 'refused', deciding: refused };
@@ -55,6 +59,19 @@ function decide(
   const request = requests.find(({ fate }) => fate.is === 'arrived' || fate.is === 'left') ?? worst(requests);
   if (!request) return { outcome: 'unknown' };
   return { outcome: outcomeOfRequest(request.fate), deciding: request };
+}
+
+/**
+ * Data that was sent more than once and was lost every time. What was sent once only may have been cut off by the end of the
+ * capture.
+ */
+function stalledData(packets: readonly FollowedPacket[]): FollowedPacket | undefined {
+  const data = packets.filter(({ sightings }) => {
+    const { l4 } = sightings[0]!.packet;
+    return l4?.protocol === 'tcp' && l4.payloadLength > 0;
+  });
+  const bySending = [...Map.groupBy(data, ({ key }) => key).values()];
+  return bySending.find((sendings) => sendings.length > 1 && sendings.every(({ fate }) => fate.is === 'lost'))?.[0];
 }
 
 /** Of packets that did not arrive, one that is known to be lost rather than one of which that is unknown. */

@@ -194,6 +194,17 @@ describe('data that devices cut and join', () => {
     expect(packets.filter(({ fate }) => fate.is === 'lost')).toHaveLength(1);
   });
 
+  test('lost every time that it is sent, a connection that was answered has stalled', () => {
+    const large = { ...data, sequence: 1001, bytes: 1400 };
+    const once = [...handshake, ...seen(tcp(large), [0, 1], 2)];
+    // The end of the capture may have cut it off.
+    expect(follow(once).outcome).toBe('answered');
+    const { outcome, deciding } = follow([...once, ...seen(tcp(large), [0, 1], 300)]);
+    expect(outcome).toBe('stalled');
+    expect(deciding!.fate).toMatchObject({ is: 'lost', after: { point: 1 }, before: [{ point: 2 }] });
+    expect(follow([...once, ...seen(tcp(large), [0, 1, 2, 3], 300)]).outcome).toBe('answered');
+  });
+
   test('sequence numbers go round', () => {
     const { packets } = follow([
       ...seen(tcp({ sequence: 0xffff_fff0 }), [0, 1, 2, 3]),

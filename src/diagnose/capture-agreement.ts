@@ -16,7 +16,9 @@ export function captureAgreement(attempts: readonly Attempt[], flow: Flow, plan:
 
 function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan): Agreement {
   const fate = deciding?.fate;
-  if (outcome === 'unknown' || !fate || (fate.is === 'lost' && hasWrongSum(deciding))) return 'unknown';
+  // The walk is about the first packet alone.
+  if (outcome === 'unknown' || outcome === 'stalled' || !fate || (fate.is === 'lost' && hasWrongSum(deciding)))
+    return 'unknown';
   if (fate.is === 'lost') return agreementOnLoss(fate, deciding.leg, flow, plan);
   if (fate.is === 'left') return agreementOnLeaving(flow);
   const meetsEnd = (isWhat: (sees: string) => boolean): Agreement => {

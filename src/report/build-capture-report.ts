@@ -67,7 +67,7 @@ export function captureSeen(seen: CaptureSeen): Omit<CaptureSection, 'flow'> {
 }
 
 const REFUSED: ReadonlySet<AttemptOutcome> = new Set(['refused', 'icmp-error']);
-const LOST: ReadonlySet<AttemptOutcome> = new Set(['lost-there', 'lost-back', 'unanswered']);
+const LOST: ReadonlySet<AttemptOutcome> = new Set(['lost-there', 'lost-back', 'unanswered', 'stalled']);
 
 /** Whether a server answers a datagram that reached it is its own matter, and no loss. */
 function verdictOf(attempts: readonly Attempt[]): CaptureReport['verdict'] {
@@ -112,6 +112,8 @@ function statementOf({ outcome, deciding }: Attempt, plan: WatchPlan): string {
   switch (outcome) {
     case 'answered':
       return 'answered';
+    case 'stalled':
+      return `connected, and then ${label} is lost every time it is sent, on the way ${deciding?.leg ?? 'there'}: ${lossText(fate, plan)}`;
     case 'refused':
       return `refused: a ${label} ${madeAt(from, plan)} came back`;
     case 'icmp-error':

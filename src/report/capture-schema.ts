@@ -35,6 +35,7 @@ const reportPlace = objectOf<ReportPlace>(
 
 const OUTCOME = oneOf<AttemptOutcome>({
   answered: true,
+  stalled: true,
   refused: true,
   'icmp-error': true,
   'lost-there': true,

@@ -20,7 +20,7 @@ export async function sendAttempts(run: Run, probe: Request, count: number): Pro
     ...answers.flatMap(({ localPort }) => localPort ?? []),
     ...(await translatedPorts(run, probe, answers)),
   ];
-  return ports.length > 0 ? { sourcePorts: new Set(ports) } : {};
+  return { sourcePorts: new Set(ports) };
 }
 
 /** The same probe several times at once, each from a port of its own; ping repeats by itself. */
