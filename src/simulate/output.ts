@@ -32,7 +32,7 @@ import type { Step } from './trace.ts';
 import { CERTAIN } from './truth.ts';
 import { withError } from './with-error.ts';
 
-const UNSPECIFIED = new Set<Address>(['0.0.0.0', '::']);
+export const UNSPECIFIED: ReadonlySet<Address> = new Set<Address>(['0.0.0.0', '::']);
 
 /** A local socket sends (ip_queue_xmit, ip_make_skb): route, source address, the output hook. */
 export function output(walk: Walk, cursor: Cursor): Move {
@@ -160,17 +160,28 @@ export interface SourceQuestion {
   readonly mark?: number;
 }
 
-/** The address that a socket which is not bound gets for this packet. */
+/** The address that a socket which is not bound gets for this packet: of several, the first. */
 export function sourceFor(
   walk: Walk,
   place: Place,
   packet: Packet,
-  { user, device, mark = 0 }: SourceQuestion = {},
+  question: SourceQuestion = {},
 ): Address | undefined {
+  return sourcesFor(walk, place, packet, question)[0];
+}
+
+/** The addresses of which a socket that is not bound gets one, where chance or what is not known decides between routes. */
+export function sourcesFor(
+  walk: Walk,
+  place: Place,
+  packet: Packet,
+  { user, device, mark = 0 }: SourceQuestion = {},
+): readonly Address[] {
   const { source: _open, ...key } = keyOfPacket(packet, mark, {});
   const bound = device === undefined ? {} : { output: device, isBound: true };
   const lookup = routeFromSocket(walk.world.snapshot, place, { ...key, user: user ?? 'unknown', ...bound });
-  return lookup.state === 'found' ? lookup.ways.find((way) => way.refusal === undefined)?.source : undefined;
+  const ways = lookup.state === 'found' ? lookup.ways.filter((way) => way.refusal === undefined) : [];
+  return [...new Set(ways.flatMap((way) => way.source ?? []))];
 }
 
 /** An application's answer is cut to what its own device carries. */

@@ -158,6 +158,24 @@ describe('a healthy cluster', () => {
     expect(ends(walk(byAddress)).there).toEqual(['delivered']);
   });
 
+  it('where chance decides between routes of different addresses, one is walked, and the others are told to be left out', () => {
+    const route = (device: string, via: string) => ({
+      via: { family: 'inet', host: via },
+      dev: device,
+      weight: 1,
+      flags: [],
+    });
+    const two = edited(REPLIES, [
+      json('routes', W1, (all) => [
+        ...all,
+        { dst: OUTSIDE_IP, nexthops: [route('eth0', '10.79.0.12'), route('cni0', '10.244.0.3')], flags: [] },
+      ]),
+    ]);
+    const trip = walk(two, { from: W1, source: W1_IP, to: OUTSIDE_IP, isUnbound: true });
+    expect(trip.forward.unwalked).toBe(1);
+    expect(walk(two, { from: W1, source: W1_IP, to: OUTSIDE_IP }).forward.unwalked).toBe(0);
+  });
+
   it('pod to outside leaves with the node’s address', () => {
     const trip = walk(HEALTHY, { to: OUTSIDE_IP, l4: tcpSyn(80) });
     expect(onlyEnd(trip).leaf).toMatchObject({ end: 'left-the-cluster', packet: { ip: { source: W1_IP } } });

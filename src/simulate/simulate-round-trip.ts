@@ -8,7 +8,7 @@ import type { End, Fit, SocketOwner, Walk, World } from './cursor.ts';
 import { wantsAlongTheWay } from './enter-namespace.ts';
 import { EPHEMERAL_PORTS, type PortRange } from './ephemeral-port.ts';
 import { missingFacts } from './facts-for-namespace.ts';
-import { sourceFor } from './output.ts';
+import { sourcesFor, UNSPECIFIED } from './output.ts';
 import { receivingDevice } from './receiving-device.ts';
 import { makeStep, sourceAt } from './steps.ts';
 import { topologyOf } from './topology.ts';
@@ -46,7 +46,19 @@ export function simulateRoundTrip(world: World, question: TripQuestion): RoundTr
   const replies = [...forward.ends]
     .filter(([, end]) => end.end === 'delivered')
     .map(([leaf, end]) => ({ leaf, trace: walkBack({ world, expect }, end).trace }));
-  return { forward: forward.trace, replies };
+  // Ways by which its socket would have another address are none of this trip's.
+  const left = 'outside' in from ? 0 : Math.max(0, sourcesOf(world, { ...question, from }).length - 1);
+  return { forward: { ...forward.trace, unwalked: forward.trace.unwalked + left }, replies };
+}
+
+/** The addresses that its socket may get; none where it is bound. */
+function sourcesOf(
+  world: World,
+  { from, packet, owner, isUnbound }: TripQuestion & { readonly from: Place },
+): readonly Address[] {
+  const asked = isUnbound ? openPacket(packet) : packet;
+  if (!UNSPECIFIED.has(asked.ip.source)) return [];
+  return sourcesFor({ world }, from, asked, owner?.uid === undefined ? {} : { user: owner.uid });
 }
 
 /** A socket that is not bound gets its address from the route, and waits for answers to that one. */
@@ -54,8 +66,8 @@ function fromSocket(world: World, { from, packet: sent, owner, isUnbound }: Trip
   const packet = withPortsOf(sent, localPorts(world, from));
   const asked = isUnbound ? openPacket(packet) : packet;
   const whose = owner ? { owner } : {};
-  if (asked.ip.source !== '0.0.0.0' && asked.ip.source !== '::') return { from, packet, ...whose };
-  const source = sourceFor({ world }, from, asked, { ...(owner?.uid !== undefined && { user: owner.uid }) });
+  if (!UNSPECIFIED.has(asked.ip.source)) return { from, packet, ...whose };
+  const [source] = sourcesOf(world, { from, packet: asked, ...whose });
   // Without a route nothing is looked up by the address that it does not get.
   if (source === undefined) return { from, packet, ...(isUnbound ? { unbound: true } : unboundOf(asked)), ...whose };
   return { from, packet: { ...packet, ip: { ...packet.ip, source } }, ...unboundOf(asked), ...whose };
