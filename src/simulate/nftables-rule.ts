@@ -82,6 +82,12 @@ function leadsAlike(a: NftBranch, b: NftBranch): boolean {
   return sameValue(turnOf(a), turnOf(b)) && (a.state === b.state || stateKey(a.state) === stateKey(b.state));
 }
 
+/** By chance the rule matched or did not. */
+function isDrawn(group: readonly NftBranch[]): boolean {
+  const left = group.filter(({ turn }) => turn.kind === 'break');
+  return left.length > 0 && left.length < group.length && group.every(({ fork }) => fork === 'random');
+}
+
 /** Leaving a rule and coming to its end are the same for the packet, if the rule has changed nothing. */
 function merged(branches: readonly NftBranch[]): readonly NftBranch[] {
   const groups = groupAlike(branches, leadsAlike, (one) => `${JSON.stringify(turnOf(one))} ${stateKey(one.state)}`);
@@ -94,7 +100,7 @@ function merged(branches: readonly NftBranch[]): readonly NftBranch[] {
       ...branch,
       ...(certain ? {} : { fork: group.some((way) => way.fork === 'undecided') ? 'undecided' : 'random' }),
       chance: certain ? CERTAIN : together(group.map((way) => way.chance)),
-      doubts: [...new Set(group.flatMap((way) => way.doubts))],
+      doubts: [...new Set(group.flatMap((way) => (isDrawn(group) ? [...way.doubts, 'a random choice'] : way.doubts)))],
       features: [...new Set(group.flatMap((way) => way.features))],
     };
   });

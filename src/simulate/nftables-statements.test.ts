@@ -253,3 +253,12 @@ describe('a map of more verdicts than are walked', () => {
     expect(isLost(65)).toBe(true);
   });
 });
+
+describe('a rule that matches by chance', () => {
+  it('is not sure to have been met, even where it changes nothing', () => {
+    const drawn = is({ numgen: { mode: 'random', mod: 2, offset: 0 } }, 0);
+    const write = { mangle: { key: payload('ip', 'ttl'), value: 64 } };
+    const [{ steps }] = outcomesOf([[drawn, { counter: null }, write]]) as [ReturnType<typeof outcomesOf>[number]];
+    expect(steps.map(({ kind, matched }) => `${kind} ${matched}`)).toEqual(['rule unknown', 'policy yes']);
+  });
+});

@@ -75,6 +75,10 @@ function namespaceObjection(
 ): string | undefined {
   let at = 0;
   const late: Expected[] = [];
+  const several: Expected[] = [];
+  const passSeveral = (): void => {
+    while (seen[at] && several.some((one) => differenceOf(seen[at]!, one) === undefined)) at++;
+  };
   /** Those of a series that have come meanwhile. */
   const passLate = (): void => {
     for (let event = seen[at]; event; event = seen[at]) {
@@ -86,16 +90,17 @@ function namespaceObjection(
   };
   for (const one of expected) {
     if (seen[at] && differenceOf(seen[at]!, one) !== undefined) passLate();
+    if (seen[at] && differenceOf(seen[at]!, one) !== undefined) passSeveral();
     const event = seen[at];
     const why = event ? differenceOf(event, one) : 'nothing was seen';
     if (why === undefined) {
       at++;
-      if (!isSeveral(one)) continue;
-      for (let again = seen[at]; again && differenceOf(again, one) === undefined; again = seen[at]) at++;
+      if (isSeveral(one)) several.push(one);
     } else if (one.later) late.push(one);
     else if (!one.maybe) return objectionTo(one, why);
   }
   passLate();
+  passSeveral();
   const missing = late.find((one) => !one.maybe);
   if (missing) return objectionTo(missing, seen[at] ? differenceOf(seen[at]!, missing)! : 'nothing was seen');
   const extra = seen[at];
