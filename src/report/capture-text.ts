@@ -1,19 +1,13 @@
-import picocolors from 'picocolors';
 import type { CaptureReport, CaptureReportPacket, CaptureSection } from './capture-report.ts';
 import { shortPlace } from './end-text.ts';
-import { type Layout, section } from './layout.ts';
+import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
 import { plainText } from './plain-text.ts';
-import { COLUMNS_MAX, COLUMNS_MIN, type TextOptions } from './text.ts';
 import { wrapText } from './wrap-text.ts';
 
 /** A capture for a terminal: what became of the attempts, then where each packet was seen. */
 export function renderCaptureText(given: CaptureReport, options: TextOptions): string {
   const report = plainText(given);
-  const layout: Layout = {
-    paint: picocolors.createColors(options.color),
-    width: Math.min(COLUMNS_MAX, Math.max(COLUMNS_MIN, options.columns)),
-    verbose: options.verbose,
-  };
+  const layout = layoutOf(options);
   const blocks = [
     head(report, layout),
     tableOf(report, layout),
@@ -60,12 +54,8 @@ function walkLines({ walk }: Pick<CaptureReport, 'walk'>, { paint, width }: Layo
 
 function head(report: CaptureReport, layout: Layout): string {
   const { paint, width } = layout;
-  const { source, destination, flow, notes } = report.target;
   return [
-    ...wrapText(`${source} → ${destination}`, width, '', '  ').map((line) => paint.bold(line)),
-    ...wrapText(flow, width, '  ').map((line) => paint.dim(line)),
-    ...notes.flatMap((note) => wrapText(note, width, '  note: ')).map((line) => paint.dim(line)),
-    '',
+    ...targetLines(report.target, layout),
     paint.bold(verdictText(report, paint)),
     ...findingLines(report, width),
     ...walkLines(report, layout),

@@ -1,19 +1,13 @@
-import picocolors from 'picocolors';
 import type { Times } from '../probe/describe-times.ts';
-import { type Layout, section } from './layout.ts';
+import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
 import { plainText } from './plain-text.ts';
 import type { ProbeReport, ProbeReportChange, ProbeReportTarget } from './probe-report.ts';
-import { COLUMNS_MAX, COLUMNS_MIN, type TextOptions } from './text.ts';
 import { wrapText } from './wrap-text.ts';
 
 /** A repeated probe for a terminal: the numbers, what they mean, and the picture of the times. */
 export function renderProbeText(given: ProbeReport, options: TextOptions): string {
   const report = plainText(given);
-  const layout: Layout = {
-    paint: picocolors.createColors(options.color),
-    width: Math.min(COLUMNS_MAX, Math.max(COLUMNS_MIN, options.columns)),
-    verbose: options.verbose,
-  };
+  const layout = layoutOf(options);
   const [asked, ...backends] = report.targets;
   const blocks = [
     head(report, layout),
@@ -28,12 +22,8 @@ export function renderProbeText(given: ProbeReport, options: TextOptions): strin
 
 function head(report: ProbeReport, layout: Layout): string {
   const { paint, width } = layout;
-  const { source, destination, flow, notes } = report.target;
   return [
-    ...wrapText(`${source} → ${destination}`, width, '', '  ').map((line) => paint.bold(line)),
-    ...wrapText(flow, width, '  ').map((line) => paint.dim(line)),
-    ...notes.flatMap((note) => wrapText(note, width, '  note: ')).map((line) => paint.dim(line)),
-    '',
+    ...targetLines(report.target, layout),
     paint.bold(verdictText(report, paint)),
     ...wrapText(report.summary, width, '  '),
     ...report.findings.flatMap((finding) => wrapText(finding, width, '  · ', '    ')),

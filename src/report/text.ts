@@ -1,7 +1,6 @@
-import picocolors from 'picocolors';
 import { captureBlock } from './capture-text.ts';
 import { causeBlock, causeWord } from './cause-block.ts';
-import { type Layout, section } from './layout.ts';
+import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
 import { chanceText } from './path-lines.ts';
 import { pathsBlock } from './paths-block.ts';
 import { placeText } from './place-text.ts';
@@ -9,15 +8,6 @@ import { plainText } from './plain-text.ts';
 import type { Report, ReportCause } from './report.ts';
 import { wrapText } from './wrap-text.ts';
 
-export interface TextOptions {
-  readonly color: boolean;
-  /** Columns; 100 at most are used. */
-  readonly columns: number;
-  readonly verbose: boolean;
-}
-
-export const COLUMNS_MIN = 60;
-export const COLUMNS_MAX = 100;
 /** Reasons that are told without -v. */
 const REASONS_MAX = 8;
 
@@ -27,11 +17,7 @@ const REASONS_MAX = 8;
  */
 export function renderText(given: Report, options: TextOptions): string {
   const report = plainText(given);
-  const layout: Layout = {
-    paint: picocolors.createColors(options.color),
-    width: Math.min(COLUMNS_MAX, Math.max(COLUMNS_MIN, options.columns)),
-    verbose: options.verbose,
-  };
+  const layout = layoutOf(options);
   const notChecked = notCheckedBlock(report, layout);
   const isOpen = report.verdict === 'inconclusive';
   const blocks = [
@@ -56,18 +42,15 @@ export function renderText(given: Report, options: TextOptions): string {
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }
 
-function head(report: Report, { paint, width }: Layout): string {
-  const { source, destination, flow, notes } = report.target;
+function head(report: Report, layout: Layout): string {
+  const { paint, width } = layout;
   const mark = {
     fault: paint.red('✗ FAULT'),
     healthy: paint.green('✓ HEALTHY'),
     inconclusive: paint.yellow('? COULD NOT TELL'),
   }[report.verdict];
   return [
-    ...wrapText(`${source} → ${destination}`, width, '', '  ').map((line) => paint.bold(line)),
-    ...wrapText(flow, width, '  ').map((line) => paint.dim(line)),
-    ...notes.flatMap((note) => wrapText(note, width, '  note: ')).map((line) => paint.dim(line)),
-    '',
+    ...targetLines(report.target, layout),
     `${paint.bold(mark)}${report.class === null ? '' : `  ${report.class}`}`,
     ...wrapText(report.summary, width, '  '),
   ].join('\n');

@@ -1,9 +1,6 @@
-import picocolors from 'picocolors';
-import { type Layout, section } from './layout.ts';
+import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
 import { placeText } from './place-text.ts';
 import { plainText } from './plain-text.ts';
-import type { TextOptions } from './text.ts';
-import { COLUMNS_MAX, COLUMNS_MIN } from './text.ts';
 import type { TraceLine } from './trace-line.ts';
 import { tripLines } from './trace-lines.ts';
 import type { TraceReport, TraceResult } from './trace-report.ts';
@@ -19,11 +16,7 @@ const STAGE_WIDTH = 12;
 /** The walk for a terminal: how it ends, what a what-if changes, then every hop and stage. Nothing in it can move the cursor. */
 export function renderTraceText(given: TraceReport, options: TraceTextOptions): string {
   const report = plainText(given);
-  const layout: Layout = {
-    paint: picocolors.createColors(options.color),
-    width: Math.min(COLUMNS_MAX, Math.max(COLUMNS_MIN, options.columns)),
-    verbose: options.verbose,
-  };
+  const layout = layoutOf(options);
   const lines = tripLines(report, { verbose: options.verbose, allBranches: options.allBranches });
   const blocks = [
     head(report, layout),
@@ -35,13 +28,8 @@ export function renderTraceText(given: TraceReport, options: TraceTextOptions): 
 }
 
 function head(report: TraceReport, layout: Layout): string {
-  const { paint, width } = layout;
-  const { source, destination, flow, notes } = report.target;
   return [
-    ...wrapText(`${source} → ${destination}`, width, '', '  ').map((line) => paint.bold(line)),
-    ...wrapText(flow, width, '  ').map((line) => paint.dim(line)),
-    ...notes.flatMap((note) => wrapText(note, width, '  note: ')).map((line) => paint.dim(line)),
-    '',
+    ...targetLines(report.target, layout),
     ...(report.whatIf ? whatIfLines(report, report.whatIf, layout) : resultLines(report, layout)),
   ].join('\n');
 }
