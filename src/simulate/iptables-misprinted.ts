@@ -14,6 +14,9 @@ import type { Step } from './trace.ts';
 const BARE =
   /^-A \S+(?: (?:! )?-p \S+)?(?: -m (?:tcp|udp|icmp|icmp6|sctp))?(?: -[sd] \S+\/(?:32|128))?(?: -j (?:ACCEPT|DROP|RETURN))?$/;
 
+/** The targets of such; most steps are told by theirs to be no such rule. */
+const BARE_TARGETS: ReadonlySet<unknown> = new Set(['', 'ACCEPT', 'DROP', 'RETURN']);
+
 /** Outcomes of a table of iptables-nft; where a bare rule had a part in one, nft is asked for the chain that it stands in. */
 export function checkedByNft(
   outcomes: readonly HookOutcome[],
@@ -43,9 +46,15 @@ function checkedOutcome(outcome: HookOutcome, table: CompiledTable, input: HookI
   return wants.length > 0 ? { ...outcome, wants } : outcome;
 }
 
+/** A match but those of the headers tells it at once. */
+function isBare(ruleText: string): boolean {
+  return !ruleText.includes(' --') && BARE.test(ruleText);
+}
+
 /** A chain that ends with a bare RETURN, as Docker's do, does the same without. */
 function isSuspect({ kind, matched, values }: Step, table: CompiledTable): boolean {
-  if (kind !== 'rule' || matched === 'no' || !BARE.test(String(values.ruleText))) return false;
+  if (kind !== 'rule' || matched === 'no' || !BARE_TARGETS.has(values.target)) return false;
+  if (!isBare(String(values.ruleText))) return false;
   return values.target !== 'RETURN' || values.ruleNumber !== table.chain(String(values.chain))?.ruleCount;
 }
 

@@ -40,16 +40,19 @@ export function reversePathCheck(walk: Walk, cursor: Cursor, input: string, onwa
 
 /** What was not seen matters only where it makes a difference. */
 function inEveryCase(asked: Omit<Asked, 'isMarked'>, redirects: Truth, isMarked: Truth): Check {
+  if (isMarked !== 'unknown' && redirects !== 'unknown') return inCase(asked, redirects === 'yes', isMarked === 'yes');
   const checks = casesOf(isMarked).flatMap((marked) =>
-    casesOf(redirects).map((redirected): Check => {
-      const one: Asked = { ...asked, isMarked: marked };
-      // What goes out where it came in is looked up even so, for a redirect may be due.
-      return asked.filter.value === 0 && !redirected ? withoutFilter(one) : lookedUp(one);
-    }),
+    casesOf(redirects).map((redirected) => inCase(asked, redirected, marked)),
   );
   if (new Set(checks.map(({ end }) => end?.end)).size === 1) return checks[0]!;
   const unseen = isMarked === 'unknown' ? 'src_valid_mark' : 'send_redirects';
   return unsure(asked.cursor, `${unseen} of ${asked.input} was not seen`);
+}
+
+/** What goes out where it came in is looked up without a filter even so, for a redirect may be due. */
+function inCase(asked: Omit<Asked, 'isMarked'>, redirected: boolean, isMarked: boolean): Check {
+  const one: Asked = { ...asked, isMarked };
+  return asked.filter.value === 0 && !redirected ? withoutFilter(one) : lookedUp(one);
 }
 
 function casesOf(value: Truth): readonly boolean[] {

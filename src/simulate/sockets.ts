@@ -51,7 +51,10 @@ export function findListener(
   const [best] = sorted;
   const isSure = fitting.some((socket) => !isDoubtful(socket, destination, vrf));
   if (best) {
-    const equals = sorted.filter((socket) => exactness(socket, destination) === exactness(best, destination));
+    const equals =
+      sorted.length === 1
+        ? sorted
+        : sorted.filter((socket) => exactness(socket, destination) === exactness(best, destination));
     return { found: 'listener', socket: best, isSure, isFull: areFull(equals) };
   }
   const nearest = onPort[0];
@@ -61,6 +64,7 @@ export function findListener(
 
 /** Which of them a packet finds is a hash's choice. */
 function areFull(sockets: readonly Socket[]): Truth {
+  if (sockets.length === 1) return isFull(sockets[0]!);
   const truths = new Set(sockets.map(isFull));
   const [only] = truths;
   return truths.size === 1 ? only! : 'unknown';
