@@ -20,6 +20,7 @@ import {
 } from './service-ports.ts';
 import type { Target } from './target.ts';
 import { notFound, usageProblem } from './target-problem.ts';
+import { WELL_KNOWN_PORTS } from './well-known-ports.ts';
 
 export interface DestinationWish {
   /** Where a name without a namespace is looked up. */
@@ -273,26 +274,6 @@ function toWord(snapshot: Snapshot, word: string, wish: DestinationWish): Resolv
   const why = pods.state === 'seen' ? `no pod has this name${hint}` : `pods could not be read (${pods.gap})`;
   return toName(snapshot, word, wish, [`${word} is taken as a DNS name: ${why}`]);
 }
-
-/** Ports by the name that IANA and /etc/services give them, for addresses and names outside the cluster. */
-const WELL_KNOWN_PORTS: Readonly<Record<string, number>> = {
-  ssh: 22,
-  smtp: 25,
-  domain: 53,
-  dns: 53,
-  http: 80,
-  kerberos: 88,
-  ntp: 123,
-  ldap: 389,
-  https: 443,
-  ldaps: 636,
-  mysql: 3306,
-  postgresql: 5432,
-  postgres: 5432,
-  amqp: 5672,
-  redis: 6379,
-  mongodb: 27017,
-};
 
 function numberOf(port: string): number | undefined {
   return /^\d+$/.test(port) ? Number(port) : undefined;
