@@ -94,7 +94,8 @@ export function droppedBySize(walk: Walk, cursor: Cursor, link: Link): Move | un
 
 /**
  * A frame that a bridge puts out by a port. After the IP hooks, where connection tracking may have put fragments together,
- * it is cut again if it may be (br_nf_dev_queue_xmit); otherwise what is longer than the port's MTU is dropped.
+ * it is cut again if it may be (br_nf_dev_queue_xmit); otherwise what is longer than the port's MTU is dropped. Of IPv6 the
+ * MTU of the bridge itself is what it is cut to, and what it is told of (ip6_fragment with the bridge's own route).
  */
 export function fitPort(
   walk: Walk,
@@ -110,6 +111,11 @@ export function fitPort(
   const isCut = packet.fragmentBytes !== undefined && packet.fragmentBytes <= port.mtu;
   if (isCut) return onward(cursor);
   const limit = { mtu: port.mtu, device: port.name };
+  const master = linkNamed(walk.world.snapshot, cursor.place, port.master);
+  if (isIpv6 && master && packet.lengthBytes > master.mtu) {
+    const refused = mtuStep(walk, cursor, { mtu: master.mtu, device: master.name }, 'too-big');
+    return stop(withError(cursor, 'packet-too-big', 'too-big'), [refused]);
+  }
   if (packet.ip.df || isIpv6) {
     const step = mtuStep(walk, cursor, limit, 'dropped-silently');
     return stop({ end: 'packet-too-big', cursor, senderSees: 'nothing' }, [step]);

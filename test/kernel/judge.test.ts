@@ -23,7 +23,7 @@ function frame(ns: string, device: string, way: 'in' | 'out', { ip, l4, lengthBy
   const { sourcePort, destinationPort } = ports;
   return {
     ...{ ns, device, way, source, destination, sourcePort, destinationPort, what: 'udp', ttl, tos, lengthBytes },
-    ...{ fragment: false, other: false, multicast: false },
+    ...{ fragment: false, other: false, multicast: false, mac: '020000000001' },
   };
 }
 

@@ -20,6 +20,8 @@ export interface WireEvent {
   /** For another MAC (PACKET_OTHERHOST): flooded by a bridge, or wrongly addressed. */
   readonly other: boolean;
   readonly multicast: boolean;
+  /** The MAC that it is sent to. */
+  readonly mac: string;
 }
 
 const OTHERHOST = 3;
@@ -50,6 +52,7 @@ export function wireEvent([ns, device, kind, protocol, hex]: RawEvent): WireEven
     ...(ip.fragment ? {} : { lengthBytes: ip.lengthBytes }),
     other: kind === OTHERHOST,
     multicast: kind === MULTICAST || kind === BROADCAST,
+    mac: hex.slice(0, 12),
   };
 }
 

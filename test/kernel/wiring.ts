@@ -7,6 +7,8 @@ export interface Wiring {
   readonly wires: ReadonlySet<string>;
   /** The other end of a cable. */
   readonly peers: ReadonlyMap<string, string>;
+  /** The MAC of a cable's end. */
+  readonly macs: ReadonlyMap<string, string>;
   /** Ports of bridges and what macvlans stand on: they take frames for whatever MAC. */
   readonly ports: ReadonlySet<string>;
   /** Of a NIC the macvlans that stand on it. */
@@ -15,6 +17,7 @@ export interface Wiring {
 
 const VETH =
   /^link add (?:name )?(?<name>\S+)(?: .*)? type veth peer name (?<peer>\S+)(?: .*?netns @netns:(?<ns>\S+)@)?/;
+const MACS = / address (?<here>\S+) type veth peer name \S+ address (?<there>\S+)/;
 const MACVLAN =
   /^link add (?:link (?<lower>\S+) )?(?:name )?(?<name>\S+) (?:link \S+ )?.*netns @netns:(?<ns>\S+)@ type macvlan/;
 const PORT = /^link set (?:dev )?(\S+) (?:.* )?master \S+/;
@@ -22,6 +25,7 @@ const PORT = /^link set (?:dev )?(\S+) (?:.* )?master \S+/;
 export function wiringOf(one: KernelCase): Wiring {
   const wires = new Set<string>();
   const peers = new Map<string, string>();
+  const macs = new Map<string, string>();
   const ports = new Set<string>();
   const stations = new Map<string, Set<string>>();
   for (const item of one.items) {
@@ -34,6 +38,8 @@ export function wiringOf(one: KernelCase): Wiring {
       const b = `${veth.ns ?? item.ns}/${veth.peer}`;
       wires.add(a).add(b);
       peers.set(a, b).set(b, a);
+      const { here, there } = MACS.exec(item.line)?.groups ?? {};
+      if (here !== undefined && there !== undefined) macs.set(a, here).set(b, there);
     }
     const macvlan = MACVLAN.exec(item.line)?.groups;
     if (macvlan) {
@@ -44,14 +50,15 @@ export function wiringOf(one: KernelCase): Wiring {
       stations.set(lower, new Set([...(stations.get(lower) ?? []), station]));
     }
   }
-  return { wires, peers, ports, stations };
+  return { wires, peers, macs, ports, stations };
 }
 
 /**
  * Leaves out what no walk tells of: devices that are not cables, frames for another MAC, and those frames' way out of the
  * bridge that flooded them.
  */
-export function worthComparing(seen: Observation, { wires, peers, ports, stations }: Wiring): Observation {
+export function worthComparing(seen: Observation, wiring: Wiring): Observation {
+  const { wires, peers, ports, stations } = wiring;
   const isForOther = (event: WireEvent): boolean => event.other && !ports.has(`${event.ns}/${event.device}`);
   const flooded = seen.events.filter((event) => isForOther(event) && event.way === 'in');
   const used = new Set<WireEvent>();
@@ -61,7 +68,7 @@ export function worthComparing(seen: Observation, { wires, peers, ports, station
     const peer = peers.get(`${event.ns}/${event.device}`);
     const twin = flooded.find((one) => !used.has(one) && `${one.ns}/${one.device}` === peer && isSame(one, event));
     if (twin) used.add(twin);
-    return !twin && !isLostCopy(event, seen.events, peer, ports);
+    return !twin && !isLostCopy(event, seen.events, peer, ports) && !isAstray(event, peer, wiring);
   });
   return { ...seen, events };
 }
@@ -92,6 +99,14 @@ function isLostCopy(
       isSame(one, event)
     );
   });
+}
+
+/** Flooded by a bridge to a port behind which somebody else is; a frame too long for that end does not even come in there. */
+function isAstray({ ns, device, mac }: WireEvent, peer: string | undefined, { macs, ports }: Wiring): boolean {
+  if (peer === undefined || !ports.has(`${ns}/${device}`) || ports.has(peer)) return false;
+  const there = macs.get(peer)?.replaceAll(':', '');
+  const isGroup = (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
+  return there !== undefined && !isGroup && there !== mac;
 }
 
 function isSame(a: WireEvent, b: WireEvent): boolean {
