@@ -22,7 +22,7 @@ const PLAIN: Readonly<Record<Disposition, string>> = {
   'packet-too-big': 'too big for the device',
   'ttl-exceeded': 'its time to live ran out',
   'no-listener': 'nobody listens there',
-  'accept-queue-full': 'who listens there does not accept: the queue of connections is full',
+  'accept-queue-full': 'its listener accepts nobody',
   'reply-not-matched': 'the answer belongs to no connection of the receiver',
   'conntrack-refused': 'connection tracking refused it',
   'tunnel-dropped': 'lost in the tunnel',
