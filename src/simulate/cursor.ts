@@ -120,6 +120,8 @@ export interface Path {
   readonly local: boolean;
   /** The tunnel device that made it, which its packets still bear after routing (iptunnel_xmit, udp_tunnel_xmit_skb). */
   readonly sentBy?: string;
+  /** No socket of this namespace stands behind it (skb->sk): the tunnel has wrapped what came from elsewhere. */
+  readonly isOrphan?: true;
   /** The device that this socket is bound to. */
   readonly bound?: string;
   /** Whose socket that is, where the question told it (`-m owner`, `meta skuid`). */

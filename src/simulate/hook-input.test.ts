@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { hostOf } from '../net/place.ts';
 import type { Cursor, Path } from './cursor.ts';
-import type { HookName } from './hook.ts';
+import type { HookInput, HookName } from './hook.ts';
 import { hookInputOf } from './hook-input.ts';
 import { buildMeta, buildPacket } from './testing/build-hook-input.ts';
 import { snapshotOfTexts, type TextFact } from './testing/build-snapshot.ts';
@@ -9,7 +9,7 @@ import { NO_CONNECTIONS } from './tracking.ts';
 
 const W1 = hostOf('w1');
 
-function devices(hook: HookName, path: Path, release?: string): unknown {
+function inputAt(hook: HookName, path: Path, release?: string): HookInput {
   const kernel = JSON.stringify({
     files: [{ path: '/proc/sys/kernel/osrelease', text: `${release}\n` }],
   });
@@ -23,11 +23,12 @@ function devices(hook: HookName, path: Path, release?: string): unknown {
     path,
     visited: [],
   };
-  const { input, output } = hookInputOf(
-    { snapshot: snapshotOfTexts(facts), gate: { parts: [], podAddressesRoutable: 'yes' } },
-    cursor,
-    hook,
-  );
+  const world = { snapshot: snapshotOfTexts(facts), gate: { parts: [], podAddressesRoutable: 'yes' as const } };
+  return hookInputOf(world, cursor, hook);
+}
+
+function devices(hook: HookName, path: Path, release?: string): unknown {
+  const { input, output } = inputAt(hook, path, release);
   return { input, output };
 }
 
@@ -46,5 +47,14 @@ describe('the devices that rules see after routing', () => {
     expect(devices('postrouting', { ...ROUTED, physicalInput: 'a', physicalOutput: 'b' })).toEqual(out);
     expect(devices('postrouting', ROUTED, '5.4.0-150-generic')).toEqual(out);
     expect(devices('output', { local: true, input: 'cni0', output: 'eth0' })).toEqual(out);
+  });
+});
+
+describe('the socket that rules see', () => {
+  it('is one of this host, and none behind what a tunnel has wrapped for somebody else', () => {
+    expect(inputAt('postrouting', { local: true }).socket).toEqual({});
+    expect(inputAt('output', { local: true, owner: { uid: 7 } }).socket).toEqual({ uid: 7 });
+    expect(inputAt('postrouting', { local: true, sentBy: 'vx0', isOrphan: true }).socket).toBeUndefined();
+    expect(inputAt('postrouting', ROUTED).socket).toBeUndefined();
   });
 });

@@ -43,7 +43,7 @@ export function hookInputOf({ snapshot, record }: World, cursor: Cursor, hook: H
   }
   if (path.physicalInput !== undefined) input.physicalInput = path.physicalInput;
   if (path.physicalOutput !== undefined) input.physicalOutput = path.physicalOutput;
-  if (path.local && !isIncoming) input.socket = path.owner ?? {};
+  if (path.local && !path.isOrphan && !isIncoming) input.socket = path.owner ?? {};
   if (path.route && hook !== 'prerouting') input.route = path.route;
   if (path.hasTemplate && meta.conntrack === 'none') input.hasTemplate = true;
   if (tracking.touched) input.touched = touchedAt(tracking, place);

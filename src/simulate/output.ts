@@ -125,6 +125,7 @@ function sent(walk: Walk, cursor: Cursor, way: OutputWay): Cursor {
     packet,
     path: {
       ...(cursor.path.sentBy === undefined ? {} : { sentBy: cursor.path.sentBy }),
+      ...(cursor.path.isOrphan ? { isOrphan: true } : {}),
       local: true,
       route: way.found,
       output: way.device,

@@ -52,6 +52,7 @@ export function sentOuter(walk: Walk, cursor: Cursor, link: Link, plan: OuterPla
   const below = linkNamed(walk.world.snapshot, place, device);
   if (below && !below.flags.includes('UP')) return prefixed([step], linkDown(walk.world.snapshot, cursor, below));
   const isHere = place === cursor.place;
+  const isOrphan = !isHere || !cursor.path.local || cursor.path.isOrphan === true;
   const mark = plan.mark ?? (isHere ? cursor.meta.mark : 0);
   return go(
     {
@@ -60,7 +61,7 @@ export function sentOuter(walk: Walk, cursor: Cursor, link: Link, plan: OuterPla
       packet: outerPacket(cursor.packet, plan),
       meta: untouched(mark),
       tracking: release(cursor.tracking),
-      path: { local: true, ...(isHere && { sentBy: link.name }) },
+      path: { local: true, ...(isHere && { sentBy: link.name }), ...(isOrphan && { isOrphan }) },
       stage: {
         name: 'output',
         kernel: true,
