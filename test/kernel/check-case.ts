@@ -107,15 +107,17 @@ export interface CompareOptions {
 /** Walks another state, as far as it takes to tell. */
 export function compareCase(one: KernelCase, run: RealRun, checked: CheckedCase, options: CompareOptions): Comparison {
   const { except, only, wants } = options;
-  const same = (index: number): Held | undefined => {
-    const stories = checked.walked[index];
-    const isMet = stories?.some(({ steps }) => steps.some((step) => ruleKey(step) === only)) ?? true;
-    return isMet ? undefined : { ...checked.packets[index]!, stories };
-  };
+  const met = checked.walked.map((stories) => {
+    return stories?.some(({ steps }) => steps.some((step) => ruleKey(step) === only)) ?? true;
+  });
+  // A rule about neighbours' questions is no step of any packet's way.
+  const isTold = only !== undefined && met.includes(true);
+  const same = (index: number): Held | undefined =>
+    met[index] ? undefined : { ...checked.packets[index]!, stories: checked.walked[index] };
   let differs = false;
   let disagrees = false;
   const packets: Held[] = [];
-  for (const held of heldPackets(one, run, only === undefined ? undefined : same)) {
+  for (const held of heldPackets(one, run, isTold ? same : undefined)) {
     const before = checked.walked[packets.length];
     differs ||= wants.differs && before !== held.stories && gistOf(before, except) !== gistOf(held.stories, except);
     disagrees ||= held.agreement.kind === 'disagrees';

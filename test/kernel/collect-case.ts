@@ -29,10 +29,12 @@ const NO_TABLES = '{"nftables": []}\n';
 function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
   const items = one.items.filter((item) => item.ns === namespace.name);
   const has = (test: (item: (typeof items)[number]) => boolean): boolean => items.some(test);
-  // A tunnel's outer packets are of IPv4, whatever is inside.
-  const isTunnelled = one.items.some((item) => 'line' in item && item.line.includes('type vxlan'));
+  // A tunnel's outer packets are of one family, whatever is inside.
+  const outer = one.items.flatMap((item) =>
+    'line' in item && item.line.includes('type vxlan') ? [/ local \S*:/.test(item.line) ? 6 : 4] : [],
+  );
   const families = [4, 6].filter(
-    (family) => one.packets.some((packet) => packet.family === family) || (family === 4 && isTunnelled),
+    (family) => one.packets.some((packet) => packet.family === family) || outer.includes(family),
   );
   const hasNft = has((item) => item.kind === 'nft');
   const hasXtNft = has((item) => 'backend' in item && item.backend === 'nft');

@@ -150,7 +150,10 @@ function ruleMutants(one: KernelCase, run: RealRun, item: Extract<CaseItem, { ki
   const isTurned = item.line.startsWith('rule add not ');
   return {
     removed: () => withChanges(run, [meant]),
-    negated: () => withChanges(run, [{ ...meant, set: { not: isTurned ? null : true } }]),
+    // What does nothing does nothing the other way round, too.
+    ...(/ nop /.test(item.line)
+      ? {}
+      : { negated: () => withChanges(run, [{ ...meant, set: { not: isTurned ? null : true } }]) }),
   };
 }
 

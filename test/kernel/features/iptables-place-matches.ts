@@ -122,7 +122,12 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
     tables: ['mangle'],
     hooks: ['PREROUTING', 'INPUT'],
     isUndecidable: true,
-    words: ({ draw }) => ({ match: `-m socket${draw.pick(['', ' --nowildcard', ' --transparent'])}` }),
+    protocols: ['tcp', 'udp'],
+    // One that is bound to no address counts only where it is asked for.
+    words: ({ draw, stop }) => {
+      const flag = stop.isReply ? draw.pick(['', ' --nowildcard']) : ' --nowildcard';
+      return { match: `-m socket${draw.chance(0.85) ? flag : ' --transparent'}` };
+    },
   },
   {
     name: 'owner',

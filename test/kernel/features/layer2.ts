@@ -243,7 +243,8 @@ export const LAYER2_FEATURES: readonly Feature[] = [
     (network, { to }) => set(network, to, 'flood off'),
   ),
   fdbFeature('fdb wrong port', (network, { from, to }) => {
-    return `fdb replace ${ownerOf(network, to.peer.ns)} dev ${from.name} master static`;
+    // Any other entry moves to where its MAC is heard.
+    return `fdb replace ${ownerOf(network, to.peer.ns)} dev ${from.name} master static sticky`;
   }),
   fdbFeature('fdb local', (network, { to }) => {
     return `fdb replace ${ownerOf(network, to.peer.ns)} dev ${to.name} master permanent`;

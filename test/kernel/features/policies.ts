@@ -108,7 +108,34 @@ const REROUTED: Feature = {
   },
 };
 
+/** A source that no packet from elsewhere may have (ip_route_input_slow: martian source), put there by the last host before. */
+const MARTIAN: Feature = {
+  name: 'martian source',
+  weight: 0.7,
+  add: (network) => {
+    const aim = aimAt(network, ['POSTROUTING'], undefined, { families: [4] });
+    if (!aim || aim.stop.isReply || aim.stop.output === undefined) return false;
+    const { stop, draw } = aim;
+    const source = draw.pick(['127.0.0.9', '0.1.2.3', '224.0.0.9', '255.255.255.255']);
+    const backend = draw.pick(['legacy', 'nft'] as const);
+    const rule = `${flowOf(aim)} -j SNAT --to-source ${source}`;
+    const ignoredRule = flowOf(aim);
+    network.rule({
+      ns: stop.ns,
+      backend,
+      family: 4,
+      table: 'nat',
+      chain: 'POSTROUTING',
+      rule,
+      ignoredRule,
+      feature: 'martian source',
+    });
+    return true;
+  },
+};
+
 export const POLICY_FEATURES: readonly Feature[] = [
+  MARTIAN,
   iptablesPolicy('filter'),
   iptablesPolicy('mangle'),
   iptablesPolicy('raw'),

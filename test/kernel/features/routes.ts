@@ -8,7 +8,12 @@ import { type Aim, aimAt, hostLength } from './route-aim.ts';
 function routeFeature(
   name: string,
   lines: (aim: Aim, network: Network, table: number) => readonly string[] | undefined,
-  options: { readonly weight?: number; readonly marked?: number; readonly forwarded?: boolean } = {},
+  options: {
+    readonly weight?: number;
+    readonly marked?: number;
+    readonly forwarded?: boolean;
+    readonly fits?: (aim: Aim) => boolean;
+  } = {},
 ): Feature {
   return {
     name,
@@ -168,7 +173,17 @@ export const ROUTE_FEATURES: readonly Feature[] = [
   routeFeature('route mtu', (aim) => [
     `route replace ${narrow(aim)} ${aim.onward} mtu ${aim.family === 4 ? 600 : 1280}`,
   ]),
-  routeFeature('route advmss', (aim) => [`route replace ${narrow(aim)} ${aim.onward} advmss 1000`], { weight: 0.3 }),
+  routeFeature(
+    'route advmss',
+    (aim, network) => {
+      // Only a rule sees it.
+      const at = { ns: aim.ns, backend: network.draw.pick(['legacy', 'nft'] as const), family: aim.family };
+      const rule = '-p tcp -m tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1:1000';
+      network.rule({ ...at, table: 'mangle', chain: 'POSTROUTING', rule, feature: '' });
+      return [`route replace ${narrow(aim)} ${aim.onward} advmss 1000`];
+    },
+    { weight: 0.3, fits: ({ packet, input }) => packet.protocol === 'tcp' && input === undefined },
+  ),
   routeFeature('route local', (aim) => [`route replace local ${narrow(aim)} dev lo table local`], {
     weight: 0.4,
     forwarded: true,

@@ -13,6 +13,8 @@ const indexOf = (node: Node): number => (node === 'a' ? 1 : 2);
 const macOf = (node: Node): string => `02:00:00:08:00:0${indexOf(node)}`;
 const underlay = (node: Node): string => `10.9.0.${indexOf(node)}`;
 
+const underlay6 = (node: Node): string => `fd00:9::${indexOf(node)}`;
+
 interface VxlanOptions {
   /** After `type vxlan id N dstport 4789`; by default as flannel has it. */
   readonly device?: (node: Node, other: Node) => string;
@@ -130,6 +132,10 @@ export const TUNNEL_FEATURES: readonly Feature[] = [
     device: (_node, other) => `remote ${underlay(other)} dev eth0 nolearning`,
     fdb: () => [],
     without: unlinked,
+  }),
+  vxlan('over ipv6', 1, {
+    device: (node) => `local ${underlay6(node)} nolearning`,
+    fdb: (_node, other) => [`fdb append ${macOf(other)} dev vx0 dst ${underlay6(other)} self permanent`],
   }),
   vxlan('default entry', 1, {
     without: unforwarded(() => ANY_MAC),
