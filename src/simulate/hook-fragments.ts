@@ -90,7 +90,7 @@ function withPiece(move: Move, rest: Move, cursor: AtHook, count: number): Move 
   if (isOver || lost.length === 0) return withRest(move, rest, count);
   if (lost.length === rest.ways.length) return { ...rest, ways: lost };
   const perhaps = (way: Way): Way => ({ ...way, chance: both(way.chance, UNDECIDED) });
-  return { fork: 'undecided', ways: [...move.ways, ...lost].map(perhaps) };
+  return { fork: 'undecided', ways: [...withRest(move, rest, count).ways, ...lost].map(perhaps) };
 }
 
 /** All fragments go on: `fragments` says how many met each rule, `unsure` how many of these only perhaps. */

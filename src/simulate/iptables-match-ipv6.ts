@@ -2,7 +2,8 @@ import type { IptablesMatch } from '../parse/iptables-save.ts';
 import type { HookInput } from './hook.ts';
 import { type Evaluator, type ModuleTable, optionNamed } from './iptables-match-types.ts';
 import { protocolNumber } from './iptables-protocols.ts';
-import { truth } from './truth.ts';
+import type { Truth } from './trace.ts';
+import { and, truth } from './truth.ts';
 
 /**
  * IPv6's extension headers (net/ipv6/netfilter/ip6t_*.c). The walk's packets bear none but that of a fragment: a module
@@ -10,10 +11,7 @@ import { truth } from './truth.ts';
  */
 export const IPV6_MODULES: ModuleTable = {
   ipv6header: compileIpv6Header,
-  frag: known(
-    ['fragid', 'fraglen', 'fragres', 'fragfirst', 'fragmore', 'fraglast'],
-    ({ packet }) => packet.ip.fragmentOffset !== undefined,
-  ),
+  frag: compileFrag,
   rt: known(['rt-type', 'rt-segsleft', 'rt-len', 'rt-0-res', 'rt-0-addrs', 'rt-0-not-strict'], hasProtocol(43)),
   dst: known(['dst-len', 'dst-opts'], hasProtocol(60)),
   hbh: known(['hbh-len', 'hbh-opts'], hasProtocol(0)),
@@ -34,6 +32,36 @@ function unknownWith(hasHeader: (input: HookInput) => boolean): Evaluator {
 function known(options: readonly string[], hasHeader: (input: HookInput) => boolean): ModuleTable[string] {
   const names = new Set(options);
   return (match) => (match.options.every((option) => names.has(option.name)) ? unknownWith(hasHeader) : undefined);
+}
+
+/** frag_mt6: the id is not known, of the flags a first fragment's; the kernel sends no reserved bits. */
+function compileFrag(match: IptablesMatch): Evaluator | undefined {
+  const tests = match.options.map(fragTest);
+  if (!tests.every((test) => test !== undefined)) return undefined;
+  return ({ packet: { ip } }) => {
+    if (ip.fragmentOffset === undefined) return 'no';
+    const isFirst = ip.fragmentOffset === 0;
+    return and('yes', ...tests.map((test) => test(isFirst)));
+  };
+}
+
+function fragTest(option: IptablesMatch['options'][number]): ((isFirst: boolean) => Truth) | undefined {
+  switch (option.name) {
+    case 'fragid':
+      return () => (option.values[0] === '0:4294967295' ? truth(!option.negated) : 'unknown');
+    case 'fragres':
+      return () => 'yes';
+    case 'fragfirst':
+      return truth;
+    case 'fragmore':
+      return (isFirst) => (isFirst ? 'yes' : 'unknown');
+    case 'fraglast':
+      return (isFirst) => (isFirst ? 'no' : 'unknown');
+    case 'fraglen':
+      return () => 'unknown';
+    default:
+      return undefined;
+  }
 }
 
 /** MASK_* of ip6t_ipv6header.h, by the names that iptables prints and takes. */
