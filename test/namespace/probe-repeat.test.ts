@@ -101,6 +101,8 @@ describe.skipIf(why !== '')(`repeated probes${skipped(why)}`, { timeout: 30_000 
   it('connect as often as asked, at the interval asked for, each from a port of its own', async () => {
     // A rule counts the SYNs that really came: the server's own word.
     rule(SERVER, '-A INPUT -p tcp --dport 8080 --syn');
+    // And the client's: nothing else leaves, whatever a prober does to be warm.
+    rule(CLIENT, '-A OUTPUT -p tcp ! -d 192.0.2.2');
     const startedMs = performance.now();
     const { samples, readings } = await send([tcp(8080)], { ...PLAN, count: 20, intervalMs: 100 });
     const tookMs = performance.now() - startedMs;
@@ -109,6 +111,7 @@ describe.skipIf(why !== '')(`repeated probes${skipped(why)}`, { timeout: 30_000 
     expect(tookMs).toBeGreaterThan(1_850);
     expect(tookMs).toBeLessThan(6_000);
     expect(within(SERVER, 'iptables-nft', '-vnL', 'INPUT')).toMatch(/^ +20 /m);
+    expect(within(CLIENT, 'iptables-nft', '-vnL', 'OUTPUT')).toMatch(/^ +0 .*!192\.0\.2\.2/m);
   });
 
   it('tell apart refused, timed out and unreachable', async () => {
