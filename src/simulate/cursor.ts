@@ -45,6 +45,8 @@ export type Stage =
       readonly open?: boolean;
       /** The kernel itself sends it, and no process; `stack`: TCP or ICMP do, from an address of this host alone. */
       readonly kernel?: boolean | 'stack';
+      /** It is a process's socket that may not send to all (without SO_BROADCAST, socket(7)). */
+      readonly broadcast?: false;
       /** It is a process's socket that is bound to `device`. */
       readonly bound?: boolean;
       /** A tunnel's outer packet: the device that it must leave by, and the mark that it is routed by. */

@@ -29,6 +29,7 @@ interface Sending {
   readonly device?: string;
   readonly kernel?: boolean | 'stack';
   readonly fit?: Fit;
+  readonly broadcast?: false;
   readonly state?: RouteState;
 }
 
@@ -40,6 +41,7 @@ function send({
   device,
   kernel,
   fit,
+  broadcast,
   state = STATE,
 }: Sending): Cursor | End {
   const any = destination.includes(':') ? '::' : '0.0.0.0';
@@ -49,6 +51,7 @@ function send({
     ...(device === undefined ? {} : { device, bound: true }),
     ...(kernel ? { kernel } : {}),
     ...(fit ? { fit } : {}),
+    ...(broadcast === false ? { broadcast } : {}),
   } as const;
   const packet: Packet = { ...cursor.packet, lengthBytes: bytes };
   return output(walkIn(wholeStateOf(state)), { ...cursor, packet, stage, path: { local: true } }).ways[0]!.to;
@@ -73,6 +76,8 @@ describe('what a socket sends', () => {
     expect(told(send({ destination: '10.6.0.1' }))).toBe('route-unreachable error EINVAL');
     expect(told(send({ destination: '10.0.0.255', l4: SYN }))).toBe('route-unreachable icmp 3/0');
     expect(told(send({ destination: '10.0.0.255' }))).toBe('eth0 10.0.0.1');
+    expect(told(send({ destination: '10.0.0.255', broadcast: false }))).toBe('route-unreachable icmp 3/13');
+    expect(told(send({ destination: '10.0.0.9', broadcast: false }))).toBe('eth0 10.0.0.1');
   });
 
   it('is refused at once where it may not be cut for its route', () => {

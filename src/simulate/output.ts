@@ -251,7 +251,7 @@ function isSocket({ stage, packet }: Cursor): boolean {
 /** What a socket's owner is told by connect(2) or send(2) stands here as the ICMP error of the same errno. */
 function refusedRoute(cursor: Cursor, way: OutputWay): Way['to'] | undefined {
   const { found, doubt, fork } = way;
-  const refusal = way.refusal ?? tcpRefusal(cursor, way);
+  const refusal = way.refusal ?? tcpRefusal(cursor, way) ?? broadcastRefusal(cursor, way);
   if (refusal === undefined) {
     if (found.hop?.encap) return unknownEnd(cursor, `the route's encapsulation ${found.hop.encap} is not modelled`);
     return found.type === 'multicast' ? unknownEnd(cursor, 'multicast is not modelled') : undefined;
@@ -267,6 +267,11 @@ function refusedRoute(cursor: Cursor, way: OutputWay): Way['to'] | undefined {
   if (refusal === 'invalid') return { end, cursor, senderSees: 'error EINVAL' };
   const [type, code] = unreachableCode(cursor.packet, refusal);
   return { end, cursor, senderSees: `icmp ${type}/${code}` };
+}
+
+/** EACCES of a socket that was not given leave to send to all (udp_sendmsg, ping_v4_sendmsg). */
+function broadcastRefusal({ stage }: Cursor, { found }: OutputWay): 'prohibited' | undefined {
+  return stage.name === 'output' && stage.broadcast === false && found.type === 'broadcast' ? 'prohibited' : undefined;
 }
 
 /** There is no TCP to many (tcp_v4_connect). */

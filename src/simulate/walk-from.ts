@@ -20,6 +20,8 @@ export interface WalkStart {
   readonly byKernel?: boolean | 'stack';
   /** The device that the sender's socket is bound to (SO_BINDTODEVICE, socket(7)); `byKernel`: that its route is looked up with. */
   readonly device?: string;
+  /** Whether the socket may send to all (SO_BROADCAST, socket(7)); absent: not known, and taken to. */
+  readonly broadcast?: boolean;
   /** The socket's mark (SO_MARK, socket(7)). */
   readonly mark?: number;
   /** The user and group of the process that sends it (a socket's, socket(7)); absent: not known. */
@@ -56,7 +58,7 @@ function bare(place: Place): Place {
   return { node: place.node, namespace: place.namespace };
 }
 
-function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: WalkStart): Stage {
+function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, broadcast, device }: WalkStart): Stage {
   if (leavesBy !== undefined) return { name: 'transmit', device: leavesBy };
   if (arrivesBy !== undefined) return { name: 'arrive', device: arrivesBy };
   return {
@@ -64,6 +66,7 @@ function startStage({ arrivesBy, leavesBy, fit, unbound, byKernel, device }: Wal
     ...(fit ? { fit } : {}),
     ...(unbound ? { open: true } : {}),
     ...(byKernel ? { kernel: byKernel } : {}),
+    ...(broadcast === false ? { broadcast } : {}),
     ...(device === undefined ? {} : { device, ...(byKernel ? {} : { bound: true }) }),
   };
 }

@@ -139,6 +139,7 @@ export function talkOf(one: KernelCase, snapshot: Snapshot, packet: CasePacket, 
     answers: !silent,
     ...(packet.mark && { mark: packet.mark }),
     ...(packet.device !== undefined && { device: packet.device }),
+    broadcast: packet.broadcast === true,
     ...ownerOf(packet),
   });
 }

@@ -34,6 +34,8 @@ export interface TalkQuestion {
   readonly mark?: number;
   /** The device that the socket is bound to. */
   readonly device?: string;
+  /** Whether the socket may send to all. */
+  readonly broadcast?: boolean;
   /** Whose socket it is; root's unless told. */
   readonly owner?: SocketOwner;
 }
@@ -63,7 +65,7 @@ export function simulateTalk(world: World, question: TalkQuestion): Talk {
 }
 
 function startOf(question: TalkQuestion, packet: Packet): WalkStart {
-  const { from, mark, owner, device } = question;
+  const { from, mark, owner, device, broadcast } = question;
   const isOpen = isUnspecified(question.packet);
   // IPv4's connect(2) looks up a second time with the address that it got (ip_route_connect).
   const unbound = isOpen && (packet.ip.source.includes(':') || packet.l4.protocol === 'icmp');
@@ -74,6 +76,7 @@ function startOf(question: TalkQuestion, packet: Packet): WalkStart {
     ...(mark === undefined ? {} : { mark }),
     ...(device === undefined ? {} : { device }),
     ...(unbound ? { unbound } : {}),
+    ...(broadcast === undefined ? {} : { broadcast }),
   };
 }
 
