@@ -46,13 +46,16 @@ async function traceOf(...args: Parameters<typeof outcomeOf>): Promise<TraceRepo
   return outcome.report;
 }
 
-/** What no walk of the asked packet shows: DNS that fails, a fabric that blocks, a size that a SYN has not, a user without rights. */
+/**
+ * What no walk of the asked packet shows: DNS that fails, a fabric that blocks, a size that a SYN has not, a user without
+ * rights, checksums that a NIC spoils. */
 const DELIVERED = [
   'dns-no-endpoints',
   'dns-wrong-nameserver',
   'overlay-mtu-too-large',
   'overlay-port-blocked-fabric',
   'ping-not-permitted',
+  'vxlan-bad-checksum',
 ];
 /** There is no packet to walk: no address is known. */
 const NO_PACKET = ['cni-config-missing', 'dns-name-not-found', 'dns-upstream-unreachable'];
