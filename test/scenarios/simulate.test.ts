@@ -48,7 +48,8 @@ async function traceOf(...args: Parameters<typeof outcomeOf>): Promise<TraceRepo
 
 /**
  * What no walk of the asked packet shows: DNS that fails, a fabric that blocks, a size that a SYN has not, a user without
- * rights, checksums that a NIC spoils. */
+ * rights, checksums that a NIC spoils.
+ */
 const DELIVERED = [
   'dns-no-endpoints',
   'dns-wrong-nameserver',
