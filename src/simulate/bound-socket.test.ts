@@ -53,4 +53,17 @@ describe('what a host answers', () => {
     expect(answersBy(ECHO)).toBe('eth1');
     expect(answersBy({ protocol: 'icmpv6', type: 128, code: 0, id: 7 }, 'fd09::9', STATE_6)).toBe('eth0');
   });
+
+  it('by itself is from an address of this host alone', () => {
+    const walk = walkIn(wholeStateOf(STATE));
+    const echoTo = (destination: string) => {
+      const arrived = arrivedAt('lo', { source: '10.0.0.1', destination }, { l4: ECHO });
+      const { to } = deliver(walk, { ...arrived, stage: { name: 'deliver' } }).ways[0]!;
+      if (!isEnd(to)) throw new Error('nobody took it');
+      return [...walkBack(walk, to).ends.values()][0]!.end;
+    };
+    // A route to lo brings any address here, but nobody can answer from it (icmp_reply).
+    expect(echoTo('10.9.9.9')).toBe('no-route');
+    expect(echoTo('10.1.0.1')).not.toBe('no-route');
+  });
 });

@@ -120,7 +120,7 @@ export function walkBack(walk: Walk, end: End, { owner, fit = 'cut' }: Answering
   const start = {
     from: cursor.place,
     packet,
-    ...('type' in packet.l4 ? ({ byKernel: true, fit: 'pieces' } as const) : { fit }),
+    ...('type' in packet.l4 ? ({ byKernel: 'stack', fit: 'pieces' } as const) : { fit }),
     ...(device === undefined ? {} : { device }),
     ...(owner ? { owner } : {}),
   };

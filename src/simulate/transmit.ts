@@ -29,7 +29,9 @@ export function transmit(walk: Walk, start: Cursor): Move {
 /** The egress hook of nftables, before tc's (__dev_queue_xmit). */
 function throughEgress(walk: Walk, cursor: Sending, link: Link): Move {
   if (!cursor.stage.hooked) {
-    const after = { ...cursor.stage, hooked: true } as const;
+    // The stay has begun already.
+    const { enters: _begun, ...stage } = cursor.stage;
+    const after = { ...stage, hooked: true } as const;
     const at = atFrameHook(walk.world.snapshot, cursor, 'egress', { kind: 'device', device: link.name }, after);
     if (at.stage !== after) return go(at);
   }
