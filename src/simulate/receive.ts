@@ -1,9 +1,11 @@
+import type { Packet } from '../net/packet.ts';
 import { placeKey } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
 import { isSpare } from './bond.ts';
 import type { Station } from './cables.ts';
-import { type Cursor, go, type Move, type Stage, stop, unknownEnd, type Walk } from './cursor.ts';
+import { defragments } from './conntrack-use.ts';
+import { type Cursor, familyAt, go, type Move, type Stage, stop, unknownEnd, type Walk } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
 import { frameOf, isGroup, withTag } from './frame.ts';
 import { linkNamed } from './hook-input.ts';
@@ -118,10 +120,17 @@ function receiveOn(walk: Walk, cursor: Arriving, link: Link): Move {
   // A VRF's port shows its packets to the hooks, and then the VRF itself does (vrf_ip_rcv).
   const after: Stage =
     master?.kind === 'vrf' ? { name: 'arrive', device: master.name, within: true, mine: true } : route;
-  if (cursor.stage.sabotaged) return go({ ...cursor, path, stage: after });
+  if (cursor.stage.sabotaged) return go({ ...cursor, packet: putTogether(walk, cursor), path, stage: after });
   const martian = ipv6HeaderCheck(walk, cursor, link.name);
   if (martian) return stop(martian.end!, martian.steps);
   return go({ ...cursor, path, stage: { name: 'hook', hook: 'prerouting', next: 0, after } });
+}
+
+/** What br_netfilter has put together IP takes for a packet that was whole (ip_rcv_core and ip6_rcv_core clear frag_max_size). */
+function putTogether({ world }: Walk, cursor: Cursor): Packet {
+  const { fragmentBytes, ...whole } = cursor.packet;
+  const isWhole = fragmentBytes !== undefined && defragments(world.snapshot, cursor.place, familyAt(cursor)) !== 'no';
+  return isWhole ? whole : cursor.packet;
 }
 
 function forAnother(walk: Walk, cursor: Arriving, link: Link, destination: string): Move {
