@@ -255,7 +255,8 @@ export const IPV6_MATCHES: readonly XtMatch[] = [
         ['hbh', '--hbh-len 8'],
         ['dst', '--dst-len 8'],
       ] as const);
-      return option(module, words);
+      // ip6tables-save leaves out a range of all ids, and with it that it was inverted (libip6t_frag.c).
+      return module === 'frag' ? { match: `-m frag ${words}` } : option(module, words);
     },
   },
   {
