@@ -200,11 +200,11 @@ class Driver:
         }
 
     def wait_up(self, step):
-        """Until every device shows operstate UP or UNKNOWN (a tunnel's), or a second has gone by."""
+        """Until every device shows operstate UP or UNKNOWN (a tunnel's), or so many milliseconds have gone by."""
         self.within(step["ns"])
         asker = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
         try:
-            late = time.monotonic() + 1
+            late = time.monotonic() + step["lateMs"] / 1000
             waiting = [socket.if_nametoindex(name) for name in step["devices"]]
             while time.monotonic() < late:
                 waiting = [index for index in waiting if operstate(asker, index) not in (0, 6)]

@@ -163,9 +163,9 @@ function writeTally({ totals }: Session, failed: readonly { id: string; because:
   writeFileSync(file, JSON.stringify({ suite: 'kernel', passed, failed, skipped: [] }));
 }
 
-// Two on each processor: much of the time goes by waiting for the kernel's grace periods.
+// Three on each processor: much of the time goes by waiting, for grace periods of the kernel and for what does not answer.
 const processors = Math.min(Number(values.processors), availableParallelism());
-const drivers = Array.from({ length: 2 * processors }, (_, index) => startDriver(index % processors));
+const drivers = Array.from({ length: 3 * processors }, (_, index) => startDriver(index % processors));
 try {
   if (values.file !== undefined) await tellOne(drivers[0]!, readCase(values.file));
   else if (values.case !== undefined) await tellOne(drivers[0]!, caseOf(seed, Number(values.case), features));

@@ -73,9 +73,12 @@ function wiresUp(one: KernelCase): DriverStep[] {
       item.kind === 'ip' || item.kind === 'link' ? /^link set (?:dev )?(\S+) .*\bup\b/.exec(item.line) : null;
     return found && found[1] !== 'lo' ? [[item.ns, found[1]!] as const] : [];
   });
+  // Where one is taken down, others with it lose their carrier for good.
+  const lateMs = one.items.some((item) => item.kind === 'ip' && /^link set .* down$/.test(item.line)) ? 100 : 1000;
   return [...Map.groupBy(up, ([ns]) => ns)].map(([ns, devices]) => ({
     do: 'wait-up',
     ns,
+    lateMs,
     devices: devices.map(([, device]) => device),
   }));
 }
