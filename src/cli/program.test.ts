@@ -42,6 +42,12 @@ describe('bad input is one clear line and exit 2', () => {
     ['a what-if without words', ['simulate', 'pod/a/b', 'pod/a/c', '--without', 'rule'], /does not say which rule/],
     ['a packet without a length', ['simulate', 'pod/a/b', 'pod/a/c', '--size', '20'], /28 to 65535 bytes/],
     ['a simulation of nothing', ['simulate', 'pod/a/b'], /missing required argument 'destination'/],
+    ['a probe of nothing', ['probe', 'tcp', 'pod/a/b'], /missing required argument 'destination'/],
+    ['a probe that is none', ['probe', 'tpc', 'pod/a/b', 'pod/a/c'], /unknown command 'tpc'/],
+    ['a probe of a bundle', ['probe', 'tcp', 'pod/a/b', 'pod/a/c:1', '--bundle', 'x'], /needs a live cluster/],
+    ['a probe that may not send', ['probe', 'ping', 'pod/a/b', 'pod/a/c', '--no-probe'], /use simulate/],
+    ['a ping by TCP', ['probe', 'ping', 'pod/a/b', 'pod/a/c', '--protocol', 'tcp'], /sends icmp, not tcp/],
+    ['a probe without end', ['probe', 'tcp', 'pod/a/b', 'pod/a/c:1', '--count', '0'], /from 1 to 10000/],
     ['a cause that is none', ['explain', 'ip-forward-disable'], /did you mean ip-forward-disabled/],
   ])('%s', (_, args, line) => {
     const { code, err, out } = podtriage(...args);

@@ -90,8 +90,8 @@ function summaryOf(asked: ProbeReportTarget, backends: readonly ProbeReportTarge
   const { sent, answered, failed, lossPercent } = asked;
   const loss = lossPercent === undefined ? 'nothing is known of any' : `${lossPercent} % loss`;
   const bad = backends.filter((one) => one.failed > 0).length;
-  const behind = backends.length > 0 ? `; by themselves, ${bad} of ${backends.length} backends fail at times` : '';
-  return `${answered} of ${sent} answered, ${failed} failed (${loss})${bad > 0 ? behind : ''}`;
+  const behind = bad > 0 ? `; of ${backends.length} backends by themselves, ${bad} failed at least once` : '';
+  return `${answered} of ${sent} answered, ${failed} failed (${loss})${behind}`;
 }
 
 function findingsOf({ name, repeatedSyns: repeats, duplicates, times }: ProbeReportTarget): string[] {

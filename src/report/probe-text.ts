@@ -75,10 +75,14 @@ function histogramLines({ histogram }: ProbeReportTarget, { paint }: Layout): st
   const labels = histogram.map(({ fromMs, toMs }) => `${spanText(fromMs)} – ${spanText(toMs)}`);
   const labelWidth = Math.max(...labels.map((label) => label.length));
   const countWidth = String(most).length;
-  return histogram.map(({ count }, at) => {
+  return histogram.flatMap(({ count }, at) => {
+    if (count === 0) {
+      // A gap of many empty lines is one line.
+      return histogram[at - 1]?.count === 0 ? [] : [`  ${'…'.padStart(labelWidth)}`];
+    }
     // What is there at all is seen.
-    const bar = '█'.repeat(count === 0 ? 0 : Math.max(1, Math.round((count / most) * BAR_WIDTH)));
-    return `  ${labels[at]!.padStart(labelWidth)}  ${String(count).padStart(countWidth)} ${paint.cyan(bar)}`.trimEnd();
+    const bar = '█'.repeat(Math.max(1, Math.round((count / most) * BAR_WIDTH)));
+    return [`  ${labels[at]!.padStart(labelWidth)}  ${String(count).padStart(countWidth)} ${paint.cyan(bar)}`];
   });
 }
 
