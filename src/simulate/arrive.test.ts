@@ -10,7 +10,12 @@ describe('a packet that comes in a second time', () => {
     const first = { ...packet, stage: { name: 'arrive', device: 'eth1' } as const, path: { local: false } };
     const { to } = arrive(walk, first).ways[0]!;
     if (isEnd(to)) throw new Error(to.end);
-    const again = arrive(walk, { ...first, visited: to.visited }).ways[0]!.to;
+    const { ip } = first.packet;
+    const later = { ...first.packet, ip: { ...ip, ttl: ip.ttl - 1 } };
+    const again = arrive(walk, { ...first, packet: later, visited: to.visited }).ways[0]!.to;
     expect(again).toMatchObject({ end: 'loop', senderSees: 'icmp 3/0', cursor: { path: { input: 'eth1' } } });
+    // Its TTL is set anew on the way: nobody is told.
+    const endless = arrive(walk, { ...first, visited: to.visited }).ways[0]!.to;
+    expect(endless).toMatchObject({ end: 'loop', senderSees: 'nothing' });
   });
 });

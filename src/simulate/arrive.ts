@@ -17,8 +17,10 @@ export function arrive(walk: Walk, start: Cursor): Move {
   if (hooked) return afterIngress(walk, start, device);
   const refused = refusedEntry(walk, start);
   if (refused) return stop(refused);
-  const cursor = { ...start, visited: [...start.visited, visitKey(start, device)] };
-  if (start.visited.includes(cursor.visited.at(-1)!)) return looped(walk, cursor, device);
+  const key = `${visitKey(start, device)} ttl `;
+  const cursor = { ...start, visited: [...start.visited, `${key}${start.packet.ip.ttl}`] };
+  const former = start.visited.findLast((one) => one.startsWith(key));
+  if (former !== undefined) return looped(walk, cursor, device, Number(former.slice(key.length)));
   const { snapshot } = walk.world;
   const link = linkNamed(snapshot, cursor.place, device);
   if (!link) {
@@ -50,15 +52,19 @@ function visitKey(cursor: Cursor, device: string): string {
   return `${placeKey(cursor.place)} ${device} ${ip.source} ${ip.destination} ${flow} ${inner?.ip.destination ?? ''}`;
 }
 
-function looped(walk: Walk, cursor: Cursor, device: string): Move {
+/** Where a rule sets the TTL anew each time there is no end to it, and nobody is told. */
+function looped(walk: Walk, cursor: Cursor, device: string, formerTtl: number): Move {
   const links = walk.world.snapshot.fact('links', cursor.place);
+  const hasEnd = cursor.packet.ip.ttl < formerTtl;
+  const how = hasEnd ? 'until its TTL is used up' : 'without an end, its TTL as it was';
   const step = makeStep({
     kind: 'link',
     at: `arrive ${device}`,
     source: sourceOf(links),
     values: { device, reason: 'loop' },
-    text: `the packet comes in by ${device} a second time: it goes round until its TTL is used up`,
+    text: `the packet comes in by ${device} a second time: it goes round ${how}`,
   });
+  if (!hasEnd) return stop({ end: 'loop', cursor, senderSees: 'nothing' }, [step]);
   const [type, code] = unreachableCode(cursor.packet, 'ttl');
   const errorPacket = icmpError(cursor.packet, type, code);
   const link = linkNamed(walk.world.snapshot, cursor.place, device);

@@ -58,7 +58,8 @@ export function fdbEntry(entries: readonly FdbEntry[], master: Link, mac: string
 export type Lookup =
   /** The bridge's own, or one of its local entries. */
   | { readonly to: 'up'; readonly text?: string; readonly port?: string }
-  | { readonly to: 'port'; readonly port: string; readonly text: string }
+  /** `isSticky`: it stays there, whatever port the MAC is seen at (br_fdb_update). */
+  | { readonly to: 'port'; readonly port: string; readonly text: string; readonly isSticky?: true }
   /** No entry: flooded. `sure`: the table was read wholly. */
   | { readonly to: 'flood'; readonly sure: boolean };
 
@@ -69,7 +70,10 @@ export function lookupFdb(snapshot: Snapshot, place: Place, master: Link, mac: s
   if (entry?.state === 'permanent') {
     return { to: 'up', text: entry.text, ...(entry.device !== master.name && { port: entry.device }) };
   }
-  if (entry) return { to: 'port', port: entry.device, text: entry.text };
+  if (entry) {
+    const isSticky = entry.flags.includes('sticky');
+    return { to: 'port', port: entry.device, text: entry.text, ...(isSticky && { isSticky }) };
+  }
   // The MAC of the bridge is always there as a local entry.
   if (mac === master.mac) return { to: 'up' };
   return { to: 'flood', sure: isComplete(fdb) };

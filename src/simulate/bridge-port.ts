@@ -54,7 +54,9 @@ export function bridgePortFor(
     if (!from && port !== undefined) return { state: 'port', port, by: 'fdb', ...(text !== undefined && { text }) };
     return { state: 'up', ...(text !== undefined && { text }) };
   }
-  const known = learntPort(walk, cursor, master, mac, entry.vlan) ?? justAsked(walk, cursor, master, from, entry);
+  const isSticky = found.to === 'port' && found.isSticky === true;
+  const asked = isSticky ? undefined : justAsked(walk, cursor, master, from, entry);
+  const known = learntPort(walk, cursor, master, mac, entry.vlan) ?? asked;
   if (known) return { state: 'port', port: known.name, by: 'learnt' };
   if (found.to === 'port') return { state: 'port', port: found.port, by: 'fdb', text: found.text };
   return flooded(walk, cursor, master, from, entry);

@@ -115,7 +115,8 @@ function knownPort(
     if (from) handUp(search, bridge, from, frame, entry);
     return 'up';
   }
-  const known = learnt.get(learntKey(place, master.name, entry.vlan, frame.destination));
+  const isFixed = found.to === 'port' && found.isSticky === true;
+  const known = isFixed ? undefined : learnt.get(learntKey(place, master.name, entry.vlan, frame.destination));
   const name = known ?? (found.to === 'port' ? found.port : undefined);
   const port = linkNamed(snapshot, place, name);
   return name === undefined ? undefined : port ? [port] : [];
