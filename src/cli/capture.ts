@@ -97,34 +97,30 @@ async function readBack(path: string, source: string | undefined, options: Captu
 }
 
 function runLive(words: QuestionWords, options: CaptureCommandOptions): Promise<ExitCode> {
-  const extraSeconds = options.probe ? 0 : options.duration;
-  return runQuestion(
-    words,
-    options,
-    async ({ host, signal, tell, sleep, notes, prepare, notices }) => {
-      const outcome = await captureQuestion(host, words, {
-        signal,
-        tell,
-        notes,
-        prepare,
-        sleep,
-        count: options.probe ? options.count : 0,
-        seconds: options.duration,
-        isEverybodys: options.captureUserTraffic,
-      });
-      if (outcome.kind === 'problem') return outcome;
-      const { report, file } = outcome;
-      return {
-        kind: 'answer',
-        print: async () => {
-          if (options.write !== undefined) await writeCapture(options.write, file);
-          print(withNotices(report, notices), options);
-          return exitCodeOf(report);
-        },
-      };
-    },
-    { extraSeconds },
-  );
+  // The helpers must live as long as is watched.
+  const watching = { ...options, timeout: options.timeout + (options.probe ? 0 : options.duration) };
+  return runQuestion(words, watching, async ({ host, signal, tell, sleep, notes, prepare, notices }) => {
+    const outcome = await captureQuestion(host, words, {
+      signal,
+      tell,
+      notes,
+      prepare,
+      sleep,
+      count: options.probe ? options.count : 0,
+      seconds: options.duration,
+      isEverybodys: options.captureUserTraffic,
+    });
+    if (outcome.kind === 'problem') return outcome;
+    const { report, file } = outcome;
+    return {
+      kind: 'answer',
+      print: async () => {
+        if (options.write !== undefined) await writeCapture(options.write, file);
+        print(withNotices(report, notices), options);
+        return exitCodeOf(report);
+      },
+    };
+  });
 }
 
 async function writeCapture(path: string, file: CaptureFile): Promise<void> {
