@@ -35,9 +35,9 @@ export async function runQuestion(
   words: QuestionWords,
   options: QuestionOptions,
   answer: (run: QuestionRun) => Promise<Answered>,
-  how: { readonly extraSeconds?: number; readonly endsBySignal?: boolean } = {},
+  how: { readonly endsBySignal?: boolean } = {},
 ): Promise<ExitCode> {
-  const interrupt = createInterrupt(options.timeout + (how.extraSeconds ?? 0));
+  const interrupt = createInterrupt(options.timeout);
   const notices: string[] = [];
   try {
     const opened = await openHost(options, (line) => notices.push(line));
