@@ -31,6 +31,8 @@ PMTUDISC_DONT, PMTUDISC_DO = 0, 2
 SO_MARK, SO_BINDTODEVICE, SO_RCVBUFFORCE = 36, 25, 33
 SOL_PACKET, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING = 263, 8, 23
 SNAP = 160
+# Of one reading; more is a storm: frames that go round a circle of bridges, which no TTL ends.
+FRAMES_MAX = 20_000
 SYN_SENT = 2
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -347,6 +349,8 @@ class Driver:
                 device, protocol, kind = address[0], address[1], address[2]
                 if protocol in (0x0800, 0x0806, 0x86DD, 0x8100, 0x88A8):
                     events.append([name, device, kind, protocol, frame.hex()])
+                    if len(events) > FRAMES_MAX:
+                        raise RuntimeError(f"a storm of frames: more than {FRAMES_MAX} are under way")
         return events
 
     def fence(self, rounds):
