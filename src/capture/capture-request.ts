@@ -77,12 +77,9 @@ export function captureArgv({ device, filter, snapBytes: bytes, packets }: Captu
 }
 
 /**
- * Whether tcpdump, by its last words, wrote down all that its filter let in: `3 packets captured`, `3 packets received by
- * filter`, `0 packets dropped by kernel`. What it had not read yet when it was ended counts as received only.
+ * Whether the kernel found room for all that tcpdump's filter let in, by its last words: `0 packets dropped by kernel`. How many
+ * were *received by filter* tells nothing: on a busy device it counts some from before the filter was there (pcap-linux.c).
  */
-export function sawEverything(stderr: string): boolean {
-  const [captured, received, dropped] = [/captured$/m, /received by filter$/m, /dropped by kernel$/m].map((what) =>
-    Number(new RegExp(`^(\\d+) packets? ${what.source}`, 'm').exec(stderr)?.[1] ?? Number.NaN),
-  );
-  return captured === received && dropped === 0;
+export function nothingDropped(stderr: string): boolean {
+  return /^0 packets dropped by kernel/m.test(stderr);
 }

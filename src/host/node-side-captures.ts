@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CAPTURE_BYTES_MAX,
@@ -5,7 +6,7 @@ import {
   captureArgv,
   captureIdOf,
   captureJobOf,
-  sawEverything,
+  nothingDropped,
 } from '../capture/capture-request.ts';
 import { placeKey } from '../net/place.ts';
 import type { Request } from './host.ts';
@@ -22,13 +23,18 @@ export interface Captures {
 const START_MS = 5_000;
 /** From SIGINT to the last byte. */
 const FINISH_MS = 3_000;
-const DRAIN_MS = 100;
+/** For reading what has come until now. */
+const DRAIN_MS = 2_000;
+const LOOK_EVERY_MS = 15;
+/** Looks in a row that must find it asleep: it may also sleep until we have read its output. */
+const LOOKS = 4;
 /** At once on one node. */
 const CAPTURES_MAX = 32;
 
 interface Running {
   readonly ended: Promise<Ran>;
   readonly finish: () => void;
+  pid: number | undefined;
   /** It came to a bound of its own before anybody asked for its end. */
   hasEnded: boolean;
   readonly argv: readonly string[];
@@ -62,6 +68,7 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
       finish();
     }, job.seconds * 1_000);
     let said = '';
+    let startedAs: number | undefined;
     const ended = runner.run({
       argv,
       where,
@@ -71,12 +78,15 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
       signal: new AbortController().signal,
       finish: finishing.signal,
       nice: false,
+      onStart: (pid) => {
+        startedAs = pid;
+      },
       onErrorOutput: (bytes) => {
         said += Buffer.from(bytes).toString('utf8');
         if (said.includes('listening on')) listening.resolve('listening');
       },
     });
-    const capture: Running = { ended, finish, argv, hasEnded: false };
+    const capture: Running = { ended, finish, argv, pid: startedAs, hasEnded: false };
     void ended.finally(() => {
       clearTimeout(timer);
       capture.hasEnded ||= !finishing.signal.aborted;
@@ -98,14 +108,14 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
     if (!capture) return nothing('not-asked', `no capture ${id} runs there`);
     running.delete(key);
     // What is in the kernel's ring by now is read first: SIGINT does not wait for that.
-    await Promise.race([capture.ended, sleep(DRAIN_MS)]);
+    const isDrained = await drained(capture.pid);
     const { hasEnded } = capture;
     capture.finish();
     const ran = await capture.ended;
     const gap = gapOf(ran, capture.argv, remainingMs);
     if (gap || ran.ended !== 'exited') return { got: 'nothing', ...(gap ?? { gap: 'failed', detail: 'no answer' }) };
     // Frames that found no room, that came behind a bound, or that were more than is kept: what is missing was perhaps there.
-    const isPartial = hasEnded || ran.truncated || !sawEverything(ran.stderr);
+    const isPartial = hasEnded || !isDrained || ran.truncated || !nothingDropped(ran.stderr);
     return raw(ran.stdout, await tools.versionOf('tcpdump'), isPartial);
   }
 }
@@ -113,6 +123,32 @@ export function createCaptures({ places, runner, tools }: NodeSideContext): Capt
 /** A capture's name counts within its network namespace. */
 function keyOf({ place }: Request, id: string): string {
   return `${placeKey(place)} ${id}`;
+}
+
+/** A tcpdump that sleeps waits for the next frame: those that came before woke it (packet_poll, net/packet/af_packet.c). */
+async function drained(pid: number | undefined): Promise<boolean> {
+  if (pid === undefined) return false;
+  let asleep = 0;
+  for (let waitedMs = 0; waitedMs < DRAIN_MS && asleep < LOOKS; waitedMs += LOOK_EVERY_MS) {
+    await sleep(LOOK_EVERY_MS);
+    const state = await stateOf(pid);
+    if (state === 'gone') return false;
+    asleep = state === 'asleep' ? asleep + 1 : 0;
+  }
+  return asleep === LOOKS;
+}
+
+/** proc_pid_stat(5): the state stands behind the name, which is in brackets. Where nsenter(1) waits for it, of its child. */
+async function stateOf(pid: number): Promise<'asleep' | 'awake' | 'gone'> {
+  // Without CONFIG_PROC_CHILDREN there is no such file.
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const all = [String(pid), ...children.split(' ').filter((one) => one !== '')];
+  try {
+    const stats = await Promise.all(all.map((one) => readFile(`/proc/${one}/stat`, 'utf8')));
+    return stats.every((stat) => /\) S /.test(stat)) ? 'asleep' : 'awake';
+  } catch {
+    return 'gone';
+  }
 }
 
 function late(ms: number, signal: AbortSignal): Promise<'late'> {

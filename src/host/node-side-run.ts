@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly onOutput?: (bytes: Uint8Array) => void;
   /** Called with each piece of what it says on its standard error, which is kept as well. */
   readonly onErrorOutput?: (bytes: Uint8Array) => void;
+  /** Called with the process's id once it runs. */
+  readonly onStart?: (pid: number) => void;
   /** Asks the tool to come to its end by itself (SIGINT), as a person does with Ctrl-C. */
   readonly finish?: AbortSignal;
 }
@@ -91,6 +93,7 @@ function runOne(options: RunOptions, groups: Set<number>): Promise<Ran> {
     const { pid } = child;
     if (pid !== undefined) {
       groups.add(pid);
+      options.onStart?.(pid);
       if (options.nice !== false) beNice(pid);
     }
     const output = new Output(options);
