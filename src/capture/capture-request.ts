@@ -66,12 +66,13 @@ function numberIn(args: Readonly<Record<string, Scalar>>, key: string, max: numb
 
 /**
  * tcpdump(8): never in promiscuous mode (-p), which would show frames that the device itself does not take, and mend what is
- * looked for; frames are handed on at once; `seconds` and `packets` bound it even where nobody asks for its end.
+ * looked for; frames are handed on at once; `seconds` and `packets` bound it even where nobody asks for its end. It stays who it is (-Z root):
+ * with another user it would no longer die with the node side (prctl(2), PR_SET_PDEATHSIG), and with -w it interprets no packet.
  */
 export function captureArgv({ device, filter, snapBytes: bytes, packets }: CaptureJob): readonly string[] {
   return [
     'tcpdump',
-    ...['-i', device, '-p', '-n', '-U', '--immediate-mode', '--time-stamp-precision=nano'],
+    ...['-i', device, '-p', '-n', '-Z', 'root', '-U', '--immediate-mode', '--time-stamp-precision=nano'],
     ...['-s', String(bytes), '-c', String(packets), '-w', '-', '--', filter],
   ];
 }

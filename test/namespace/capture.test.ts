@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CAPTURE_SECONDS_MAX, startRequest, stopRequest } from '../../src/capture/capture-request.ts';
@@ -126,6 +129,19 @@ describe.skipIf(why !== '')(`captures${skipped(why)}`, { timeout: 20_000 }, () =
       'no capture c0 runs there',
       'no capture c1 runs there',
     ]);
+  });
+
+  it('leave no process behind when the node side is killed hard', async () => {
+    open();
+    const client = spawn(process.execPath, [join(import.meta.dirname, 'capture-client.ts'), `/run/netns/${CLIENT}`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [said] = (await once(client.stdout!, 'data')) as [Buffer];
+    expect(said.toString().trim()).toBe('raw');
+    expect(tcpdumpsAt('eth0')).toBe(1);
+    client.kill('SIGKILL');
+    for (let wait = 0; wait < 50 && tcpdumpsAt('eth0') > 0; wait++) await sleep(20);
+    expect(tcpdumpsAt('eth0')).toBe(0);
   });
 
   it('leave no process behind when the node side is closed in their midst', async () => {
