@@ -66,6 +66,13 @@ test('present: without counters the capture is enough', () => {
   expect(presentOf(checkWith(vxlanBadChecksum, captured(uncounted), W2)).evidence[0]!.plane).toBe('capture');
 });
 
+test('unknown: the sum looks wrong, and the kernel counts no packet that it refused for it', () => {
+  expect(checkWith(vxlanBadChecksum, captured({ ...lost, after: [udp(1)] }), W2)).toMatchObject({
+    is: 'unknown',
+    because: expect.stringContaining('UdpInCsumErrors stood still'),
+  });
+});
+
 test('absent at the sender', () => {
   expect(checkWith(vxlanBadChecksum, captured({ ...lost, after: [udp(1)] }), W1).is).toBe('absent');
 });
