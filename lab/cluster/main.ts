@@ -34,7 +34,7 @@ export KUBECONFIG=${layout.kubeconfig} PATH=${programOf(layout, '')}:$PATH
   kubectl get pods -A -o wide                  hosts: ${layout.hosts.map((host) => `${host} ${bed.address(host)}`).join(', ')}
   npm run cluster -- exec${name} w1 -- ip route   a command on a host; without one, a shell
   npm run cluster -- fault${name} list            real faults to inject and to heal
-  npm run -s podtriage -- diagnose deploy/demo/client svc/demo/web
+  npm run -s podtriage -- diagnose ds/demo/client svc/demo/web
   npm run cluster -- down${name}
 `;
 };

@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.ts';
+import type { KubernetesHost } from '../host/kubernetes.ts';
 import { createReplayHost } from '../host/replay.ts';
 import { DEFAULT_IMAGE } from './default-image.ts';
 import { RunError, UsageError } from './exit-codes.ts';
@@ -14,6 +15,8 @@ export interface OpenedHost {
   readonly prepare: (nodes: readonly string[]) => void;
   /** Manifests that a run over these nodes would create (--dry-run); none for a bundle. */
   readonly plannedObjects: (nodes: readonly string[]) => Promise<readonly unknown[]>;
+  /** A command in a node's helper; none for a bundle. */
+  readonly exec?: KubernetesHost['exec'];
   /** Whether probes can be sent, or recorded ones are there. */
   readonly isLive: boolean;
 }
@@ -50,6 +53,7 @@ export async function openHost(options: CommonOptions, notice: (line: string) =>
       notes: [],
       prepare: (nodes) => host.prepare(nodes),
       plannedObjects: (nodes) => host.plannedObjects(nodes),
+      exec: host.exec,
       isLive: true,
     };
   } catch (error) {

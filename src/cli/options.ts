@@ -31,9 +31,20 @@ export function addCommonOptions(
   const output = how.outputIsFile
     ? new Option('-o, --file <file>', 'the bundle to write')
     : new Option('-o, --output <format>', 'how to print the result').choices(['text', 'json']).default('text');
+  return clusterOptions(
+    command
+      .addOption(output)
+      .option('--bundle <file>', 'diagnose a bundle that "collect" wrote, instead of a live cluster'),
+  )
+    .option('--timeout <seconds>', 'limit of the whole run', positiveNumber, 60)
+    .option('--no-probe', 'send nothing: read state only')
+    .option('--no-capture', 'capture nothing')
+    .option('-v, --verbose', 'more of everything', false);
+}
+
+/** Which cluster, as whom, and how its helpers are made. */
+export function clusterOptions(command: Command): Command {
   return command
-    .addOption(output)
-    .option('--bundle <file>', 'diagnose a bundle that "collect" wrote, instead of a live cluster')
     .option('--kubeconfig <file>', 'kubeconfig to use (default: KUBECONFIG, ~/.kube/config, the service account)')
     .option('--context <name>', 'context of the kubeconfig')
     .option('-n, --namespace <name>', 'namespace of names that give none')
@@ -44,11 +55,7 @@ export function addCommonOptions(
     .option('--helper-memory <mebibytes>', 'what a helper may use, for huge rule sets (default: 256)', helperMebibytes)
     .option('--privileged', 'run the helpers privileged instead of with listed capabilities', false)
     .option('--dry-run', 'print what would be created and run; change nothing', false)
-    .option('--timeout <seconds>', 'limit of the whole run', positiveNumber, 60)
-    .option('--no-probe', 'send nothing: read state only')
-    .option('--no-capture', 'capture nothing')
-    .option('-q, --quiet', 'no progress on stderr', false)
-    .option('-v, --verbose', 'more of everything', false);
+    .option('-q, --quiet', 'no progress on stderr', false);
 }
 
 export function positiveNumber(text: string): number {

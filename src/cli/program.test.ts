@@ -48,6 +48,8 @@ describe('bad input is one clear line and exit 2', () => {
     ['a probe that may not send', ['probe', 'ping', 'pod/a/b', 'pod/a/c', '--no-probe'], /use simulate/],
     ['a ping by TCP', ['probe', 'ping', 'pod/a/b', 'pod/a/c', '--protocol', 'tcp'], /sends icmp, not tcp/],
     ['a probe without end', ['probe', 'tcp', 'pod/a/b', 'pod/a/c:1', '--count', '0'], /from 1 to 10000/],
+    ['a command for no pod', ['exec', 'pod/a/b'], /missing required argument 'command'/],
+    ['a terminal where none is', ['exec', '-t', 'pod/a/b', '--', 'ip'], /needs a terminal/],
     ['a cause that is none', ['explain', 'ip-forward-disable'], /did you mean ip-forward-disabled/],
   ])('%s', (_, args, line) => {
     const { code, err, out } = podtriage(...args);

@@ -3,6 +3,7 @@ import { captureCommand } from './capture.ts';
 import { collectCommand } from './collect.ts';
 import { demoCommand } from './demo.ts';
 import { diagnoseCommand } from './diagnose.ts';
+import { execCommand } from './exec.ts';
 import { EXIT, type ExitCode, RunError, UsageError } from './exit-codes.ts';
 import { explainCommand } from './explain.ts';
 import { probeCommand } from './probe.ts';
@@ -10,15 +11,17 @@ import { simulateCommand } from './simulate.ts';
 import { podtriageVersion } from './version.ts';
 import { workflowCommand } from './workflow.ts';
 
-/** Runs one command line and answers its exit code; never throws. */
-export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
-  let code: ExitCode = EXIT.healthy;
-  const done = (result: ExitCode): void => {
+/** Runs one command line and answers its exit code (`exec`: its command's); never throws. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  let code: number = EXIT.healthy;
+  const done = (result: number): void => {
     code = result;
   };
   const program = new Command('podtriage')
     .description('Why can’t this pod reach that? Names class, root cause, proof and fix.')
     .version(podtriageVersion())
+    // So that `exec` gets its `--`, and what follows it, as they are.
+    .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'podtriage: ')) });
@@ -28,6 +31,7 @@ export async function runProgram(argv: readonly string[]): Promise<ExitCode> {
     simulateCommand(done),
     captureCommand(done),
     probeCommand(done),
+    execCommand(done),
     explainCommand(done),
     workflowCommand(done),
     demoCommand(done),

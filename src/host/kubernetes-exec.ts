@@ -5,9 +5,13 @@ import type { Connection } from './kubernetes-connection.ts';
 
 /** A command's stdin and stdout in a container, over the API server. */
 export interface ExecChannel {
-  send(bytes: Uint8Array): void;
+  /** `onSent`: when they have left. */
+  send(bytes: Uint8Array, onSent?: () => void): void;
   /** Resolves once, when the command has ended or the connection is gone. */
   readonly ended: Promise<ExecEnd>;
+  /** Takes nothing more from the command until `resume`; it waits once what lies between is full. */
+  pause(): void;
+  resume(): void;
   /** Hangs up; the command in the container does not notice by itself. */
   close(): void;
 }
@@ -17,6 +21,13 @@ export interface ExecEnd {
   readonly exitCode?: number;
   /** What the server or the connection said, and the last of the command's stderr. */
   readonly detail: string;
+}
+
+/** Who takes what the command writes. */
+export interface ExecOutput {
+  readonly onBytes: (bytes: Uint8Array) => void;
+  /** Its standard error; without it the last of that is told in `ExecEnd.detail`. */
+  readonly onErrorBytes?: (bytes: Uint8Array) => void;
 }
 
 export interface ExecTarget {
@@ -34,21 +45,18 @@ const HANDSHAKE_MS = 5_000;
 const STDERR_KEPT = 2_000;
 
 /**
- * Starts a command by WebSocket (channel.k8s.io protocols, the client library's own handshake) and hands its stdout to
- * `onBytes`. Resolves when the server has accepted the stream, which is before it knows whether the command starts.
+ * Starts a command by WebSocket (channel.k8s.io protocols, the client library's own handshake) and hands on what
+ * it writes. Resolves when the server has accepted the stream, which is before it knows whether the command starts.
  */
-export async function openExec(
-  connection: Connection,
-  target: ExecTarget,
-  onBytes: (bytes: Uint8Array) => void,
-): Promise<ExecChannel> {
+export async function openExec(connection: Connection, target: ExecTarget, output: ExecOutput): Promise<ExecChannel> {
   // This file of the library alone: its whole costs 300 ms.
   const { WebSocketHandler } = await import('@kubernetes/client-node/dist/web-socket-handler.js');
   const handler = new WebSocketHandler(asKubeConfig(connection));
   let stderr = '';
   let status: ExecEnd | undefined;
   const onFrame = (stream: number, bytes: Buffer): boolean => {
-    if (stream === STDOUT && bytes.length > 0) onBytes(bytes);
+    if (stream === STDOUT && bytes.length > 0) output.onBytes(bytes);
+    else if (stream === STDERR && output.onErrorBytes) output.onErrorBytes(bytes);
     else if (stream === STDERR) stderr = (stderr + bytes.toString('utf8')).slice(-STDERR_KEPT);
     else if (stream === STATUS) status = readStatus(bytes);
     return status === undefined;
@@ -65,13 +73,15 @@ export async function openExec(
     if (socket.readyState > socket.OPEN) end('the connection closed');
   });
   return {
-    send(bytes) {
+    send(bytes, onSent) {
       const framed = Buffer.allocUnsafe(bytes.length + 1);
       framed[0] = STDIN;
       framed.set(bytes, 1);
-      if (socket.readyState === socket.OPEN) socket.send(framed);
+      if (socket.readyState === socket.OPEN) socket.send(framed, () => onSent?.());
     },
     ended,
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     close: () => socket.terminate(),
   };
 }

@@ -5,7 +5,9 @@ import { answerFromApi } from './kubernetes-api.ts';
 import { type ApiAnswer, ApiFailure, createApiClient } from './kubernetes-client.ts';
 import { type KubeContext, loadKubeContext } from './kubernetes-config.ts';
 import { connect, type Impersonation } from './kubernetes-connection.ts';
-import { createHelperPool, HelperFailure, plannedManifests } from './kubernetes-helper.ts';
+import type { ExecChannel, ExecOutput } from './kubernetes-exec.ts';
+import { createHelperPool, plannedManifests } from './kubernetes-helper.ts';
+import { HelperFailure } from './kubernetes-helper-failure.ts';
 import { type HelperSettings, type Manifest, namespaceManifest } from './kubernetes-helper-manifest.ts';
 import type { StartLimits } from './kubernetes-helper-state.ts';
 import { KubernetesProblem } from './kubernetes-problem.ts';
@@ -37,6 +39,8 @@ export interface KubernetesHost extends Host {
   readonly runId: string;
   /** Starts these nodes' helpers now; whoever asks them later waits the less. Never throws. */
   prepare(nodes: readonly string[]): void;
+  /** A command of the image in that node's helper. Rejects with an error whose message says why there is none. */
+  exec(node: string, command: readonly string[], output: ExecOutput): Promise<ExecChannel>;
   /** What a run over these nodes would create, without creating it. */
   plannedObjects(nodes: readonly string[]): Promise<readonly Manifest[]>;
   access(): Promise<Access>;
@@ -102,6 +106,7 @@ export async function createKubernetesHost(options: KubernetesOptions): Promise<
     prepare(nodes) {
       for (const node of nodes) void pool.link(node).catch(() => undefined);
     },
+    exec: (node, command, output) => pool.exec(node, command, output),
     async plannedObjects(nodes) {
       const path = `/api/v1/namespaces/${settings.namespace}`;
       const exists = await client.request({ path }).then(

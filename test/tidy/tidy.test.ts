@@ -105,7 +105,7 @@ describe('house style', () => {
         ...sourcesBelow('bench'),
       ].flatMap((path) => importsOf(path).map((one) => one.file)),
     );
-    const entries = /^src\/main\.ts$|^src\/agent\/(agent-main|main|prober[a-z-]*)\.ts$/;
+    const entries = /^src\/main\.ts$|^src\/agent\/(agent-main|exec-main|main|prober[a-z-]*)\.ts$/;
     expect(sources.filter((path) => !imported.has(path) && !entries.test(path))).toEqual([]);
   });
 });

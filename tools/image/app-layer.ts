@@ -12,7 +12,7 @@ const APP_ROOT = 'opt/podtriage';
 const ENTRIES = 'dist/src/agent';
 
 /** What a helper's pod runs (deploy/). */
-const SCRIPTS = ['podtriage-agent', 'podtriage-idle'];
+const SCRIPTS = ['podtriage-agent', 'podtriage-exec', 'podtriage-idle'];
 
 /** `import … from 'x'`, `export … from 'x'`, `import 'x'` and `import('x')` of emitted JavaScript. */
 const IMPORT =

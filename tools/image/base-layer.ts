@@ -5,6 +5,7 @@ import { cachedLayer, type Layer, type LayerEntry, writeLayer } from './layer.ts
 
 /** The tools that collectors, probes and captures run, and what the node binary links. */
 const PACKAGES = [
+  'bsdutils',
   'conntrack',
   'coreutils',
   'dash',
@@ -26,7 +27,8 @@ const PACKAGES = [
 
 /** Of these packages, only what the helper's scripts and a person looking around need. */
 const ONLY: Readonly<Record<string, RegExp>> = {
-  coreutils: /^usr\/(bin\/(cat|env|ls|nice|sleep|timeout)|share\/doc\/coreutils\/copyright)$/,
+  bsdutils: /^usr\/(bin\/script|share\/doc\/bsdutils\/copyright)$/,
+  coreutils: /^usr\/(bin\/(cat|env|ls|nice|sleep|stty|timeout)|share\/doc\/coreutils\/copyright)$/,
   findutils: /^usr\/(bin\/xargs|share\/doc\/findutils\/copyright)$/,
 };
 
