@@ -4,13 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DnsQuestion } from '../probe/dns-message.ts';
 import { tcpOutcomeOf, udpOutcomeOf } from '../probe/errno.ts';
 import type { ProbeJob } from '../probe/probe-request.ts';
-import type { DnsAnswer, TcpAnswer, UdpAnswer } from '../snapshot/probe-answers.ts';
+import type { DnsAnswer, LookupAnswer, TcpAnswer, UdpAnswer } from '../snapshot/probe-answers.ts';
 
-export type ProbeAnswer = TcpAnswer | UdpAnswer | DnsAnswer;
+export type ProbeAnswer = TcpAnswer | UdpAnswer | DnsAnswer | LookupAnswer;
 
 /** Loads what these jobs need before the first of them starts, so that no probe's time counts it; nothing that none needs. */
 export async function prepare(jobs: readonly ProbeJob[]): Promise<void> {
   if (jobs.some(({ action }) => action === 'probe.dns')) await import('../probe/dns-message.ts');
+  if (jobs.some(({ action }) => action === 'probe.lookup')) await (await loadResolvers()).warmUpSockets();
   // Statistics are made of these: the first one must not count what Node loads and compiles when it connects at first.
   const repeated = jobs.find((job) => job.action === 'probe.tcp' && job.afterMs !== undefined);
   if (repeated) for (let turn = 0; turn < WARM_UP_TURNS; turn++) await connectNowhere();
@@ -33,6 +34,8 @@ export function probeOnce(job: ProbeJob): Promise<ProbeAnswer> {
       return probeUdp(job.address, job.port, Buffer.from(job.payload), job.timeoutMs);
     case 'probe.dns':
       return probeDns(job);
+    case 'probe.lookup':
+      return lookUp(job);
   }
 }
 
@@ -123,10 +126,32 @@ export async function probeUdp(
 }
 
 type DnsJob = ProbeJob & { readonly action: 'probe.dns' };
+type LookupJob = ProbeJob & { readonly action: 'probe.lookup' };
+
+async function loadResolvers() {
+  const [glibc, musl, sockets] = await Promise.all([
+    import('../probe/resolve-like-glibc.ts'),
+    import('../probe/resolve-like-musl.ts'),
+    import('./resolver-sockets.ts'),
+  ]);
+  return { ...glibc, ...musl, ...sockets };
+}
+
+async function lookUp(job: LookupJob): Promise<LookupAnswer> {
+  const { resolveLikeGlibc, resolveLikeMusl, resolverSockets } = await loadResolvers();
+  if (job.afterMs !== undefined) await sleep(job.afterMs);
+  const io = resolverSockets((server, question, timeoutMs) =>
+    probeDns({ ...question, id: 0, action: 'probe.dns', server, port: 53, transport: 'tcp', timeoutMs }),
+  );
+  return job.style === 'musl' ? resolveLikeMusl(job, io) : resolveLikeGlibc(job, io);
+}
 
 async function probeDns(job: DnsJob): Promise<DnsAnswer> {
   const { encodeDnsQuery, readDnsResponse, messageIn, withLength } = await import('../probe/dns-message.ts');
-  const question: DnsQuestion = { id: Math.floor(Math.random() * 0x1_0000), name: job.name, type: job.type };
+  if (job.afterMs !== undefined) await sleep(job.afterMs);
+  const { name, type, ednsBytes } = job;
+  const id = Math.floor(Math.random() * 0x1_0000);
+  const question: DnsQuestion = { id, name, type, ...(ednsBytes === undefined ? {} : { ednsBytes }) };
   const query = encodeDnsQuery(question);
   const isAnswer = (bytes: Uint8Array): boolean => readDnsResponse(bytes, question) !== undefined;
   const exchange =

@@ -46,6 +46,7 @@ describe('readDnsResponse', () => {
     });
     expect(readDnsResponse(bytes, question)).toEqual({
       outcome: 'answered',
+      bytes: bytes.length,
       rcode: 'NOERROR',
       addresses: ['192.0.2.7'],
       names: ['db.corp.test'],

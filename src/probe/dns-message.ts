@@ -6,11 +6,25 @@ export interface DnsQuestion {
   readonly id: number;
   readonly name: string;
   readonly type: 'A' | 'AAAA';
+  /** The largest UDP answer that the asker takes (RFC 6891); without it none over 512 bytes may come. */
+  readonly ednsBytes?: number;
 }
 
-/** A query as a stub resolver makes it (RFC 1035): recursion desired, no EDNS, as glibc and musl do by default. */
-export function encodeDnsQuery({ id, name, type }: DnsQuestion): Uint8Array {
-  return encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type, name: withoutDot(name) }] });
+/** A query as a stub resolver makes it (RFC 1035): recursion desired; EDNS only where it is asked for, as in glibc and musl. */
+export function encodeDnsQuery({ id, name, type, ednsBytes }: DnsQuestion): Uint8Array {
+  return encode({
+    ...{ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type, name: withoutDot(name) }] },
+    ...(ednsBytes === undefined
+      ? {}
+      : {
+          additionals: [
+            {
+              ...{ type: 'OPT', name: '.', udpPayloadSize: ednsBytes },
+              ...{ extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] },
+            },
+          ],
+        }),
+  });
 }
 
 /** TCP puts the length in front (RFC 1035, 4.2.2). */
@@ -47,6 +61,7 @@ export function readDnsResponse(bytes: Uint8Array, question: DnsQuestion): DnsAn
     addresses,
     names: answers.flatMap((answer) => (answer.type === 'CNAME' ? [String(answer.data)] : [])),
     truncated: ((packet.flags ?? 0) & TRUNCATED_RESPONSE) !== 0,
+    bytes: bytes.length,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Scalar } from '../host/host.ts';
 import type { DnsAnswer, IcmpAnswer, ProbeFacts, TcpAnswer, UdpAnswer } from '../snapshot/probe-answers.ts';
+import type { SynSizeAnswer } from '../snapshot/syn-size-answer.ts';
 
 /** What an answer says about the way there and back. */
 export interface ProbeReading {
@@ -32,6 +33,8 @@ export function interpretProbe<K extends keyof ProbeFacts>(
       return interpretUdp(args, answer as UdpAnswer);
     case 'probe.icmp':
       return interpretIcmp(args, answer as IcmpAnswer);
+    case 'probe.syn':
+      return interpretSyn(args, answer as SynSizeAnswer);
     default:
       return interpretDns(args, answer as DnsAnswer);
   }
@@ -98,6 +101,18 @@ export function interpretIcmp(args: Args, answer: IcmpAnswer): ProbeReading {
       // `sendmsg: Operation not permitted` is a packet filter on the way out; what else fails says nothing of the way.
       return read(/^sendmsg: /.test(detail ?? '') ? 'no' : 'unknown', `${to} failed: ${said}`);
   }
+}
+
+/** A SYN of a size: any answer tells that it arrived. Lost, it is `no` for this size alone. */
+export function interpretSyn(args: Args, { sent, answered, resets, disturbed, detail }: SynSizeAnswer): ProbeReading {
+  const to = `SYN of ${args.sizeBytes} bytes and DF to ${target(args)}`;
+  if (answered > 0) {
+    const how = resets > 0 ? ', by a reset' : '';
+    return reading('answered', 'yes', `${to}: ${answered} of ${sent} answered${how}`, undefined);
+  }
+  if (sent > 0) return reading('silent', 'no', `${to}: none of ${sent} answered`, undefined);
+  if (disturbed > 0) return reading('too-big', 'unknown', `${to}: too big, or another one to it was`, undefined);
+  return reading('failed', 'unknown', `${to} could not be sent: ${detail ?? 'no reason given'}`, undefined);
 }
 
 /** The way to the server is passed when it says anything; what it says about the name is in the outcome. */

@@ -2,6 +2,8 @@ import type { Scalar } from '../host/host.ts';
 import { type Address, parseAddress } from '../net/address.ts';
 import type { ProbeFacts } from '../snapshot/probe-answers.ts';
 import type { PingQuestion } from './ping.ts';
+import { type ResolverQuestion, resolverQuestionOf } from './resolver-question.ts';
+import type { SynQuestion } from './syn-question.ts';
 
 /** What the prober is to do, as one line of JSON. `id` comes back with the answer. */
 export type ProbeJob = { readonly id: number; readonly timeoutMs: number } & (
@@ -22,7 +24,10 @@ export type ProbeJob = { readonly id: number; readonly timeoutMs: number } & (
       readonly name: string;
       readonly type: 'A' | 'AAAA';
       readonly transport: 'udp' | 'tcp';
+      readonly ednsBytes?: number;
+      readonly afterMs?: number;
     }
+  | ({ readonly action: 'probe.lookup'; readonly afterMs?: number } & ResolverQuestion)
 );
 
 export type SocketProbe = ProbeJob['action'];
@@ -31,7 +36,9 @@ export const PROBE_NAMES = [
   'probe.tcp',
   'probe.udp',
   'probe.icmp',
+  'probe.syn',
   'probe.dns',
+  'probe.lookup',
 ] as const satisfies readonly (keyof ProbeFacts)[];
 
 type Args = Readonly<Record<string, Scalar>>;
@@ -42,6 +49,11 @@ export const TIMEOUT_MAX_MS = 30_000;
 const SIZE_MAX_BYTES = 65_507;
 /** Of one ping(8). */
 export const PING_COUNT_MAX = 100;
+/** IPv6 and TCP header; an IP packet without a jumbo payload. */
+const SYN_MIN_BYTES = 60;
+const SYN_MAX_BYTES = 65_535;
+/** Each is a process of its own. */
+const SYN_COUNT_MAX = 10;
 const INTERVAL_MS = { least: 10, usual: 200, most: 10_000 } as const;
 
 /** A job from a request's arguments. Throws RangeError on what is no address, port or time. */
@@ -51,7 +63,7 @@ export function jobOf(id: number, action: SocketProbe, args: Args): ProbeJob {
     case 'probe.tcp':
       return {
         ...{ id, timeoutMs, action, address: addressIn(args, 'address'), port: portIn(args, 'port') },
-        ...(args.afterMs === undefined ? {} : { afterMs: numberIn(args, 'afterMs', 0, TIMEOUT_MAX_MS - timeoutMs) }),
+        ...afterIn(args, timeoutMs),
         ...(args.sourcePort === undefined ? {} : { sourcePort: portIn(args, 'sourcePort') }),
       };
     case 'probe.udp':
@@ -65,8 +77,16 @@ export function jobOf(id: number, action: SocketProbe, args: Args): ProbeJob {
         port: args.port === undefined ? 53 : portIn(args, 'port'),
         type: args.type === 'AAAA' ? 'AAAA' : 'A',
         transport: args.transport === 'tcp' ? 'tcp' : 'udp',
+        ...(args.ednsBytes === undefined ? {} : { ednsBytes: numberIn(args, 'ednsBytes', 512, 65_535) }),
+        ...afterIn(args, timeoutMs),
       };
+    case 'probe.lookup':
+      return { id, action, ...resolverQuestionOf(nameIn(args, 'host'), args, timeoutMs), ...afterIn(args, timeoutMs) };
   }
+}
+
+function afterIn(args: Args, timeoutMs: number): { readonly afterMs?: number } {
+  return args.afterMs === undefined ? {} : { afterMs: numberIn(args, 'afterMs', 0, TIMEOUT_MAX_MS - timeoutMs) };
 }
 
 export function pingQuestionOf(args: Args): PingQuestion {
@@ -76,6 +96,19 @@ export function pingQuestionOf(args: Args): PingQuestion {
     sizeBytes: numberIn({ sizeBytes: 56, ...args }, 'sizeBytes', 0, SIZE_MAX_BYTES),
     df: args.df === true,
     count: numberIn({ count: 3, ...args }, 'count', 1, PING_COUNT_MAX),
+    intervalMs: numberIn({ intervalMs: usual, ...args }, 'intervalMs', least, most),
+    timeoutMs: numberIn(args, 'timeoutMs', 1, TIMEOUT_MAX_MS),
+  };
+}
+
+export function synQuestionOf(args: Args): SynQuestion {
+  const { least, usual, most } = INTERVAL_MS;
+  return {
+    address: addressIn(args, 'address'),
+    source: addressIn(args, 'source'),
+    port: portIn(args, 'port'),
+    sizeBytes: numberIn(args, 'sizeBytes', SYN_MIN_BYTES, SYN_MAX_BYTES),
+    count: numberIn({ count: 3, ...args }, 'count', 1, SYN_COUNT_MAX),
     intervalMs: numberIn({ intervalMs: usual, ...args }, 'intervalMs', least, most),
     timeoutMs: numberIn(args, 'timeoutMs', 1, TIMEOUT_MAX_MS),
   };
@@ -102,8 +135,8 @@ function numberIn(args: Args, key: string, min: number, max: number): number {
   throw new RangeError(`${key} is not a whole number from ${min} to ${max}: ${value}`);
 }
 
-function nameIn(args: Args): string {
-  const { name } = args;
+function nameIn(args: Args, key: 'name' | 'host' = 'name'): string {
+  const name = args[key];
   if (typeof name === 'string' && name.length > 0 && name.length <= 254 && !/\s/.test(name)) return name;
-  throw new RangeError(`name is no DNS name: ${name}`);
+  throw new RangeError(`${key} is no DNS name: ${name}`);
 }

@@ -71,6 +71,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'flannel-subnet': parseFlannelSubnet,
   links: parseIpLink,
   routes: (text, args) => parseIpRoute(text, familyArg(args)),
+  'route-exceptions': (text, args) => parseIpRoute(text, familyArg(args)),
   rules: (text, args) => parseIpRule(text, familyArg(args)),
   nexthops: parseIpNexthop,
   neighbours: parseIpNeigh,
@@ -102,7 +103,9 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   'probe.tcp': probe('probe.tcp'),
   'probe.udp': probe('probe.udp'),
   'probe.icmp': probe('probe.icmp'),
+  'probe.syn': probe('probe.syn'),
   'probe.dns': probe('probe.dns'),
+  'probe.lookup': probe('probe.lookup'),
 };
 
 /** Facts that may be many megabytes are read from their bytes: as one string they would be held twice. */

@@ -36,21 +36,63 @@ const icmp = z.object({
   detail: text,
 });
 
+const dnsOutcome = z.enum([
+  'answered',
+  'no-data',
+  'nxdomain',
+  'servfail',
+  'refused',
+  'timed-out',
+  'unreachable',
+  'failed',
+]);
+
+const synSize = z.object({
+  sent: z.number(),
+  answered: z.number(),
+  resets: z.number(),
+  disturbed: z.number(),
+  mss: number,
+  detail: text,
+});
+
 const dns = z.object({
-  outcome: z.enum(['answered', 'no-data', 'nxdomain', 'servfail', 'refused', 'timed-out', 'unreachable', 'failed']),
+  outcome: dnsOutcome,
   rcode: text,
   addresses: z.array(address),
   names: z.array(z.string()),
   truncated: z.boolean(),
+  bytes: number,
   latencyMs: number,
   errno: text,
+});
+
+const lookup = z.object({
+  outcome: z.enum(['found', 'no-such-name', 'no-address', 'try-again', 'failed', 'cut-off']),
+  addresses: z.array(address),
+  found: text,
+  latencyMs: z.number(),
+  queries: z.array(
+    z.object({
+      name: z.string(),
+      type: z.enum(['A', 'AAAA']),
+      server: address,
+      transport: z.enum(['udp', 'tcp']),
+      sentAtMs: z.number(),
+      outcome: dnsOutcome,
+      latencyMs: number,
+      truncated: z.boolean().optional(),
+    }),
+  ),
 });
 
 const SCHEMAS: { readonly [K in keyof ProbeFacts]: z.ZodType<ProbeFacts[K]> } = {
   'probe.tcp': tcp,
   'probe.udp': udp,
   'probe.icmp': icmp,
+  'probe.syn': synSize,
   'probe.dns': dns,
+  'probe.lookup': lookup,
 };
 
 /** Undefined where the text is no such answer. */

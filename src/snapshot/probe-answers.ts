@@ -1,4 +1,5 @@
 import type { Address } from '../net/address.ts';
+import type { SynSizeAnswer } from './syn-size-answer.ts';
 
 /** What a real connect() did (connect(2), tcp(7)). */
 export interface TcpAnswer {
@@ -45,8 +46,37 @@ export interface DnsAnswer {
   readonly addresses: readonly Address[];
   readonly names: readonly string[]; // CNAMEs, in order
   readonly truncated: boolean;
+  /** Of the message, without the headers of UDP or TCP. */
+  readonly bytes?: number;
   readonly latencyMs?: number;
   readonly errno?: string;
+}
+
+/** One question that a resolver sent on its way to a name's addresses. */
+export interface LookupQuery {
+  readonly name: string;
+  readonly type: 'A' | 'AAAA';
+  readonly server: Address;
+  readonly transport: 'udp' | 'tcp';
+  /** Since the look-up began. */
+  readonly sentAtMs: number;
+  /** `timed-out`: nothing came while the resolver waited for it. */
+  readonly outcome: DnsAnswer['outcome'];
+  readonly latencyMs?: number;
+  readonly truncated?: boolean;
+}
+
+/** What getaddrinfo(3) of that C library would have told its caller, with all the questions that it sent for it. */
+export interface LookupAnswer {
+  /** try-again: EAI_AGAIN, a server failed or was silent; failed: EAI_FAIL; cut-off: not done in time. */
+  readonly outcome: 'found' | 'no-such-name' | 'no-address' | 'try-again' | 'failed' | 'cut-off';
+  readonly addresses: readonly Address[];
+  /** The fully qualified name that was found. */
+  readonly found?: string;
+  /** How long the caller waited. */
+  readonly latencyMs: number;
+  /** In the order of sending; the first 200. */
+  readonly queries: readonly LookupQuery[];
 }
 
 /** Probes are facts too, so that a bundle replays them. Arguments stand behind each; all are asked at the source's place. */
@@ -54,5 +84,8 @@ export interface ProbeFacts {
   'probe.tcp': TcpAnswer; // address, port, timeoutMs, uid?, afterMs?, sourcePort?, attempt?
   'probe.udp': UdpAnswer; // address, port, timeoutMs, payload?
   'probe.icmp': IcmpAnswer; // address, sizeBytes (payload), df, count, timeoutMs, intervalMs?, attempt?
-  'probe.dns': DnsAnswer; // server, port? (53), name, type (A | AAAA), transport (udp | tcp), timeoutMs
+  'probe.syn': SynSizeAnswer; // address, source, port, sizeBytes (whole packet), count, intervalMs, timeoutMs, attempt?
+  'probe.dns': DnsAnswer; // server, port? (53), name, type (A | AAAA), transport (udp | tcp), timeoutMs, ednsBytes?, afterMs?
+  /** host, style (glibc | musl), servers and search (words), options (as in resolv.conf), timeoutMs, turn?, afterMs?, attempt? */
+  'probe.lookup': LookupAnswer;
 }
