@@ -25,6 +25,7 @@ import {
   neighbours,
   nexthops,
   qdiscs,
+  routeExceptions,
   routes,
   rules,
   tcFilters,
@@ -46,7 +47,7 @@ import {
   nftTables,
 } from './netfilter.ts';
 import { cniConfiguration, cniFiles, flannelSubnet, kernel, kernelLog, sandboxes, softnet } from './node-wide.ts';
-import { hostsFile, resolvConf } from './pod-files.ts';
+import { hostsFile, nameService, resolvConf } from './pod-files.ts';
 import { sockets } from './sockets.ts';
 import { sysctls } from './sysctls.ts';
 
@@ -75,6 +76,7 @@ const COLLECTOR_OF = {
   'flannel-subnet': flannelSubnet,
   links,
   routes,
+  'route-exceptions': routeExceptions,
   rules,
   nexthops,
   neighbours,
@@ -101,6 +103,7 @@ const COLLECTOR_OF = {
   wireguard,
   'resolv-conf': resolvConf,
   'hosts-file': hostsFile,
+  'name-service': nameService,
 } as const satisfies Readonly<Record<Exclude<FactName, keyof ProbeFacts>, Collector>>;
 
 export const COLLECTORS: readonly Collector[] = Object.values(COLLECTOR_OF);

@@ -16,3 +16,11 @@ export const hostsFile: Collector = {
   how: () => ({ via: 'files', root: 'container', paths: ['/etc/hosts'] }),
   limits: LIMITS.files,
 };
+
+/** Which C library's resolver its programs use; of the libraries only the names are read. */
+export const nameService: Collector = {
+  fact: 'name-service',
+  scope: 'pod',
+  how: () => ({ via: 'files', root: 'container', paths: ['/etc/nsswitch.conf', '/lib/', '/lib64/'] }),
+  limits: LIMITS.files,
+};

@@ -17,6 +17,7 @@ import { parseIptablesList } from '../parse/iptables-list.ts';
 import { parseIptablesSave, parseIptablesSaveBytes } from '../parse/iptables-save.ts';
 import { parseIpvsadm } from '../parse/ipvsadm.ts';
 import { parseKernel, parseKernelLog } from '../parse/kernel.ts';
+import { parseNameService } from '../parse/name-service.ts';
 import { parseNftChainList } from '../parse/nft-chain-list.ts';
 import { parseNftJson, parseNftTables } from '../parse/nft-json.ts';
 import { parseNftOutline } from '../parse/nft-outline.ts';
@@ -100,6 +101,7 @@ export const FACT_PARSERS: { readonly [K in FactName]: FactParser<K> } = {
   wireguard: parseWireguard,
   'resolv-conf': parseResolvConf,
   'hosts-file': parseHostsFile,
+  'name-service': parseNameService,
   'probe.tcp': probe('probe.tcp'),
   'probe.udp': probe('probe.udp'),
   'probe.icmp': probe('probe.icmp'),

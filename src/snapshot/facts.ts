@@ -15,6 +15,7 @@ import type { Ipset } from '../parse/ipset.ts';
 import type { IptablesRuleset } from '../parse/iptables-save.ts';
 import type { IpvsService } from '../parse/ipvsadm.ts';
 import type { KernelInfo, KernelLogLine } from '../parse/kernel.ts';
+import type { NameService } from '../parse/name-service.ts';
 import type { NftRuleset, NftTableName } from '../parse/nft-json.ts';
 import type { NftOutline } from '../parse/nft-outline.ts';
 import type { Qdisc } from '../parse/qdisc.ts';
@@ -72,6 +73,7 @@ export interface Facts extends ProbeFacts {
   // A network namespace (the host's or a pod's).
   links: readonly Link[]; // with addresses, bridge ports and statistics
   routes: readonly Route[]; // args family; all tables
+  'route-exceptions': readonly Route[]; // args family; what the kernel has learnt of destinations: mtu, expiresS
   rules: readonly RoutingRule[]; // args family
   nexthops: readonly NexthopObject[]; // both families; asked where a route goes through one
   neighbours: readonly Neighbour[];
@@ -103,6 +105,7 @@ export interface Facts extends ProbeFacts {
   // A container as it sees itself (a pod's place).
   'resolv-conf': ResolvConf;
   'hosts-file': readonly HostsEntry[];
+  'name-service': NameService; // asked by `probe dns`
 }
 
 export type FactName = keyof Facts;
