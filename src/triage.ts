@@ -35,7 +35,7 @@ export interface TriageOptions {
   /** False: send nothing (--no-probe, or a bundle without recorded probes). */
   readonly probe: boolean;
   /** Where the asked flow gets no answer, watch the devices of its way; undefined: --no-capture. */
-  readonly capture?: { readonly sleep: (ms: number) => Promise<void> };
+  readonly capture?: { readonly sleep: (ms: number) => Promise<void>; readonly dropReasons?: boolean };
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
   readonly notes: readonly string[];
@@ -125,7 +125,11 @@ async function lookAgain(run: Run, question: Question, options: TriageOptions): 
 function caseOf(snapshot: Snapshot, question: Question, captured: CapturedFlow | undefined): Case {
   const gate = datapathGate(snapshot);
   const flows = walkFlows(snapshot, question, gate).map((flow) =>
-    flow.id === captured?.section.flow ? { ...flow, capture: captured.capture } : flow,
+    flow.id === captured?.section.flow ? { ...flow, ...liveSightings(captured) } : flow,
   );
   return { snapshot, question, gate, flows };
+}
+
+function liveSightings({ capture, watched: { drops } }: CapturedFlow): Pick<Flow, 'capture' | 'drops'> {
+  return { capture, ...(drops && { drops: drops.drops }) };
 }

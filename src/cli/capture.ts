@@ -11,7 +11,7 @@ import { writePcapng } from '../wire/write-pcapng.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { positiveNumber } from './options.ts';
 import { wantsColor } from './print-report.ts';
-import { type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import { DROP_REASONS_HELP, type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
 import { runQuestion, withNotices } from './run-question.ts';
 
 interface CaptureCommandOptions extends QuestionOptions {
@@ -20,6 +20,7 @@ interface CaptureCommandOptions extends QuestionOptions {
   readonly write?: string;
   readonly read?: string;
   readonly captureUserTraffic: boolean;
+  readonly dropReasons: boolean;
 }
 
 const EXAMPLES = `
@@ -48,6 +49,7 @@ export function captureCommand(done: (code: ExitCode) => void): Command {
     .option('-w, --write <file>', 'also write what was seen as a pcapng file, which Wireshark and tshark open')
     .option('--read <file>', 'tell of a capture that was written before; asks no cluster')
     .option('--capture-user-traffic', 'also what others send between the same ends, not only podtriage itself', false)
+    .option('--drop-reasons', DROP_REASONS_HELP, false)
     .addHelpText('after', EXAMPLES)
     .action(async (source: string | undefined, destination: string | undefined, options: CaptureCommandOptions) => {
       done(await run(source, destination, options));
@@ -109,6 +111,7 @@ function runLive(words: QuestionWords, options: CaptureCommandOptions): Promise<
       count: options.probe ? options.count : 0,
       seconds: options.duration,
       isEverybodys: options.captureUserTraffic,
+      dropReasons: options.dropReasons,
     });
     if (outcome.kind === 'problem') return outcome;
     const { report, file } = outcome;

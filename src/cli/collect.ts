@@ -3,12 +3,13 @@ import { Command } from 'commander';
 import { encodeBundle } from '../snapshot/bundle.ts';
 import { triage } from '../triage.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
-import { type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import { DROP_REASONS_HELP, type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
 import { runQuestion } from './run-question.ts';
 import { podtriageVersion } from './version.ts';
 
 interface CollectOptions extends QuestionOptions {
   readonly file?: string;
+  readonly dropReasons: boolean;
 }
 
 /** `collect SOURCE DESTINATION -f FILE`: everything that a diagnosis of this question reads and sees, as a bundle. */
@@ -18,9 +19,11 @@ export function collectCommand(done: (code: ExitCode) => void): Command {
       'write a bundle: all that a diagnosis of this question reads, to be diagnosed elsewhere with --bundle',
     ),
     { outputIsFile: true },
-  ).action(async (source: string, destination: string, options: CollectOptions) => {
-    done(await runCollect(source, destination, options));
-  });
+  )
+    .option('--drop-reasons', DROP_REASONS_HELP, false)
+    .action(async (source: string, destination: string, options: CollectOptions) => {
+      done(await runCollect(source, destination, options));
+    });
 }
 
 async function runCollect(source: string, destination: string, options: CollectOptions): Promise<ExitCode> {
@@ -30,7 +33,7 @@ async function runCollect(source: string, destination: string, options: CollectO
   return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, isLive, notices }) => {
     const outcome = await triage(host, words, {
       probe: options.probe && isLive,
-      ...(options.capture && { capture: { sleep } }),
+      ...(options.capture && { capture: { sleep, dropReasons: options.dropReasons || !isLive } }),
       signal,
       tell,
       notes,

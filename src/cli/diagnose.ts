@@ -3,7 +3,7 @@ import type { QuestionWords } from '../target/resolve-question.ts';
 import { triage } from '../triage.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { exitCodeOf, printReport } from './print-report.ts';
-import { type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import { DROP_REASONS_HELP, type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
 import { runQuestion, withNotices } from './run-question.ts';
 
 const EXAMPLES = `
@@ -15,22 +15,27 @@ Examples:
   podtriage diagnose ip/192.0.2.7 node/worker-1:30080
 Exit code: 0 healthy, 1 fault found, 2 wrong usage or target not found, 3 could not tell, 4 no access or the run failed.`;
 
+interface DiagnoseOptions extends QuestionOptions {
+  readonly dropReasons: boolean;
+}
+
 /** `diagnose SOURCE DESTINATION`: the main job. */
 export function diagnoseCommand(done: (code: ExitCode) => void): Command {
   return questionOptions(
     new Command('diagnose').description('why can’t SOURCE reach DESTINATION? Class, root cause, proof and fix'),
   )
+    .option('--drop-reasons', DROP_REASONS_HELP, false)
     .addHelpText('after', EXAMPLES)
-    .action(async (source: string, destination: string, options: QuestionOptions) => {
+    .action(async (source: string, destination: string, options: DiagnoseOptions) => {
       done(await runDiagnose(wordsOf(source, destination, options), options));
     });
 }
 
-function runDiagnose(words: QuestionWords, options: QuestionOptions): Promise<ExitCode> {
-  return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, notices }) => {
+function runDiagnose(words: QuestionWords, options: DiagnoseOptions): Promise<ExitCode> {
+  return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, isLive, notices }) => {
     const outcome = await triage(host, words, {
       probe: options.probe,
-      ...(options.capture && { capture: { sleep } }),
+      ...(options.capture && { capture: { sleep, dropReasons: options.dropReasons || !isLive } }),
       signal,
       tell,
       notes,

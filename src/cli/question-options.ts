@@ -11,6 +11,9 @@ export interface QuestionOptions extends CommonOptions {
   readonly ipFamily?: '4' | '6';
 }
 
+export const DROP_REASONS_HELP =
+  'also ask the nodes’ kernels why they drop packets of this flow (needs bpftrace in the node side’s image)';
+
 /** The arguments and options of a question. */
 export function questionOptions(
   command: Command,

@@ -1,3 +1,4 @@
+import type { KernelDrop } from '../capture/drop-sightings.ts';
 import type { Address } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
@@ -29,6 +30,8 @@ export interface Flow {
   readonly probe?: FlowProbe;
   /** What a capture at every device of its way saw; undefined where none was made. */
   readonly capture?: FlowCapture;
+  /** What the nodes' kernels said that they dropped of it; undefined where they were not asked. */
+  readonly drops?: readonly KernelDrop[];
 }
 
 export interface FlowCapture {

@@ -1,5 +1,6 @@
 import type { Flow } from './derived.ts';
 import { isAside } from './is-aside.ts';
+import { dropStatement, dropsInSpite } from './kernel-drops.ts';
 import { isCertain, type Leaf } from './leaves.ts';
 import { walkAnswer } from './walk-answer.ts';
 
@@ -32,6 +33,7 @@ export function disagreementsOf(flows: readonly Flow[], isExplained: boolean): s
   return flows.flatMap((flow) => [
     ...passedInSpite(flow),
     ...capturedInSpite(flow),
+    ...dropsInSpite(flow).map((drop) => `${flow.id}: ${walkAnswer(flow).because}, yet ${dropStatement(drop)}`),
     ...(isExplained ? [] : failedInSpite(flow)),
   ]);
 }

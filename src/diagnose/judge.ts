@@ -2,6 +2,7 @@ import type { Snapshot, SnapshotChange } from '../snapshot/snapshot.ts';
 import type { Case } from './check.ts';
 import type { Flow } from './derived.ts';
 import type { Confidence } from './evidence.ts';
+import { dropEvidenceFor, dropsInSpite } from './kernel-drops.ts';
 import type { Leaf } from './leaves.ts';
 import { claimedFlows, claimedLeaves, hasLiveEvidence, hasOwnEvidence, type Named, type Present } from './named.ts';
 import { changesOf, type Layered, mendedBy } from './uncover-layers.ts';
@@ -12,7 +13,8 @@ export function judge(
   walkAgain: (snapshot: Snapshot) => readonly Flow[],
 ): Named[] {
   const mended = changesOf(layers).length > 0 ? walkAgain(mendedBy(layers, given.snapshot)) : [];
-  return layers.map((layered) => {
+  return layers.map((bare) => {
+    const layered = bare.layer > 0 ? bare : withDrops(bare, given);
     const counterfactual = layered.layer > 0 ? undefined : counterfactualOf(layered.finding, given, walkAgain);
     const confidence = confidenceOf(layered, given, counterfactual?.holds, deliveredTogether(layered.finding, mended));
     return {
@@ -25,6 +27,14 @@ export function judge(
       explains: [],
     };
   });
+}
+
+/** What the kernel said of its own drops stands beside the cause that it speaks for. */
+function withDrops(layered: Layered, given: Case): Layered {
+  const { finding, checked } = layered;
+  const [first, ...rest] = finding.evidence;
+  const said = dropEvidenceFor(checked.cause.id, finding, checked.place, given);
+  return said.length === 0 ? layered : { ...layered, finding: { ...finding, evidence: [first, ...rest, ...said] } };
 }
 
 /** What a capture of a claimed flow saw stands beside the cause where it is what the walk says. */
@@ -109,7 +119,9 @@ function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undef
   const claimsCertain = claimedLeaves(finding, given).some((leaf) => leaf.chance.min > 0);
   if (holdsAlone === false) return hasOwnEvidence(finding, given) ? 'observed' : 'suspected';
   if (claimsCertain && live && holdsAlone && together)
-    return claimedFlows(finding, given).some(({ capture }) => capture?.agrees === 'no') ? 'observed' : 'proven';
+    return claimedFlows(finding, given).some((flow) => flow.capture?.agrees === 'no' || dropsInSpite(flow).length > 0)
+      ? 'observed'
+      : 'proven';
   if (cause.invariant !== undefined && live && (!claims || claimsCertain)) return 'proven';
   if (live) return 'observed';
   return claims

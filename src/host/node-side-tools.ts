@@ -12,6 +12,7 @@ const VERSION_OF: Readonly<Record<string, { readonly argv: readonly string[]; re
   ss: { argv: ['ss', '-V'], pattern: IPROUTE2 },
   nft: { argv: ['nft', '--version'], pattern: /nftables v[\w.+~-]+/ },
   ipset: { argv: ['ipset', '--version'], pattern: /ipset v[\w.+~-]+/ },
+  bpftrace: { argv: ['bpftrace', '--version'], pattern: /bpftrace v[\w.+~-]+/ },
   dmesg: { argv: ['dmesg', '-V'], pattern: /util-linux [\w.+~-]+/ },
   ping: { argv: ['ping', '-V'], pattern: /iputils[ -][\w.+~-]+/ },
 };

@@ -3,6 +3,7 @@ import type { Collector, CommandHow, How } from '../collect/collector.ts';
 import { collectorOf } from '../collect/collectors.ts';
 import type { Limits, Reply, Request } from './host.ts';
 import { createCaptures, isCapture } from './node-side-captures.ts';
+import { createDropWatch, isDropWatch } from './node-side-drops.ts';
 import { readFilesBelow } from './node-side-files.ts';
 import { type GapDetail, gapOf, isDoubtful, wasInterrupted } from './node-side-gap.ts';
 import { createModules } from './node-side-modules.ts';
@@ -75,6 +76,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
   );
   const context: NodeSideContext = { places: createPlaces(access, nowMs), runner, tools };
   const captures = createCaptures(context);
+  const drops = createDropWatch(context);
   const modules = createModules(access.procRoot, access.root);
 
   return {
@@ -87,8 +89,8 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
     const deadlineAtMs = nowMs() + limits.deadlineMs;
     const remainingMs = (): number => deadlineAtMs - nowMs();
     const probes = requests.filter(({ action }) => isProbe(action));
-    const watches = requests.filter(({ action }) => isCapture(action));
-    const collects = requests.filter(({ action }) => !isProbe(action) && !isCapture(action));
+    const watches = requests.filter(({ action }) => isWatch(action));
+    const collects = requests.filter(({ action }) => !isProbe(action) && !isWatch(action));
     const push = (request: Request, startedAtMs: number, answer: Answer): void =>
       replies.push({ request, startedAtMs, tookMs: nowMs() - startedAtMs, ...answer });
     const work = [
@@ -122,7 +124,10 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
   ): Promise<void> {
     const startedAtMs = nowMs();
     try {
-      push(request, startedAtMs, await captures.answer(request, { remainingMs: remainingMs(), signal }));
+      const answer = isDropWatch(request.action)
+        ? await drops.answer(request, signal)
+        : await captures.answer(request, { remainingMs: remainingMs(), signal });
+      push(request, startedAtMs, answer);
     } catch (error) {
       const detail = `${request.action}: ${error instanceof Error ? error.message : String(error)}`;
       push(request, startedAtMs, nothing('failed', detail));
@@ -253,6 +258,11 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
     const bytes = new TextEncoder().encode(JSON.stringify(value));
     return { got: 'raw', raw: bytes, exitCode: 0, truncated, tool: `Linux ${release()}` };
   }
+}
+
+/** What goes on between two requests. */
+function isWatch(action: string): boolean {
+  return isCapture(action) || isDropWatch(action);
 }
 
 function budgetOf(

@@ -20,6 +20,7 @@ import {
   type CaptureSection,
 } from './capture-report.ts';
 import { shortPlace } from './end-text.ts';
+import { type KernelSaid, kernelSection } from './kernel-section.ts';
 
 export interface CaptureReportInput {
   readonly target: CaptureReport['target'];
@@ -27,11 +28,12 @@ export interface CaptureReportInput {
   readonly plan: WatchPlan;
   readonly watches: readonly PointWatch[];
   readonly analysis: CaptureAnalysis;
+  readonly drops?: KernelSaid;
   readonly created: readonly string[];
   readonly durationMs: number;
 }
 
-export type CaptureSeen = Pick<CaptureReportInput, 'walk' | 'plan' | 'watches' | 'analysis'>;
+export type CaptureSeen = Pick<CaptureReportInput, 'walk' | 'plan' | 'watches' | 'analysis' | 'drops'>;
 
 export function buildCaptureReport(input: CaptureReportInput): CaptureReport {
   const { target, plan } = input;
@@ -63,6 +65,7 @@ export function captureSeen(seen: CaptureSeen): Omit<CaptureSection, 'flow'> {
     })),
     attempts: attemptsOf(analysis.attempts),
     observations: captureObservations(seen),
+    ...(seen.drops && { kernel: kernelSection(seen.drops) }),
   };
 }
 

@@ -70,6 +70,29 @@ export interface CaptureFinding {
   readonly between?: string;
 }
 
+/** What one node's kernel said of packets of the flow that it dropped. */
+export interface CaptureKernelDrop {
+  readonly place: ReportPlace;
+  readonly device?: string;
+  readonly leg: 'there' | 'back';
+  /** How the packet was found: itself, inside of a tunnel's packet, or quoted by an ICMP error that was dropped. */
+  readonly as: 'itself' | 'tunnelled' | 'quoted';
+  /** The kernel's own name for why (include/net/dropreason-core.h, without SKB_DROP_REASON_), or a number. */
+  readonly reason: string;
+  /** The kernel function that dropped it. */
+  readonly function: string;
+  readonly packets: number;
+  /** False for the ordinary end of what had served its purpose. */
+  readonly isLoss: boolean;
+  readonly statement: string;
+}
+
+/** `--drop-reasons`. */
+export interface CaptureKernel {
+  readonly nodes: readonly { readonly node: string; readonly isWhole: boolean; readonly gap?: string }[];
+  readonly drops: readonly CaptureKernelDrop[];
+}
+
 /** What `podtriage capture` saw. */
 export interface CaptureReport {
   readonly schema: typeof CAPTURE_SCHEMA;
@@ -83,6 +106,8 @@ export interface CaptureReport {
   readonly attempts: readonly CaptureReportAttempt[];
   /** What else was seen: bad checksums, retransmissions, frames that could not be told apart. */
   readonly observations: readonly string[];
+  /** What the kernels themselves said of their drops; lacks where they were not asked (`--drop-reasons`). */
+  readonly kernel?: CaptureKernel;
   readonly target: {
     readonly source: string;
     readonly destination: string;
@@ -95,6 +120,9 @@ export interface CaptureReport {
 
 /** The same as a part of a diagnosis: what a capture of one of its flows saw. */
 export interface CaptureSection
-  extends Pick<CaptureReport, 'verdict' | 'summary' | 'findings' | 'walk' | 'points' | 'attempts' | 'observations'> {
+  extends Pick<
+    CaptureReport,
+    'verdict' | 'summary' | 'findings' | 'walk' | 'points' | 'attempts' | 'observations' | 'kernel'
+  > {
   readonly flow: string;
 }

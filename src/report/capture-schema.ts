@@ -2,6 +2,8 @@ import type { AttemptOutcome } from '../capture/attempt.ts';
 import {
   CAPTURE_SCHEMA,
   type CaptureFinding,
+  type CaptureKernel,
+  type CaptureKernelDrop,
   type CaptureReport,
   type CaptureReportAttempt,
   type CaptureReportLoss,
@@ -95,6 +97,31 @@ const finding = objectOf<CaptureFinding>(
   { loss: 'optional', between: 'optional' },
 );
 
+const kernelDrop = objectOf<CaptureKernelDrop>(
+  {
+    place: ref('reportPlace'),
+    device: WORDS,
+    leg: oneOf<CaptureKernelDrop['leg']>({ there: true, back: true }),
+    as: oneOf<CaptureKernelDrop['as']>({ itself: true, tunnelled: true, quoted: true }),
+    reason: WORDS,
+    function: WORDS,
+    packets: { type: 'integer', minimum: 1 },
+    isLoss: BOOLEAN,
+    statement: WORDS,
+  },
+  { device: 'optional' },
+);
+
+const kernel = objectOf<CaptureKernel>(
+  {
+    nodes: listOf(
+      objectOf<CaptureKernel['nodes'][number]>({ node: WORDS, isWhole: BOOLEAN, gap: WORDS }, { gap: 'optional' }),
+    ),
+    drops: listOf(ref('captureKernelDrop')),
+  },
+  {},
+);
+
 const seen = {
   verdict: oneOf<CaptureReport['verdict']>({ answered: true, lost: true, refused: true, unknown: true }),
   summary: WORDS,
@@ -109,10 +136,11 @@ const seen = {
   points: listOf(ref('capturePoint')),
   attempts: listOf(ref('captureAttempt')),
   observations: listOf(WORDS),
+  kernel: ref('captureKernel'),
 };
 
 /** Of a report of `diagnose`: one item of its `captures`. */
-export const captureSection = objectOf<CaptureSection>({ flow: WORDS, ...seen }, {});
+export const captureSection = objectOf<CaptureSection>({ flow: WORDS, ...seen }, { kernel: 'optional' });
 export const captureDefinitions = {
   captureStep: step,
   captureLoss: loss,
@@ -121,6 +149,8 @@ export const captureDefinitions = {
   capturePacket: packet,
   captureAttempt: attempt,
   captureFinding: finding,
+  captureKernel: kernel,
+  captureKernelDrop: kernelDrop,
 };
 
 const properties = objectOf<CaptureReport>(
@@ -134,7 +164,7 @@ const properties = objectOf<CaptureReport>(
     created: listOf(WORDS),
     durationMs: MILLISECONDS,
   },
-  {},
+  { kernel: 'optional' },
 );
 
 export const captureSchema: JsonSchema = {

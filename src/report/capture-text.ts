@@ -1,5 +1,6 @@
 import type { CaptureReport, CaptureReportPacket, CaptureSection } from './capture-report.ts';
 import { shortPlace } from './end-text.ts';
+import { kernelSentences } from './kernel-section.ts';
 import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
 import { plainText } from './plain-text.ts';
 import { wrapText } from './wrap-text.ts';
@@ -11,6 +12,7 @@ export function renderCaptureText(given: CaptureReport, options: TextOptions): s
   const blocks = [
     head(report, layout),
     tableOf(report, layout),
+    section('THE KERNEL SAYS', kernelSentences(report, options.verbose), layout),
     section('ALSO SEEN', report.observations, layout),
     options.verbose ? packetList(report, layout) : '',
     options.verbose
@@ -28,7 +30,8 @@ export function renderCaptureText(given: CaptureReport, options: TextOptions): s
 /** As a part of a diagnosis: what became of the packets, and with -v where each was seen. */
 export function captureBlock(capture: CaptureSection, layout: Layout): string {
   const title = layout.paint.bold(`CAPTURE of ${capture.flow}, at ${capture.points.length} devices`);
-  const lines = [title, ...findingLines(capture, layout.width), ...walkLines(capture, layout)];
+  const said = kernelSentences(capture, layout.verbose).flatMap((line) => wrapText(line, layout.width, '  ', '    '));
+  const lines = [title, ...findingLines(capture, layout.width), ...walkLines(capture, layout), ...said];
   if (!layout.verbose) return lines.join('\n');
   return [lines.join('\n'), tableOf(capture, layout), section('ALSO SEEN', capture.observations, layout)]
     .filter((block) => block !== '')

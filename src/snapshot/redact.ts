@@ -27,6 +27,7 @@ const TABLES: ReadonlySet<string> = new Set([
   'sockets',
   'qdiscs',
   'tc-filters',
+  'drops.stop',
 ]);
 
 /** The reply as a bundle may hold it: what podtriage reasons with stays, secrets go. Pure; redacting twice changes nothing more. */

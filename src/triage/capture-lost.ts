@@ -20,6 +20,8 @@ export interface CapturedFlow {
 export interface CaptureLostOptions {
   readonly tell: (text: string) => void;
   readonly sleep: (ms: number) => Promise<void>;
+  /** Also ask the nodes' kernels why they drop packets of the flow. */
+  readonly dropReasons?: boolean;
 }
 
 /** Attempts, and how long each of TCP waits: past the first SYN's repetition, which comes after 1 s. */
@@ -50,9 +52,9 @@ export async function captureLost(
 }
 
 function captured(watched: Watched): CapturedFlow | undefined {
-  const { flow, plan, watches, analysis } = watched;
+  const { flow, plan, watches, analysis, drops } = watched;
   const walk = walkBeside(analysis.attempts, flow, plan);
-  const seen = captureSeen({ walk, plan, watches, analysis });
+  const seen = captureSeen({ walk, plan, watches, analysis, ...(drops && { drops }) });
   const deciding = analysis.attempts.flatMap((attempt) => attempt.deciding ?? [])[0];
   const last = deciding?.sightings.at(-1);
   const request = watched.replies.find(

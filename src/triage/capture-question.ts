@@ -47,7 +47,7 @@ export async function captureQuestion(
   if (isTargetProblem(main)) return problemOf(main);
   const [probe] = requestsOf(run.snapshot(), question, main);
   if (!probe && !options.isEverybodys) return problemOf(cannotSend(question));
-  const { flow, plan, watches, analysis, file } = await watchFlow(run, question, main, options, async () => {
+  const { flow, plan, watches, analysis, file, drops } = await watchFlow(run, question, main, options, async () => {
     if (probe && options.count > 0) return sendAttempts(run, probe, options.count);
     await run.timed('watching', () => options.sleep(options.seconds * 1_000));
     return undefined;
@@ -65,6 +65,7 @@ export async function captureQuestion(
     plan,
     watches,
     analysis,
+    ...(drops && { drops }),
     created,
     durationMs: host.nowMs() - startedAtMs,
   });

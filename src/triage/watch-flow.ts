@@ -1,5 +1,6 @@
 import { analyseCapture, type CaptureAnalysis, type OwnTraffic } from '../capture/analyse-capture.ts';
 import { startRequest, stopRequest } from '../capture/capture-request.ts';
+import { dropRequests } from '../capture/drop-request.ts';
 import { type Captured, readCaptures } from '../capture/read-captures.ts';
 import { type WatchPlan, watchPlan } from '../capture/watch-plan.ts';
 import { datapathGate } from '../cni/gate.ts';
@@ -18,6 +19,7 @@ import { withPodUids } from './places-asked.ts';
 import { createRun, type Run } from './run.ts';
 import { walkFlow } from './walk-flows.ts';
 import { walkUntilKnown } from './walk-until-known.ts';
+import { type WatchedDrops, watchedDrops } from './watch-drops.ts';
 
 export interface WatchOptions {
   readonly tell: (text: string) => void;
@@ -26,6 +28,8 @@ export interface WatchOptions {
   readonly seconds: number;
   /** Also follow, and keep, what others send between the same ends. */
   readonly isEverybodys: boolean;
+  /** Also ask the nodes' kernels why they drop packets of the flow. */
+  readonly dropReasons?: boolean;
 }
 
 export interface Watched {
@@ -37,6 +41,8 @@ export interface Watched {
   readonly file: CaptureFile;
   /** Of the nodes, with the frames of `file` alone. */
   readonly replies: readonly Reply[];
+  /** Undefined where nobody asked for it. */
+  readonly drops?: WatchedDrops;
 }
 
 /** A device keeps at most that many frames. */
@@ -61,17 +67,19 @@ export async function watchFlow(
   const limits = { seconds: Math.ceil(options.seconds) + GRACE_SECONDS, packets: PACKETS_MAX };
   const starts = points.map((point) => startRequest(point, point.device, limits));
   const stops = points.map((point) => stopRequest(point, point.device));
-  await run.collect('starting captures', starts);
+  const kernel = options.dropReasons ? dropRequests(plan, limits.seconds) : { starts: [], stops: [] };
+  await run.collect('starting captures', [...starts, ...kernel.starts]);
   const own = await act();
   await options.sleep(SETTLE_MS);
   // Also after Ctrl-C, which ends the watching: what was seen until then is told.
   const limitsOfRun = { deadlineMs: BATCH_DEADLINE_MS, maxBytes: REQUEST_MAX_BYTES };
   const ending = createRun(run.host, { ...limitsOfRun, signal: new AbortController().signal, tell: options.tell });
-  await ending.collect('ending captures', withPodUids(run.snapshot(), stops));
+  await ending.collect('ending captures', withPodUids(run.snapshot(), [...stops, ...kernel.stops]));
   const started = answersTo(starts, run.replies());
   const stopped = answersTo(stops, ending.replies());
   const { file, watches } = readCaptures(points, started, stopped);
   const analysis = analyseCapture(file, plan, watches, options.isEverybodys ? undefined : own);
+  const drops = dropsOf(kernel, run, ending, options.isEverybodys ? undefined : own);
   const kept = options.isEverybodys ? file : ownPart(file, analysis);
   return {
     flow,
@@ -79,8 +87,26 @@ export async function watchFlow(
     watches,
     analysis,
     file: kept,
-    replies: stopped.flatMap((reply, at) => withOwnFrames(reply, at, kept)),
+    replies: [...stopped.flatMap((reply, at) => withOwnFrames(reply, at, kept)), ...(drops?.replies ?? [])],
+    ...(drops && { drops }),
   };
+}
+
+/** Where the watch never began, its beginning tells why. */
+function dropsOf(
+  { starts, stops }: ReturnType<typeof dropRequests>,
+  run: Run,
+  ending: Run,
+  own: OwnTraffic | undefined,
+): WatchedDrops | undefined {
+  const started = answersTo(starts, run.replies());
+  const stopped = answersTo(stops, ending.replies());
+  const answers = stops.flatMap((request, at): Reply[] => {
+    const [first, last] = [started[at], stopped[at]];
+    if (last?.got === 'raw') return [last];
+    return first?.got === 'nothing' ? [{ ...first, request }] : last ? [last] : [];
+  });
+  return watchedDrops(answers, run.snapshot(), own);
 }
 
 async function planWatch(run: Run, question: Question, planned: PlannedFlow): Promise<Pick<Watched, 'flow' | 'plan'>> {
