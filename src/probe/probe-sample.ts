@@ -1,4 +1,4 @@
-import type { IcmpAnswer, TcpAnswer } from '../snapshot/probe-answers.ts';
+import type { IcmpAnswer, LookupAnswer, TcpAnswer } from '../snapshot/probe-answers.ts';
 
 /** What became of one attempt of a repeated probe. `untold`: it was asked for, and nothing is known of it. */
 export type SampleOutcome = TcpAnswer['outcome'] | 'answered' | 'unanswered' | 'icmp-error' | 'untold';
@@ -18,6 +18,28 @@ export interface ProbeSample {
   readonly errno?: string;
   /** Of the first request of a ping: answers to any of its requests beyond the first one. */
   readonly duplicates?: number;
+  /** Of a look-up: the questions that were sent for it, and what its caller was told. */
+  readonly lookup?: LookupAnswer;
+}
+
+const LOOKUP_WORDS: Readonly<Record<LookupAnswer['outcome'], string>> = {
+  found: 'found',
+  'no-such-name': 'no such name',
+  'no-address': 'the name has no address',
+  'try-again': 'a server failed or was silent (EAI_AGAIN)',
+  failed: 'a server refused or failed (EAI_FAIL)',
+  'cut-off': 'not done in time',
+};
+
+/** A name that was not found is no answer to its caller, whatever the servers said. */
+export function sampleOfLookup(attempt: number, sentAtMs: number, lookup: LookupAnswer): ProbeSample {
+  const { outcome, latencyMs, queries } = lookup;
+  const isFound = outcome === 'found';
+  return {
+    ...{ attempt, sentAtMs, outcome: isFound ? 'answered' : 'unanswered', passed: isFound ? 'yes' : 'no', lookup },
+    statement: `${LOOKUP_WORDS[outcome]} after ${latencyMs} ms and ${queries.length} questions`,
+    latencyMs,
+  };
 }
 
 /** What one ping(8) of several requests says of each of them; `asked`: how many it was to send. */

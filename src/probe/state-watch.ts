@@ -27,8 +27,8 @@ export const RUN_LENGTH = 3;
  */
 const PROMPT_MAX_MS = 980;
 
-/** Follows the state of one destination, attempt by attempt in the order of sending. */
-export function createStateWatch(): StateWatch {
+/** Follows the state of one destination, attempt by attempt in the order of sending. `promptMaxMs`: what takes longer is no answer. */
+export function createStateWatch(promptMaxMs = PROMPT_MAX_MS): StateWatch {
   const waiting = new Map<number, ProbeSample>();
   let next = 0;
   let state: ProbeState | undefined;
@@ -36,7 +36,7 @@ export function createStateWatch(): StateWatch {
   let run: { readonly is: ProbeState; readonly first: ProbeSample; length: number } | undefined;
 
   const follow = (sample: ProbeSample): StateChange[] => {
-    const is = stateOf(sample);
+    const is = stateOf(sample, promptMaxMs);
     if (is === undefined) return [];
     if (run?.is === is) run.length++;
     else run = { is, first: sample, length: 1 };
@@ -63,7 +63,7 @@ export function createStateWatch(): StateWatch {
   };
 }
 
-function stateOf({ passed, latencyMs }: ProbeSample): ProbeState | undefined {
+function stateOf({ passed, latencyMs }: ProbeSample, promptMaxMs: number): ProbeState | undefined {
   if (passed === 'unknown') return undefined;
-  return passed === 'yes' && (latencyMs ?? 0) <= PROMPT_MAX_MS ? 'answering' : 'not-answering';
+  return passed === 'yes' && (latencyMs ?? 0) <= promptMaxMs ? 'answering' : 'not-answering';
 }

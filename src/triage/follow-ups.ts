@@ -1,13 +1,13 @@
 import type { Request } from '../host/host.ts';
-import { type Address, familyOf, parseAddress } from '../net/address.ts';
-import { CLUSTER, hostOf, type Place, podPlace } from '../net/place.ts';
-import { parseCorefile } from '../parse/corefile.ts';
+import { type Address, familyOf } from '../net/address.ts';
+import { CLUSTER, hostOf, type Place } from '../net/place.ts';
 import type { Pod } from '../snapshot/objects.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { nameserversOf, type PlannedFlow, serviceAskedBy } from '../target/flows.ts';
 import { leavingMtu } from '../target/leaving-device.ts';
 import { firstPacket } from '../target/packets.ts';
 import type { Question } from '../target/question.ts';
+import { dnsUpstreams } from './dns-upstreams.ts';
 import { probeOutcomes } from './probe-outcomes.ts';
 
 /** Flows that only an answer makes worth a look, and the facts that planning them lacks. */
@@ -44,19 +44,19 @@ function dnsFollowUps(snapshot: Snapshot, question: Question, planned: readonly 
   const control = failed.map(
     (flow): PlannedFlow => ({ ...flow, id: `dns-control/${flow.packet.ip.destination}`, purpose: 'dns-control' }),
   );
-  const upstream = dnsPods(snapshot, question)
+  const { host } = question.destination;
+  const upstream = dnsPods(snapshot, nameserversOf(snapshot, question.source))
     .slice(0, DNS_PODS_MAX)
-    .map((pod) => upstreamFlows(snapshot, pod));
+    .map((pod) => upstreamFlows(snapshot, pod, host));
   return { flows: [...control, ...upstream.flatMap((one) => one.flows)], wants: upstream.flatMap((one) => one.wants) };
 }
 
-/** The pods behind the source's nameservers, as the API lists them by address. */
-function dnsPods(snapshot: Snapshot, question: Question): Pod[] {
+/** The pods behind these nameservers, as the API lists them by address. */
+export function dnsPods(snapshot: Snapshot, servers: readonly Address[]): Pod[] {
   const services = snapshot.fact('api.services', CLUSTER);
   const slices = snapshot.fact('api.endpointslices', CLUSTER);
   const pods = snapshot.fact('api.pods', CLUSTER);
   if (services.state === 'unseen' || slices.state === 'unseen' || pods.state === 'unseen') return [];
-  const servers = nameserversOf(snapshot, question.source);
   const dns = services.value.filter((service) => (service.spec.clusterIPs ?? []).some((ip) => servers.includes(ip)));
   const addresses = new Set(
     slices.value
@@ -72,45 +72,20 @@ function dnsPods(snapshot: Snapshot, question: Question): Pod[] {
   return pods.value.filter((pod) => (pod.status.podIPs ?? []).some((ip) => addresses.has(ip.ip)));
 }
 
-function upstreamFlows(snapshot: Snapshot, pod: Pod): FollowUps {
-  const { nodeName } = pod.spec;
-  const namespace = pod.metadata.namespace ?? 'default';
-  const source = parseAddress(pod.status.podIP ?? '');
-  if (!nodeName || !source) return NONE;
-  const place = podPlace(nodeName, namespace, pod.metadata.name);
-  const maps = snapshot.fact('api.configmaps', CLUSTER, { namespace });
-  const file = snapshot.fact('resolv-conf', place);
-  const wants = [maps, file].flatMap((one) => (one.state === 'unseen' && one.gap === 'not-asked' ? [one.want] : []));
-  if (maps.state === 'unseen' || file.state === 'unseen') return { flows: [], wants };
-  const corefile = maps.value.find((map) => map.data?.['Corefile'] !== undefined)?.data?.['Corefile'] ?? '';
-  const targets = parseCorefile(corefile)
-    .value.servers.flatMap((server) => server.plugins)
-    .filter((plugin) => plugin.name === 'forward')
-    .flatMap((plugin) => plugin.args.slice(1));
-  const servers = targets.flatMap((target): Address[] =>
-    target.startsWith('/') ? [...file.value.nameservers] : addressIn(target),
+function upstreamFlows(snapshot: Snapshot, pod: Pod, host: string): FollowUps {
+  const { from, source, servers, wants } = dnsUpstreams(snapshot, pod, host);
+  if (from === undefined || source === undefined) return { flows: [], wants };
+  const flows = servers.map(
+    ({ address, port }): PlannedFlow => ({
+      id: `dns-upstream/${pod.metadata.name}/${address}`,
+      purpose: 'dns-upstream',
+      from,
+      protocol: 'udp',
+      packet: firstPacket({ source, destination: address, protocol: 'udp', port }),
+      isUnbound: true,
+    }),
   );
-  const flows = [...new Set(servers)]
-    .filter((server) => familyOf(server) === familyOf(source))
-    .map(
-      (server): PlannedFlow => ({
-        id: `dns-upstream/${pod.metadata.name}/${server}`,
-        purpose: 'dns-upstream',
-        from: place,
-        protocol: 'udp',
-        packet: firstPacket({ source, destination: server, protocol: 'udp', port: 53 }),
-        isUnbound: true,
-      }),
-    );
-  return { flows, wants: [] };
-}
-
-/** `10.0.0.2`, `10.0.0.2:53`, `dns://10.0.0.2`; a TLS upstream cannot be asked in the clear. */
-function addressIn(target: string): Address[] {
-  if (target.startsWith('tls://')) return [];
-  const bare = target.replace(/^dns:\/\//, '');
-  const address = parseAddress(bare) ?? parseAddress(bare.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
-  return address ? [address] : [];
+  return { flows, wants };
 }
 
 /** Packets, or only large ones, that are lost between pods of two nodes: are they lost between the nodes themselves? */

@@ -1,8 +1,8 @@
 import type { Host, Reply, Request, Scalar } from '../host/host.ts';
 import { type Circumstances, interpretIcmp, interpretTcp } from '../probe/interpret.ts';
 import { PING_COUNT_MAX, TIMEOUT_MAX_MS } from '../probe/probe-request.ts';
-import { type ProbeSample, samplesOfPing } from '../probe/probe-sample.ts';
-import type { IcmpAnswer, TcpAnswer } from '../snapshot/probe-answers.ts';
+import { type ProbeSample, sampleOfLookup, samplesOfPing } from '../probe/probe-sample.ts';
+import type { IcmpAnswer, LookupAnswer, TcpAnswer } from '../snapshot/probe-answers.ts';
 import { parseProbeAnswer } from '../snapshot/probe-answers-schema.ts';
 
 /** How often, how fast, how long. */
@@ -17,7 +17,7 @@ export interface SendPlan {
   readonly sourcePort?: number;
 }
 
-/** One destination: `probe.tcp` or `probe.icmp` with its arguments but those that say how often and how long. */
+/** One destination: `probe.tcp`, `probe.icmp` or `probe.lookup` with its arguments but those that say how often and how long. */
 export interface SendTarget {
   readonly request: Request;
   readonly circumstances: Circumstances;
@@ -36,7 +36,7 @@ interface Batch {
 }
 
 /** A prober does what belongs to so much time, so that the plan is small and an end comes soon. */
-const SPAN_MS: Readonly<Record<string, number>> = { 'probe.tcp': 10_000, 'probe.icmp': 2_000 };
+const SPAN_MS: Readonly<Record<string, number>> = { 'probe.tcp': 10_000, 'probe.icmp': 2_000, 'probe.lookup': 10_000 };
 /** Of one batch: its jobs are one argument of the prober (128 KiB), and one frame of the protocol. */
 const REQUESTS_MAX = 200;
 /** Probers at a time in one namespace, each of which takes a helper's memory. */
@@ -130,10 +130,12 @@ function attemptsOf({ action, args }: Request, plan: SendPlan, batch: Batch, off
   const { intervalMs, waitMs: timeoutMs, sourcePort } = plan;
   const { first, attempts } = batch;
   if (action === 'probe.icmp') return [{ attempt: first, args: { ...args, count: attempts, intervalMs, timeoutMs } }];
+  const isLookup = action === 'probe.lookup';
   const always: Attempt['args'] = { ...args, timeoutMs, ...(sourcePort === undefined ? {} : { sourcePort }) };
   return Array.from({ length: attempts }, (_, at) => {
     const afterMs = Math.min(Math.round(at * intervalMs + offsetMs), TIMEOUT_MAX_MS - timeoutMs);
-    return { attempt: first + at, args: { ...always, afterMs } };
+    const turn: Attempt['args'] = isLookup ? { turn: first + at } : {};
+    return { attempt: first + at, args: { ...always, ...turn, afterMs } };
   });
 }
 
@@ -147,6 +149,11 @@ function samplesOf(reply: Reply, { request, circumstances }: SendTarget, plan: S
     return samplesOfPing(answer, asked, interpretIcmp(args, answer));
   }
   const sentAtMs = batch.startedAtMs + Number(args.afterMs);
+  if (request.action === 'probe.lookup') {
+    const answer = reply.got === 'raw' ? parse('probe.lookup', reply.raw) : undefined;
+    if (answer === undefined) return samplesOfNothing(reply, { first, count: 1, sentAtMs, intervalMs: 0 });
+    return [sampleOfLookup(first, sentAtMs, answer)];
+  }
   const answer = reply.got === 'raw' ? parse('probe.tcp', reply.raw) : undefined;
   if (answer === undefined) return samplesOfNothing(reply, { first, count: 1, sentAtMs, intervalMs: 0 });
   return [sampleOfTcp(first, sentAtMs, args, answer, circumstances)];
@@ -184,6 +191,10 @@ function samplesOfNothing(
 
 function parse(name: 'probe.tcp', raw: Uint8Array): TcpAnswer | undefined;
 function parse(name: 'probe.icmp', raw: Uint8Array): IcmpAnswer | undefined;
-function parse(name: 'probe.tcp' | 'probe.icmp', raw: Uint8Array): TcpAnswer | IcmpAnswer | undefined {
+function parse(name: 'probe.lookup', raw: Uint8Array): LookupAnswer | undefined;
+function parse(
+  name: 'probe.tcp' | 'probe.icmp' | 'probe.lookup',
+  raw: Uint8Array,
+): TcpAnswer | IcmpAnswer | LookupAnswer | undefined {
   return parseProbeAnswer(name, new TextDecoder().decode(raw));
 }
