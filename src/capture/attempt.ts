@@ -5,6 +5,8 @@ import { type Fate, type FollowedPacket, followPackets, type Watch } from './fol
 export type AttemptOutcome =
   /** Its answer came all the way back. */
   | 'answered'
+  /** An answer came, from another address or port than was asked: the client, which waits for that one, does not take it. */
+  | 'mismatched'
   /** It was answered, and then data was sent again and again and did not come through. */
   | 'stalled'
   /** A reset came back. */
@@ -35,18 +37,21 @@ export function attemptOf(conversation: SeenConversation, watch: Watch): Attempt
     ({ leg, key }) => leg === 'there' && key === packets.find((one) => one.leg === 'there')?.key,
   );
   const retransmissions = Math.max(0, requests.length - 1);
-  const decided = decide(packets, requests);
+  const decided = decide(packets, requests, watch);
   return { ...decided, packets, retransmissions };
 }
 
 function decide(
   packets: readonly FollowedPacket[],
   requests: readonly FollowedPacket[],
+  watch: Watch,
 ): { readonly outcome: AttemptOutcome; readonly deciding?: FollowedPacket } {
   const back = packets.filter(({ leg }) => leg === 'back');
   const came = (kind: AnswerKind): FollowedPacket | undefined =>
     back.find((one) => kindOf(one) === kind && one.fate.is === 'arrived');
   const answered = came('answer');
+  if (answered && requests[0] && isMismatched(requests[0], answered, watch))
+    return { outcome: 'mismatched', deciding: answered };
   const stalled = answered && stalledData(packets);
   if (stalled) return { outcome: 'stalled', deciding: stalled };
   if (answered) return { outcome: 'answered', deciding: answered };
@@ -59,6 +64,27 @@ function decide(
   const request = requests.find(({ fate }) => fate.is === 'arrived' || fate.is === 'left') ?? worst(requests);
   if (!request) return { outcome: 'unknown' };
   return { outcome: outcomeOfRequest(request.fate), deciding: request };
+}
+
+/**
+ * Whether the answer comes from elsewhere than was asked, both as the asking pod's own device shows them: nothing translates
+ * between that and its socket. A node's devices may show either before its translation.
+ */
+function isMismatched(request: FollowedPacket, { fate, sightings }: FollowedPacket, { points }: Watch): boolean {
+  const at = fate.is === 'arrived' ? fate.at.point : undefined;
+  if (at === undefined || points[at]?.place.namespace === 'host') return false;
+  const asked = request.sightings.find(({ point }) => point === at)?.packet;
+  const came = sightings.find(({ point }) => point === at)?.packet;
+  if (!asked || !came) return false;
+  if (came.ip.source !== asked.ip.destination) return true;
+  const [to, from] = [asked.l4, came.l4];
+  return (
+    to !== undefined &&
+    from !== undefined &&
+    'sourcePort' in from &&
+    'destinationPort' in to &&
+    from.sourcePort !== to.destinationPort
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hostOf } from '../net/place.ts';
+import { hostOf, podPlace } from '../net/place.ts';
 import type { WirePacket } from '../wire/wire-packet.ts';
 import { attemptOf } from './attempt.ts';
 import { conversationsOf } from './conversations.ts';
@@ -95,6 +95,23 @@ const RST = { flags: ['rst', 'ack'], sequence: 0, acknowledgement: 1001, back: t
 describe('what became of an attempt', () => {
   test('answered', () => {
     expect(follow([...seen(tcp({}), [0, 1, 2, 3]), ...seen(tcp(SYN_ACK), [3, 2, 1, 0], 1)]).outcome).toBe('answered');
+  });
+
+  test('an answer from elsewhere than was asked, as the asking pod’s own device shows both', () => {
+    const inPod = { ...WATCH, points: POINTS.map((point) => ({ ...point, place: podPlace('w1', 'demo', 'client') })) };
+    const moved = (packet: WirePacket, ends: Partial<WirePacket['ip']>): WirePacket => ({
+      ...packet,
+      ip: { ...packet.ip, ...ends },
+    });
+    const [asked, translated] = [tcp({}), moved(tcp({}), { destination: '10.244.1.99' })];
+    const untranslated = moved(tcp(SYN_ACK), { source: '10.244.1.99' });
+    const elsewhere = [...seen(asked, [0, 1]), ...seen(translated, [2, 3], 1), ...seen(untranslated, [3, 2, 1, 0], 2)];
+    expect(follow(elsewhere, inPod)).toMatchObject({ outcome: 'mismatched', deciding: { leg: 'back' } });
+    // On a node's devices one of them may not have been translated yet.
+    expect(follow(elsewhere).outcome).toBe('answered');
+    expect(follow([...seen(tcp({}), [0, 1, 2, 3]), ...seen(tcp(SYN_ACK), [3, 2, 1, 0], 1)], inPod).outcome).toBe(
+      'answered',
+    );
   });
 
   test('lost there: between the last device that saw it and the next one of its way', () => {

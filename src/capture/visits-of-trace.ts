@@ -68,9 +68,18 @@ function visitsOf(hops: readonly Hop[], end: LeafEnd, snapshot: Snapshot): Pick<
     // A stay that nothing follows is left only by what goes to where nobody looks.
     if (next || end.end === 'left-the-cluster') made = visits.length;
   }
-  // A frame for another MAC comes by the device, but not in.
-  const isTurnedAway = end.end === 'not-for-this-mac' && visits[made - 1]?.way === 'in';
-  return { visits, made: isTurnedAway ? made - 1 : made };
+  return { visits, made: isTurnedAway(visits[made - 1], hops.at(-1), end) ? made - 1 : made };
+}
+
+/**
+ * Not in by the last device: a frame for another MAC; and a bridge's own, where the frame ends in the bridge, or at the
+ * PREROUTING of br_netfilter, which comes before it (br_nf_pre_routing).
+ */
+function isTurnedAway(last: Visit | undefined, hop: Hop | undefined, { end }: LeafEnd): boolean {
+  if (last?.way !== 'in') return false;
+  if (end === 'not-for-this-mac') return true;
+  const isBridge = hop?.input !== undefined && hop.input !== last.device;
+  return isBridge && (end === 'bridge-blocked' || !hop.steps.some(({ kind }) => kind === 'route'));
 }
 
 function entriesOf(hop: Hop, leaving?: Tuple, snapshot?: Snapshot): Visit[] {

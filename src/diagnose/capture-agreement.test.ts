@@ -67,6 +67,12 @@ describe('what came back', () => {
     expect(captureAgreement([attempt('answered', arrived)], delivered, planOf(6, 'delivered'))).toBe('yes');
   });
 
+  test('an answer that nobody waits for, and the walk says the same', () => {
+    const untranslated = flow({ forward: leafTrace('reply-not-matched') });
+    expect(captureAgreement([attempt('mismatched', arrived)], untranslated, planOf(6, 'delivered'))).toBe('yes');
+    expect(captureAgreement([attempt('mismatched', arrived)], delivered, planOf(6, 'delivered'))).toBe('no');
+  });
+
   test('an answer, and the walk certainly dies', () => {
     expect(captureAgreement([attempt('answered', arrived)], dying, planOf(2, 'dropped-by-rule'))).toBe('no');
   });

@@ -26,6 +26,9 @@ function agreementOf({ outcome, deciding }: Attempt, flow: Flow, plan: WatchPlan
     return flow.unknown.length > 0 ? 'unknown' : 'no';
   };
   switch (outcome) {
+    case 'mismatched':
+      if (flow.leaves.some(({ end }) => end.end === 'reply-not-matched')) return 'yes';
+      return flow.unknown.length > 0 ? 'unknown' : 'no';
     case 'answered':
       return agreementOnAnswer(flow);
     case 'refused':

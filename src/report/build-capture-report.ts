@@ -70,7 +70,7 @@ export function captureSeen(seen: CaptureSeen): Omit<CaptureSection, 'flow'> {
 }
 
 const REFUSED: ReadonlySet<AttemptOutcome> = new Set(['refused', 'icmp-error']);
-const LOST: ReadonlySet<AttemptOutcome> = new Set(['lost-there', 'lost-back', 'unanswered', 'stalled']);
+const LOST: ReadonlySet<AttemptOutcome> = new Set(['lost-there', 'lost-back', 'unanswered', 'mismatched', 'stalled']);
 
 /** Whether a server answers a datagram that reached it is its own matter, and no loss. */
 function verdictOf(attempts: readonly Attempt[]): CaptureReport['verdict'] {
@@ -115,6 +115,8 @@ function statementOf({ outcome, deciding }: Attempt, plan: WatchPlan): string {
   switch (outcome) {
     case 'answered':
       return 'answered';
+    case 'mismatched':
+      return `${label} came back from ${senderText(sightings)}, which is not what was asked: the client does not take it`;
     case 'stalled':
       return `connected, and then ${label} is lost every time it is sent, on the way ${deciding?.leg ?? 'there'}: ${lossText(fate, plan)}`;
     case 'refused':
@@ -132,6 +134,11 @@ function statementOf({ outcome, deciding }: Attempt, plan: WatchPlan): string {
     case 'unknown':
       return fate?.is === 'unknown' ? `${label}: ${fate.because}` : 'it could not be told what became of it';
   }
+}
+
+function senderText(sightings: readonly Sighting[] | undefined): string {
+  const { ip, l4 } = sightings!.at(-1)!.packet;
+  return l4 && 'sourcePort' in l4 ? `${ip.source} port ${l4.sourcePort}` : ip.source;
 }
 
 /** An answer that is first seen as it leaves a namespace was made there; one that comes in first was made before. */
