@@ -33,16 +33,24 @@ export const expectConnect = async (
   address: string,
   port: number,
   outcomes: readonly ConnectOutcome[],
+): Promise<void> => expectConnectFrom(bed, await bed.demoPod('client', from), address, port, outcomes);
+
+/** The same from another pod than the demo's client. */
+export const expectConnectFrom = async (
+  bed: Bed,
+  from: ApiObject,
+  address: string,
+  port: number,
+  outcomes: readonly ConnectOutcome[],
 ): Promise<void> => {
-  const client = await bed.demoPod('client', from);
   // On one machine an ICMP error can come back while the connect still holds its socket, and is then ignored: only the
   // one that answers the SYN's repetition a second later counts (LockDroppedIcmps of /proc/net/netstat).
   const seconds = outcomes.includes('timed-out') ? 1 : 3;
   const check = async (): Promise<true | string> => {
-    const outcome = await bed.connect(client, address, port, seconds);
+    const outcome = await bed.connect(from, address, port, seconds);
     return outcomes.includes(outcome) || outcome;
   };
-  const what = `connecting from the client on ${from} to ${address}:${port} being ${outcomes.join(' or ')}`;
+  const what = `connecting from ${refOf(from)} to ${address}:${port} being ${outcomes.join(' or ')}`;
   await bed.waitFor(what, check, { timeoutMs: EFFECT_TIMEOUT_MS });
 };
 

@@ -24,6 +24,7 @@ import { rpFilterDrop } from './network-unreachable/rp-filter-drop.ts';
 import { vtepAddressMismatch } from './network-unreachable/vtep-address-mismatch.ts';
 import { vxlanBadChecksum } from './network-unreachable/vxlan-bad-checksum.ts';
 import { endpointsNotReady } from './port-unreachable/endpoints-not-ready.ts';
+import { hairpinDisabled } from './port-unreachable/hairpin-disabled.ts';
 import { kubeProxyDown } from './port-unreachable/kube-proxy-down.ts';
 import { kubeProxyStale } from './port-unreachable/kube-proxy-stale.ts';
 import { listenQueueOverflow } from './port-unreachable/listen-queue-overflow.ts';
@@ -44,6 +45,7 @@ export const causes: readonly Cause[] = [
   egressNotMasqueraded as unknown as Cause,
   endpointsNotReady as unknown as Cause,
   forwardPolicyDrop as unknown as Cause,
+  hairpinDisabled as unknown as Cause,
   hostFirewallDrop as unknown as Cause,
   ipForwardDisabled as unknown as Cause,
   kubeProxyDown as unknown as Cause,

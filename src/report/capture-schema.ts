@@ -37,6 +37,7 @@ const reportPlace = objectOf<ReportPlace>(
 
 const OUTCOME = oneOf<AttemptOutcome>({
   answered: true,
+  mismatched: true,
   stalled: true,
   refused: true,
   'icmp-error': true,
