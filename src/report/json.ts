@@ -1,4 +1,6 @@
 import type { CaptureReport } from './capture-report.ts';
+import type { DnsReport } from './dns-report.ts';
+import type { MtuReport } from './mtu-report.ts';
 import type { ProbeReport } from './probe-report.ts';
 import type { Report } from './report.ts';
 import type { TraceReport } from './trace-report.ts';
@@ -23,6 +25,16 @@ export function renderCaptureJson(report: CaptureReport): string {
 
 /** Repeated probes as `probe … -o json` prints them: schema podtriage.probe/v1 (src/report/probe-schema.ts). */
 export function renderProbeJson(report: ProbeReport): string {
+  return safeJson(report);
+}
+
+/** A path-MTU probe as `probe mtu -o json` prints it: schema podtriage.probe/v1 (src/report/mtu-schema.ts). */
+export function renderMtuJson(report: MtuReport): string {
+  return safeJson(report);
+}
+
+/** A look-up as `probe dns -o json` prints it: schema podtriage.probe-dns/v1 (src/report/dns-schema.ts). */
+export function renderDnsJson(report: DnsReport): string {
   return safeJson(report);
 }
 
