@@ -7,27 +7,16 @@ import { martianCheck } from './martian.ts';
 import { segmentOwner, wantsOf } from './neighbour.ts';
 import { entryFor, isValid } from './neighbour-entry.ts';
 import { questionFor } from './neighbour-question.ts';
+import { netfilterCalled } from './netfilter-called.ts';
 import { reversePathCheck } from './reverse-path.ts';
 import { routeStep } from './route-step.ts';
 import { keyOfPacket, lookupRoute } from './routes.ts';
-import { readSysctl, switchedOn } from './sysctl.ts';
 import type { Truth } from './trace.ts';
-import { and } from './truth.ts';
 import { withError } from './with-error.ts';
 
-/**
- * Whether the IP hooks see what this bridge forwards: by the namespace's setting or the bridge's own (br_nf_pre_routing in
- * br_netfilter_hooks.c). Without the module neither does anything. A frame with a VLAN tag needs a setting of its own.
- */
 export function callsNetfilter(walk: Walk, cursor: Cursor, master: Link): Truth {
-  const { snapshot } = walk.world;
-  const read = (name: string) => readSysctl(snapshot, cursor.place, `net.bridge.bridge-nf-${name}`);
-  const isIpv4 = familyAt(cursor) === 4;
-  const own = isIpv4 ? master.bridge?.nfCallIptables : master.bridge?.nfCallIp6tables;
-  const general = read(isIpv4 ? 'call-iptables' : 'call-ip6tables');
-  const isCalled = own && general.state !== 'absent' ? 'yes' : switchedOn(general);
-  if (cursor.packet.macs?.vlan === undefined) return isCalled;
-  return and(isCalled, switchedOn(read('filter-vlan-tagged')));
+  const isTagged = cursor.packet.macs?.vlan !== undefined;
+  return netfilterCalled(walk.world.snapshot, cursor.place, master, familyAt(cursor), isTagged);
 }
 
 /**

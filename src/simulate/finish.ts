@@ -1,8 +1,7 @@
-import { type Address, familyOf } from '../net/address.ts';
+import type { Address } from '../net/address.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Neighbour } from '../parse/ip-neigh.ts';
 import { isComplete } from '../snapshot/snapshot.ts';
-import { arpPasses } from './arp-filter.ts';
 import type { Question } from './bridge-proxy.ts';
 import { type Cursor, go, type Move, type Stage, stop, unknownEnd, unseenEnd, type Walk, type Way } from './cursor.ts';
 import { wantsAt } from './enter-namespace.ts';
@@ -12,14 +11,15 @@ import { linkNamed } from './hook-input.ts';
 import { keptRoute } from './kept-route.ts';
 import { isUp, linkDown, noCarrier } from './link-state.ts';
 import { fitOutput } from './mtu.ts';
-import { type SegmentOwner, segmentOwner, wantsOf } from './neighbour.ts';
+import { segmentOwner, wantsOf } from './neighbour.ts';
 import { entryFor, isFixed, isValid } from './neighbour-entry.ts';
 import { heardMac, withHeard } from './neighbour-learning.ts';
 import { questionFor } from './neighbour-question.ts';
+import type { SegmentOwner } from './segment-owner.ts';
 import type { Interruption } from './segment-search.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import type { Step } from './trace.ts';
-import { and, both, UNDECIDED } from './truth.ts';
+import { both, UNDECIDED } from './truth.ts';
 import { withError } from './with-error.ts';
 
 /** After postrouting (ip_finish_output2): fragments, then the next hop's MAC, then the device. */
@@ -101,7 +101,7 @@ function withNeighbour(walk: Walk, cursor: Cursor, link: Link, address: Address)
 
 /** What asking comes to. */
 function withoutEntry(asking: Asking): Move {
-  const { walk, cursor, link, owner, question } = asking;
+  const { walk, cursor, link, owner } = asking;
   const { snapshot } = walk.world;
   if (link.flags.includes('NOARP')) {
     // Nobody is asked: the device's own MAC stands for all (arp_constructor, ndisc_constructor).
@@ -114,30 +114,7 @@ function withoutEntry(asking: Asking): Move {
     if (table.state === 'unseen') return stop(unseenEnd(cursor, table));
     return stop(unknownEnd(cursor, `the neighbours of ${cursor.place.node} were not read wholly`));
   }
-  return barred(asking, question.asker) ?? asked(asking);
-}
-
-/** This namespace's own chains of family arp can keep the question in, or the answer out. */
-function barred(asking: Asking, asker: Address | undefined): Move | undefined {
-  const { walk, cursor, link, address, owner } = asking;
-  if (familyOf(address) === 6 || owner.state === 'nobody') return undefined;
-  const { snapshot } = walk.world;
-  const own = link.mac === undefined ? {} : { senderMac: link.mac };
-  const from = asker === undefined ? {} : { senderIp: asker };
-  const request = { operation: 'request', ...own, ...from, targetIp: address } as const;
-  const theirs = owner.state === 'owner' && owner.mac !== undefined ? { senderMac: owner.mac } : {};
-  const reply = { operation: 'reply', ...theirs, senderIp: address, targetIp: asker ?? '0.0.0.0' } as const;
-  const passes = and(
-    arpPasses(snapshot, cursor.place, 'output', link.name, request),
-    arpPasses(snapshot, cursor.place, 'input', link.name, reply),
-  );
-  if (passes === 'yes') return undefined;
-  const text = `chains of family arp stand between ${link.name} and ${address}`;
-  if (passes === 'unknown') return stop(unknownEnd(cursor, `${text}: not decided`));
-  const isAsked = owner.state === 'owner' && arpPasses(snapshot, cursor.place, 'output', link.name, request) === 'yes';
-  return stop(unresolved(isAsked ? withHeard(cursor, link, asking.question, owner) : cursor), [
-    tell(asking, 'owner', undefined, `${text}: it can't be resolved`, 'no-owner'),
-  ]);
+  return asked(asking);
 }
 
 /** A stale entry is asked about as soon as it is used; if that shows another holder, or none, it is none to rely on. */
@@ -164,22 +141,25 @@ function asked(asking: Asking): Move {
   const asker = owner.heardBy ? withHeard(cursor, link, asking.question, owner.heardBy) : cursor;
   const why = owner.because === undefined ? '' : `: ${owner.because}`;
   const text = `nobody on ${link.name} answers for ${address}, so it can't be resolved${why}`;
-  const step = tell(asking, 'owner', undefined, text, 'no-owner');
+  const isFiltered = owner.interruption?.what === 'rule';
+  const step = tell(asking, 'owner', undefined, text, isFiltered ? 'filtered' : 'no-owner');
   if (owner.interruption === undefined) return stop(unresolved(asker), [step]);
   const { interruption } = owner;
-  const end = interruption.what === 'link' ? 'link-down' : 'bridge-blocked';
+  const end = ENDS[interruption.what];
   const because = interruption.text;
   return stop({ ...withError(asker, end, 'host'), place: interruption.place, because }, [
     step,
-    interruptionStep(asking.walk, interruption),
+    ...(interruption.steps ?? [interruptionStep(asking.walk, interruption)]),
   ]);
 }
+
+const ENDS = { link: 'link-down', bridge: 'bridge-blocked', rule: 'dropped-by-rule' } as const;
 
 function interruptionStep({ world }: Walk, interruption: Interruption): Step {
   const { place, link, what, reason, text, bridge } = interruption;
   const isBridge = what === 'bridge';
   return makeStep({
-    kind: what,
+    kind: isBridge ? 'bridge' : 'link',
     at: isBridge ? `bridge ${bridge}` : `device ${link.name}`,
     matched: 'no',
     source: sourceOf(

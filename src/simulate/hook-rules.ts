@@ -10,10 +10,13 @@ import { verdictEnd } from './verdict-end.ts';
 
 /** The rule sets of one priority at a hook. */
 export function runRules(walk: Walk, cursor: AtHook, entries: readonly HookEntry[]): Move {
-  const input = hookInputOf(walk.world, cursor, cursor.stage.hook);
-  const outcomes = inEveryOrder(entries, (order) => runInOrder(order, input));
+  const outcomes = outcomesOf(entries, hookInputOf(walk.world, cursor, cursor.stage.hook));
   const ways = outcomes.map((outcome) => wayOf(cursor, outcome));
   return moveOf(outcomes, ways);
+}
+
+export function outcomesOf(entries: readonly HookEntry[], input: HookInput): readonly HookOutcome[] {
+  return inEveryOrder(entries, (order) => runInOrder(order, input));
 }
 
 /** The outcomes, and where the order of equal priorities makes them differ, those of either order as a fork. */

@@ -3,14 +3,17 @@ import { type Place, placeKey } from '../net/place.ts';
 import { prefixContains } from '../net/prefix.ts';
 import type { Link } from '../parse/ip-link.ts';
 import { isComplete, type Snapshot } from '../snapshot/snapshot.ts';
-import { arpPasses } from './arp-filter.ts';
 import type { Question } from './bridge-proxy.ts';
 import type { Station } from './cables.ts';
 import type { Cursor, Walk } from './cursor.ts';
 import { unmodelledAt } from './datapath.ts';
 import { martianCheck } from './martian.ts';
+import { type Passage, sentByStack, takenByStack } from './message-rules.ts';
+import { answerMessage, type NeighbourMessage } from './neighbour-message.ts';
 import { reversePathCheck } from './reverse-path.ts';
 import { lookupRoute, type RouteFound } from './routes.ts';
+import { ruleInterruption } from './segment-rules.ts';
+import type { Arrival, Interruption } from './segment-search.ts';
 import { interfaceKey, isSwitchedOn, largerOf, readSysctl, switchedOn } from './sysctl.ts';
 import { holdsAddress, topologyOf } from './topology.ts';
 import type { Truth } from './trace.ts';
@@ -24,37 +27,66 @@ export interface NeighbourAnswer {
   readonly proxy?: true;
   /** The question comes in, and teaches it where the asker is; its answer does not go out. */
   readonly hears?: true;
+  /** The answer as it leaves the namespace's own stack. */
+  readonly message?: NeighbourMessage;
+  /** The rule that keeps the question out, or the answer in. */
+  readonly interruption?: Interruption;
   /** Why it does not, though it has the address, or why that is not known. */
   readonly because?: string;
 }
 
-export function answerOf(walk: Walk, station: Station, question: Question): NeighbourAnswer {
+export function answerOf(
+  walk: Walk,
+  station: Station & Partial<Pick<Arrival, 'message'>>,
+  question: Question,
+  askerMac: string | undefined,
+): NeighbourAnswer {
   if (station.link.flags.includes('NOARP')) return { answers: 'no' };
+  const { snapshot } = walk.world;
   const part = unmodelledAt(walk.world.gate, station.place);
-  if (part) return unmodelledAnswer(walk.world.snapshot, station.place, question.address, part.by);
-  if (familyOf(question.address) === 6) return ndAnswer(walk, station, question);
-  return filtered(walk.world.snapshot, station, question, arpAnswer(walk, station, question));
+  if (part) return unmodelledAnswer(snapshot, station.place, question.address, part.by);
+  const isNd = familyOf(question.address) === 6;
+  const answer = isNd ? ndAnswer(walk, station, question) : arpAnswer(walk, station, question);
+  return answer.answers === 'no' ? answer : filtered(snapshot, station, question, answer, askerMac);
 }
 
-/** Chains of family arp can keep the question out, or the answer in. */
-function filtered(snapshot: Snapshot, station: Station, question: Question, answer: NeighbourAnswer): NeighbourAnswer {
-  if (answer.answers === 'no') return answer;
-  const { place, link } = station;
-  const { address, asker } = question;
-  const mac = link.mac === undefined ? {} : { senderMac: link.mac };
-  const from = asker === undefined ? {} : { senderIp: asker };
-  const comesIn = arpPasses(snapshot, place, 'input', link.name, { operation: 'request', ...from, targetIp: address });
-  const reply = { operation: 'reply', ...mac, senderIp: address, targetIp: asker ?? '0.0.0.0' } as const;
-  const passes = and(comesIn, arpPasses(snapshot, place, 'output', link.name, reply));
-  if (passes === 'yes') return answer;
-  const who = place.namespace === 'host' ? place.node : place.namespace;
-  const hears = answer.answers === 'yes' && comesIn === 'yes';
-  return {
-    ...answer,
-    answers: and(answer.answers, passes),
-    because: `arp chains of ${who} stand between`,
-    ...(hears && { hears }),
-  };
+/** Rules can keep the question out, or the answer in. */
+function filtered(
+  snapshot: Snapshot,
+  station: Station & Partial<Pick<Arrival, 'message'>>,
+  question: Question,
+  answer: NeighbourAnswer,
+  askerMac: string | undefined,
+): NeighbourAnswer {
+  const taken = station.message && takenByStack(snapshot, station, station.message);
+  if (taken?.passes === 'no') return stoppedBy(station, answer, taken);
+  const source = answer.proxy ? linkLocalOf(station) : question.address;
+  const sent = sentByStack(snapshot, station, answerMessage(question, station.link.mac, askerMac, source));
+  const hears = answer.answers === 'yes' && taken?.passes !== 'unknown';
+  if (sent.passes === 'no') {
+    const answering = taken?.passes === 'unknown' ? 'unknown' : answer.answers;
+    return { ...stoppedBy(station, { ...answer, answers: answering }, sent), ...(hears && { hears }) };
+  }
+  const { message } = sent;
+  const doubt = [taken, sent].find((one) => one?.passes === 'unknown');
+  if (doubt?.passes !== 'unknown') return { ...answer, message };
+  return { ...answer, message, answers: 'unknown', because: doubt.because, ...(hears && { hears }) };
+}
+
+/** Who may not answer in any case is not silenced by the rule alone. */
+function stoppedBy(
+  station: Station,
+  answer: NeighbourAnswer,
+  passage: Extract<Passage, { passes: 'no' }>,
+): NeighbourAnswer {
+  const { because, steps } = passage;
+  const isSilenced = answer.answers === 'yes' && steps.length > 0;
+  return { answers: 'no', because, ...(isSilenced && { interruption: ruleInterruption(station, passage) }) };
+}
+
+/** A proxy's advertisement comes from an address of its own (ndisc_send_na). */
+function linkLocalOf({ link }: Station): Address | undefined {
+  return link.addresses.find(({ prefix, scope }) => familyOf(prefix.address) === 6 && scope === 'link')?.prefix.address;
 }
 
 /** A sandbox with a network stack of its own, or programs that answer: only who has the address is known. */

@@ -4,8 +4,9 @@ import type { Question } from './bridge-proxy.ts';
 import type { Station } from './cables.ts';
 import type { Walk } from './cursor.ts';
 import { linkNamed } from './hook-input.ts';
-import { type SegmentOwner, segmentOwner } from './neighbour.ts';
+import { segmentOwner } from './neighbour.ts';
 import { questionFor } from './neighbour-question.ts';
+import type { SegmentOwner } from './segment-owner.ts';
 import { A, A_MAC, type Corner, device, type Json, W1, world } from './testing/wired-world.ts';
 
 /* A pod on a veth of its own; its host has another device with a default route. */
@@ -156,5 +157,57 @@ describe('neighbour discovery', () => {
 
   it('is not asked without an address of the link to ask from', () => {
     expect(ask(routed(six(), pod([])), 'fd00::1')).toMatchObject({ state: 'nobody' });
+  });
+});
+
+describe('rules', () => {
+  const save = (...rules: readonly string[]): Partial<Corner> => ({
+    more: [
+      [
+        'iptables.nft',
+        W1,
+        { family: 6, table: '' },
+        `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n${rules.map((rule) => `${rule}\n`).join('')}COMMIT\n`,
+      ],
+    ],
+  });
+  const host: Partial<Corner> = {
+    links: [
+      {
+        ...device('va', 11, 'veth', { address: VETH_MAC, link_index: 2, link_netnsid: 1 }),
+        addr_info: [{ local: 'fd00::1', prefixlen: 64, scope: 'global' }],
+      },
+    ],
+  };
+  const pod: Partial<Corner> = {
+    links: [
+      {
+        ...device('eth0', 2, 'veth', { address: A_MAC, link_index: 11, link_netnsid: 0 }),
+        addr_info: [{ local: 'fe80::a', prefixlen: 64, scope: 'link' }],
+      },
+    ],
+  };
+  const filtered = (...rules: readonly string[]): SegmentOwner =>
+    ask(routed({ ...host, ...save(...rules) }, pod), 'fd00::1');
+
+  it('that drop the question: who would answer has not heard it', () => {
+    const owner = filtered('-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j DROP');
+    expect(owner).toMatchObject({ state: 'nobody', interruption: { what: 'rule', place: W1 } });
+    expect(owner).not.toHaveProperty('heardBy');
+  });
+
+  it('that drop the answer: it has', () => {
+    const owner = filtered('-A OUTPUT -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j DROP');
+    expect(owner).toMatchObject({ state: 'nobody', interruption: { what: 'rule', place: W1 }, heardBy: { place: W1 } });
+  });
+
+  it('that let both pass, and ones that may not', () => {
+    expect(filtered('-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j DROP').state).toBe('owner');
+    expect(
+      filtered('-A INPUT -p ipv6-icmp -m limit --limit 5/sec -j ACCEPT', '-A INPUT -p ipv6-icmp -j DROP'),
+    ).toMatchObject({
+      state: 'unknown',
+      because: expect.stringContaining('--limit 5/sec'),
+    });
   });
 });

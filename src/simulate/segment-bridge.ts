@@ -5,6 +5,7 @@ import { type VlanEntry, vlanOnEntry, vlanOnExit } from './bridge-vlans.ts';
 import type { Station } from './cables.ts';
 import { type Frame, isGroup } from './frame.ts';
 import { linkNamed } from './hook-input.ts';
+import { throughBridgeInput, throughForward, throughPrerouting } from './segment-rules.ts';
 import { type Interruption, learntKey, notUp, type Search, stopped } from './segment-search.ts';
 
 /* A bridge on the way of a frame whose reach is sought. */
@@ -22,7 +23,7 @@ export function sentByBridge(search: Search, station: Station, frame: Frame): vo
 
 export function intoBridge(search: Search, bridge: Station, port: Link, frame: Frame): void {
   const { place, link: master } = bridge;
-  const onward = (): void => {
+  const admit = (): void => {
     const entry = admitted(search.snapshot, place, master, port, frame);
     if (entry.state === 'in') {
       learnAndSwitch(search, bridge, port, frame, entry);
@@ -36,6 +37,7 @@ export function intoBridge(search: Search, bridge: Station, port: Link, frame: F
       switched(search, bridge, port, frame, { state: 'in', vlan: 0 }),
     );
   };
+  const onward = (): void => throughPrerouting(search, { bridge, from: port, frame }, admit);
   if (master.flags.includes('UP')) {
     onward();
     return;
@@ -85,7 +87,8 @@ function outOf(search: Search, bridge: Station, to: Link, from: Link | undefined
   const port = backedUp(snapshot, place, to);
   const exit = mayLeave(snapshot, place, master, port, from, entry);
   if (exit.state === 'in') {
-    search.onward.send(search, { place, link: port }, withoutTag(frame, exit));
+    const out = (): void => search.onward.send(search, { place, link: port }, withoutTag(frame, exit));
+    throughForward(search, { bridge, from, frame }, port, out);
     return;
   }
   if (exit.state === 'unknown') {
@@ -132,11 +135,8 @@ function handUp(search: Search, bridge: Station, from: Link, frame: Frame, entry
   }
   if (exit.state === 'refused') return;
   const up = withoutTag(frame, exit);
-  search.onward.receive(
-    search,
-    bridge,
-    up.destination === from.mac && master.mac ? { ...up, destination: master.mac } : up,
-  );
+  const taken = up.destination === from.mac && master.mac ? { ...up, destination: master.mac } : up;
+  throughBridgeInput(search, { bridge, from, frame }, () => search.onward.receive(search, bridge, taken));
 }
 
 function withoutTag({ tag: _tag, ...bare }: Frame, { tag }: InVlan): Frame {

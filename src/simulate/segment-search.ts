@@ -4,8 +4,10 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { BridgeProxy, Question } from './bridge-proxy.ts';
 import type { Station } from './cables.ts';
 import type { Frame } from './frame.ts';
+import type { NeighbourMessage } from './neighbour-message.ts';
+import type { Step } from './trace.ts';
 
-/** Whom one frame reaches on its segment, through veths, bridges, stacked devices and VXLAN. No rule set is asked. */
+/** Whom one frame reaches on its segment, through veths, bridges, stacked devices and VXLAN. Rules are asked of a neighbour's message alone. */
 export interface Reach {
   /** Devices whose namespace takes the frame for itself. */
   readonly arrivals: readonly Arrival[];
@@ -20,22 +22,28 @@ export interface Reach {
 }
 
 /** With the frame as it leaves. */
-export interface Departure extends Station {
+export interface Departure extends Arrival {
   readonly frame: Frame;
 }
 
 export interface Arrival extends Station {
   /** What would have stopped the frame on its way, in order; empty unless it was forced through. */
   readonly interruptions: readonly Interruption[];
+  /** The message as it comes in, where one is followed. */
+  readonly message?: NeighbourMessage;
+  /** A rule on its way that may drop it. */
+  readonly doubt?: string;
 }
 
-/** A device or bridge that does not pass a frame on. */
+/** A device, bridge or rule that does not pass a frame on. */
 export interface Interruption extends Station {
-  readonly what: 'link' | 'bridge';
+  readonly what: 'link' | 'bridge' | 'rule';
   readonly reason: string;
   readonly text: string;
   /** The bridge's name, where it is one. */
   readonly bridge?: string;
+  /** What the rules say that drop it. */
+  readonly steps?: readonly Step[];
 }
 
 export interface SegmentGap {
@@ -59,6 +67,8 @@ export interface ReachOptions {
   readonly question?: Question;
   /** Goes on where something stops the frame, and says what: to find out why an answer does not come. */
   readonly forced?: boolean;
+  /** The frame is this message, which the rules on its way see. */
+  readonly message?: NeighbourMessage | undefined;
 }
 
 const DEVICES_MAX = 4096;
@@ -78,6 +88,8 @@ export interface Search extends Reach {
   readonly forced: boolean;
   /** Those of the way that is being followed. */
   interruptions: readonly Interruption[];
+  message: NeighbourMessage | undefined;
+  doubt: string | undefined;
   readonly arrivals: Arrival[];
   readonly outward: Departure[];
   readonly gaps: SegmentGap[];
@@ -86,13 +98,16 @@ export interface Search extends Reach {
   readonly passed: Set<string>;
 }
 
-export function newSearch(snapshot: Snapshot, onward: Onward, { learnt, question, forced }: ReachOptions): Search {
+export function newSearch(snapshot: Snapshot, onward: Onward, options: ReachOptions): Search {
+  const { learnt, question, forced, message } = options;
   return {
     snapshot,
     onward,
     question,
     forced: forced ?? false,
     interruptions: [],
+    message,
+    doubt: undefined,
     arrivals: [],
     outward: [],
     gaps: [],

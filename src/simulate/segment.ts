@@ -1,3 +1,4 @@
+import { type Place, placeKey } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { activeSlave } from './bond.ts';
@@ -6,9 +7,12 @@ import { type Frame, isGroup } from './frame.ts';
 import { linkNamed } from './hook-input.ts';
 import { isUp } from './link-state.ts';
 import { macvlanReceivers, macvlanSiblings } from './macvlan.ts';
+import { entering } from './neighbour-message.ts';
 import { isUnderlay } from './receiving-device.ts';
 import { intoBridge, sentByBridge } from './segment-bridge.ts';
+import { throughDevice, withMessage } from './segment-rules.ts';
 import {
+  type Arrival,
   newSearch,
   notUp,
   type Onward,
@@ -47,7 +51,7 @@ function send(search: Search, station: Station, frame: Frame): void {
 function sendByKind(search: Search, station: Station, frame: Frame): void {
   if (!passes(search, 'out', station, frame)) return;
   const send = SENDERS[station.link.kind ?? ''] ?? sentByOther;
-  send(search, station, frame);
+  throughDevice(search, 'egress', station, () => send(search, station, frame));
 }
 
 type Sender = (search: Search, station: Station, frame: Frame) => void;
@@ -67,8 +71,12 @@ const SENDERS: Readonly<Record<string, Sender>> = {
 
 function sentByOther(search: Search, station: Station, frame: Frame): void {
   const { link } = station;
-  if (isUnderlay(link)) search.outward.push({ ...station, frame });
+  if (isUnderlay(link)) sendOutward(search, station, frame);
   else search.gaps.push({ because: `${link.name} is a device of kind ${link.kind ?? link.type}`, wants: [] });
+}
+
+function sendOutward(search: Search, station: Station, frame: Frame): void {
+  search.outward.push({ ...station, frame, ...arrivalOf(search) });
 }
 
 function sentByIpvlan(search: Search, station: Station): void {
@@ -78,7 +86,7 @@ function sentByIpvlan(search: Search, station: Station): void {
 function sentByBond(search: Search, station: Station, frame: Frame): void {
   const slave = activeSlave(search.snapshot, station.place, station.link);
   if (slave?.kind === 'veth') send(search, { place: station.place, link: slave }, frame);
-  else search.outward.push({ ...station, frame });
+  else sendOutward(search, station, frame);
 }
 
 function throughVeth(search: Search, station: Station, frame: Frame): void {
@@ -86,7 +94,7 @@ function throughVeth(search: Search, station: Station, frame: Frame): void {
   const peer = topologyOf(search.snapshot).peerOf(place, link);
   if (peer.state === 'missing') return;
   if (peer.state === 'unknown' && isContainersNic(station)) {
-    search.outward.push({ ...station, frame });
+    sendOutward(search, station, frame);
     return;
   }
   if (peer.state === 'unknown') {
@@ -94,11 +102,17 @@ function throughVeth(search: Search, station: Station, frame: Frame): void {
     search.gaps.push({ because, behind: station, wants: [] });
     return;
   }
-  if (isUp(peer.link)) {
-    receive(search, peer, frame);
-    return;
-  }
-  stopped(search, notUp(peer), () => receive(search, peer, frame));
+  const onward = (): void => arriveAt(search, place, peer, frame);
+  if (isUp(peer.link)) onward();
+  else stopped(search, notUp(peer), onward);
+}
+
+/** In another namespace a message is as new. */
+function arriveAt(search: Search, from: Place, there: Station, frame: Frame): void {
+  const { message } = search;
+  const isElsewhere = message !== undefined && placeKey(from) !== placeKey(there.place);
+  if (isElsewhere) withMessage(search, entering(message), () => receive(search, there, frame));
+  else receive(search, there, frame);
 }
 
 /** A host that is itself a container has its NIC as a veth; a pod's has no address of global scope. */
@@ -130,21 +144,25 @@ function sentByMacvlan(search: Search, station: Station, frame: Frame): void {
     return;
   }
   const siblings = macvlanSiblings(search.snapshot, station, lower, frame.destination);
-  for (const sibling of siblings) receive(search, sibling, frame);
+  for (const sibling of siblings) arriveAt(search, station.place, sibling, frame);
   if (siblings.length === 0 || isGroup(frame.destination)) send(search, lower, frame);
 }
 
 function overVxlan(search: Search, station: Station, frame: Frame): void {
   const ends = vxlanFarEnds(search.snapshot, station, frame.destination);
   for (const gap of ends.gaps) search.gaps.push({ because: gap.because, wants: gap.wants });
-  for (const end of ends.stations) if (end.link.mac !== frame.source) receive(search, end, frame);
+  for (const end of ends.stations) if (end.link.mac !== frame.source) arriveAt(search, station.place, end, frame);
 }
 
 /** netif_receive_skb: VLAN devices first, then whoever has claimed the device, then the namespace's own stack. */
 function receive(search: Search, station: Station, frame: Frame): void {
+  if (!passes(search, 'in', station, frame)) return;
+  throughDevice(search, 'ingress', station, () => received(search, station, frame));
+}
+
+function received(search: Search, station: Station, frame: Frame): void {
   const { snapshot } = search;
   const { place, link } = station;
-  if (!passes(search, 'in', station, frame)) return;
   const uppers = topologyOf(snapshot).cablesOf(place.node).uppersOf(place, link);
   const vlan = frame.tag && uppers.find(({ link: one }) => isVlanOf(one, frame));
   if (vlan) {
@@ -162,10 +180,16 @@ function receive(search: Search, station: Station, frame: Frame): void {
     return;
   }
   const taken = macvlanReceivers(uppers, frame);
-  for (const upper of taken.stations) receive(search, upper, { ...frame, destination: taken.as ?? frame.destination });
+  for (const upper of taken.stations) {
+    arriveAt(search, place, upper, { ...frame, destination: taken.as ?? frame.destination });
+  }
   if (taken.unsure) search.gaps.push({ because: taken.unsure, behind: station, wants: [] });
   if (taken.consumed || (frame.tag && frame.tag.id !== 0)) return;
-  if (isMine(link, frame)) search.arrivals.push({ ...station, interruptions: search.interruptions });
+  if (isMine(link, frame)) search.arrivals.push({ ...station, ...arrivalOf(search) });
+}
+
+function arrivalOf({ interruptions, message, doubt }: Search): Omit<Arrival, keyof Station> {
+  return { interruptions, ...(message && { message }), ...(doubt !== undefined && { doubt }) };
 }
 
 function isVlanOf(link: Link, frame: Frame): boolean {

@@ -6,11 +6,11 @@ import type { Scalar } from '../host/host.ts';
  *
  * | kind      | values |
  * | --------- | ------ |
- * | rule      | backend (iptables-nft, iptables-legacy, nft) · family · hook · table · chain · ruleNumber · handle (nft) · ruleText · target · verdict (drop, reject, accept, queue …, where it ends the walk through the table) · packets · bytes · undecided (names of the matches or target that were not decided) · probability · failed (of a rule that was passed over: the first test that said no) |
+ * | rule      | backend (iptables-nft, iptables-legacy, nft) · family · hook · table · chain · ruleNumber · handle (nft) · ruleText · target · verdict (drop, reject, accept, queue …, where it ends the walk through the table) · packets · bytes · undecided (names of the matches or target that were not decided) · probability · failed (of a rule that was passed over: the first test that said no) · question (what it drops is a neighbour's question or answer, not the packet) |
  * | policy    | backend · family · hook · table · chain · policy (ACCEPT, DROP) · packets |
  * | filter    | backend · table · chain · reason (unparsed, tc, xdp) · device · program |
  * | route     | table (number) · type · destination (prefix) · via · device · metric · preferredSource · protocol · rulePriority · ruleText · routeText · mtu · reason (no-match, source) · address (what was looked up) · purpose (forward, output, input, reverse) |
- * | neighbour | device · address · mac · state (PERMANENT … or '' when there is no entry) · by (entry, owner, proxy, assumed) · ownerMac · reason (no-owner, failed, wrong-mac) |
+ * | neighbour | device · address · mac · state (PERMANENT … or '' when there is no entry) · by (entry, owner, proxy, assumed) · ownerMac · reason (no-owner, failed, wrong-mac, filtered: a rule keeps the question or the answer) |
  * | bridge    | bridge · port · inputPort · mac · by (local, fdb, learnt, flood, bridged-dnat) · vlan · state · hairpin · isolated · reason (hairpin-off, isolated, port-state, no-port, vlan: not of this VLAN, locked: the port knows not the sender, flood-off: its MAC is not known and it gets no flooded frames) |
  * | tunnel    | tunnel (the device's kind: vxlan, geneve, ipip, sit, gre, gretap, ip6tnl, wireguard) · device · act (encapsulate, decapsulate, drop) · vni · key · port · local · remote · mac · ownMac · peer (WireGuard: a public key) · reason (no-fdb-entry, vni-unknown, own-source-mac, source-moved, circular, too-big, protocol, no-tunnel, no-peer, no-endpoint, peer-unknown, source-not-allowed) |
  * | conntrack | state (invalid; existing: the line of the table is the source; full: count, max; device-changed; clash) · zone |

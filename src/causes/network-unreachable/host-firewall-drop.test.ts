@@ -49,6 +49,33 @@ test('present: a native nftables base chain beside iptables', () => {
   expect(presentOf(finding).change?.[0]).toMatchObject({ op: 'policy', backend: 'nft', table: 'inet fw' });
 });
 
+test('present: a rule that drops neighbour discovery, so that the packet is never sent', () => {
+  const asked = step({
+    kind: 'neighbour',
+    values: { device: 'va', address: 'fd00::10', reason: 'filtered' },
+    matched: 'no',
+  });
+  const rule = step({
+    kind: 'rule',
+    values: {
+      backend: 'iptables-nft',
+      family: 6,
+      table: 'filter',
+      chain: 'INPUT',
+      ruleNumber: 2,
+      ruleText: '-A INPUT -p ipv6-icmp -j DROP',
+      verdict: 'drop',
+      question: true,
+    },
+  });
+  const flows = [flow({ forward: leafTrace('dropped-by-rule', { place: W1, steps: [asked, rule] }), probe: no })];
+  const finding = checkWith(hostFirewallDrop, buildCase({ flows }), W1);
+  expect(statements(finding)).toContain(
+    "“-A INPUT -p ipv6-icmp -j DROP” (iptables-nft filter INPUT rule 2) drops a neighbour's question or answer: fd00::10 on va can't be resolved",
+  );
+  expect(presentOf(finding).change?.[0]).toMatchObject({ op: 'rule', act: 'remove', family: 6, number: 2 });
+});
+
 test('absent: the rules of kube-proxy and flannel drop nothing that passes', () => {
   const given = recordedCase({ probes: { main: probe('yes', 'connected') } });
   expect(checkWith(hostFirewallDrop, given, W1).is).toBe('absent');

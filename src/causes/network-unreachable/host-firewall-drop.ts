@@ -71,8 +71,17 @@ function statementOf(end: DeadEnd): string {
     end.step!.kind === 'policy'
       ? `the policy of ${keyOf(end).replace(/ policy$/, '')}`
       : `“${ruleText(end.step!)}” (${keyOf(end)})`;
+  const question = questionOf(end);
+  if (question) return `${what} drops a neighbour's question or answer: ${question} can't be resolved`;
   const doubt = doubtBefore(end);
   return `${what} ${act} ${packet.ip.source} → ${packet.ip.destination}${doubt ? `; ${doubt}` : ''}`;
+}
+
+/** ARP, or ICMPv6's neighbour discovery, is what the rule keeps: the packet itself is never sent. */
+function questionOf({ step, hop }: DeadEnd): string | undefined {
+  if (step?.values['question'] !== true) return undefined;
+  const asked = hop?.steps.findLast((one) => one.kind === 'neighbour' && one.values['reason'] === 'filtered');
+  return `${asked?.values['address'] ?? 'the next hop'} on ${asked?.values['device'] ?? 'its device'}`;
 }
 
 function fixFor(rules: readonly DeadEnd[], place: Place) {

@@ -25,6 +25,7 @@ export interface Corner {
   readonly listens?: boolean;
   /** As podtriage's node side lists them; cut short where it is a string. */
   readonly filters?: readonly Json[] | string;
+  /** They come before what is so by default. */
   readonly more?: readonly TextFact[];
 }
 
@@ -86,6 +87,7 @@ function factsOf(corner: Corner): TextFact[] {
   const links = [lo, ...corner.links];
   const listening = 'tcp LISTEN 0 128 0.0.0.0:80 0.0.0.0:* users:(("web",pid=7,fd=3))\n';
   return [
+    ...(corner.more ?? []),
     ['links', place, {}, JSON.stringify(links)],
     ['neighbours', place, {}, JSON.stringify(corner.neighbours ?? [])],
     ['fdb', place, {}, JSON.stringify(corner.fdb ?? [])],
@@ -110,7 +112,6 @@ function factsOf(corner: Corner): TextFact[] {
       ['iptables.legacy', place, { family }, ''],
       ['iptables.nft', place, { family, table: '' }, ''],
     ]),
-    ...(corner.more ?? []),
   ];
 }
 
