@@ -8,6 +8,7 @@ import { dnsServiceUnreachable } from './dns-failure/dns-service-unreachable.ts'
 import { dnsUpstreamUnreachable } from './dns-failure/dns-upstream-unreachable.ts';
 import { dnsWrongNameserver } from './dns-failure/dns-wrong-nameserver.ts';
 import { overlayMtuTooLarge } from './large-packet-loss/overlay-mtu-too-large.ts';
+import { bridgeNfCallDisabled } from './network-unreachable/bridge-nf-call-disabled.ts';
 import { egressNotMasqueraded } from './network-unreachable/egress-not-masqueraded.ts';
 import { forwardPolicyDrop } from './network-unreachable/forward-policy-drop.ts';
 import { hostFirewallDrop } from './network-unreachable/host-firewall-drop.ts';
@@ -36,6 +37,7 @@ import { trafficPolicyNoLocalEndpoint } from './port-unreachable/traffic-policy-
 import { wrongTargetPort } from './port-unreachable/wrong-target-port.ts';
 
 export const causes: readonly Cause[] = [
+  bridgeNfCallDisabled as unknown as Cause,
   cniConfigMissing as unknown as Cause,
   dnsNameNotFound as unknown as Cause,
   dnsNoEndpoints as unknown as Cause,
