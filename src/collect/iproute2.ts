@@ -25,6 +25,20 @@ export const routes: Collector = {
   limits: LIMITS.common,
 };
 
+/**
+ * Path MTUs and redirects that the kernel has learnt, as routes of one destination (`ip route show cache`; dumped since Linux 5.3,
+ * rtm_dump_exception_bucket in net/ipv4/route.c). Some kernels list an exception twice.
+ */
+export const routeExceptions: Collector = {
+  fact: 'route-exceptions',
+  scope: 'namespace',
+  how: ({ family }) => ({
+    via: 'command',
+    argv: ['ip', familyFlag(family), '-N', '-d', '-j', 'route', 'show', 'cache'],
+  }),
+  limits: LIMITS.common,
+};
+
 export const rules: Collector = {
   fact: 'rules',
   scope: 'namespace',

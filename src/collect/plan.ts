@@ -72,6 +72,7 @@ export function requestsForNamespace(place: Place, family: Family, round: number
     ask('iptables.nft', { family, table: '' }),
     ask('iptables.legacy', { family }),
     ask('routes', { family }),
+    ask('route-exceptions', { family }),
     ask('rules', { family }),
     ...WITHOUT_FAMILY.map((action) => ask(action)),
   ];

@@ -7,6 +7,7 @@ export const ASK_ONLY = [
   'probe.tcp',
   'probe.udp',
   'probe.icmp',
+  'probe.syn',
   'probe.dns',
   'nft.table',
   'iptables.chain',
@@ -31,6 +32,8 @@ const NODE_WIDE: ReadonlySet<string> = new Set<FactName>([
   'flannel-subnet',
 ]);
 
+const BY_FAMILY: ReadonlySet<string> = new Set<FactName>(['routes', 'route-exceptions', 'rules', 'iptables.legacy']);
+
 export function isAskOnly(name: string): name is AskOnly {
   return (ASK_ONLY as readonly string[]).includes(name);
 }
@@ -41,6 +44,6 @@ export function factScope(name: FactName, place: Place, family: Family): { place
   if (NODE_WIDE.has(name)) return { place: hostOf(place.node), args: {} };
   const at: Place = { node: place.node, namespace: place.namespace };
   if (name === 'iptables.nft') return { place: at, args: { family, table: '' } };
-  if (name === 'routes' || name === 'rules' || name === 'iptables.legacy') return { place: at, args: { family } };
+  if (BY_FAMILY.has(name)) return { place: at, args: { family } };
   return { place: at, args: {} };
 }

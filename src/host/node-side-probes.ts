@@ -1,11 +1,20 @@
 import { dirname, extname, join } from 'node:path';
 import { placeKey } from '../net/place.ts';
 import { parsePing, pingArgv, pingLastsMs } from '../probe/ping.ts';
-import { jobOf, PROBE_NAMES, type ProbeJob, pingQuestionOf, type SocketProbe, userOf } from '../probe/probe-request.ts';
+import {
+  jobOf,
+  PROBE_NAMES,
+  type ProbeJob,
+  pingQuestionOf,
+  type SocketProbe,
+  synQuestionOf,
+  userOf,
+} from '../probe/probe-request.ts';
 import type { Limits, Request } from './host.ts';
 import type { Answer, NodeSideContext } from './node-side.ts';
 import { type GapDetail, gapOf } from './node-side-gap.ts';
 import type { RunPlace } from './node-side-run.ts';
+import { askBySyn } from './node-side-syn.ts';
 
 export interface ProbeLimits extends Limits {
   readonly signal: AbortSignal;
@@ -34,12 +43,14 @@ export async function performProbes(
   push: Push,
 ): Promise<void> {
   const pings = requests.filter(({ action }) => action === 'probe.icmp');
+  const syns = requests.filter(({ action }) => action === 'probe.syn');
   const batches = Map.groupBy(
-    requests.filter(({ action }) => action !== 'probe.icmp'),
+    requests.filter(({ action }) => action !== 'probe.icmp' && action !== 'probe.syn'),
     ({ place, args }) => `${placeKey(place)} ${args.uid ?? ''}`,
   );
   await Promise.all([
     ...pings.map((request) => pingOne(request, context, limits, push)),
+    ...syns.map((request) => synOne(request, context, limits, push)),
     ...[...batches.values()].map((batch) => probeBatch(batch, context, limits, push)),
   ]);
 }
@@ -62,6 +73,23 @@ async function pingOne(request: Request, context: NodeSideContext, limits: Probe
     return rawJson(answer, await context.tools.versionOf('ping'));
   });
   push(request, startedAtMs, answer);
+}
+
+async function synOne(request: Request, context: NodeSideContext, limits: ProbeLimits, push: Push): Promise<void> {
+  const startedAtMs = limits.nowMs();
+  const answer = await attempt(request, async (): Promise<Answer> => {
+    const where = context.places.networkOf(request);
+    if ('gap' in where) return { got: 'nothing', ...where };
+    const answer = await askBySyn(synQuestionOf(request.args), where, context.runner, limits);
+    if (answer.sent === 0 && answer.detail !== undefined) return gapOfSyn(answer.detail);
+    return rawJson(answer, 'socat');
+  });
+  push(request, startedAtMs, answer);
+}
+
+function gapOfSyn(detail: string): Answer {
+  const isMissing = detail === 'ENOENT' || /socat: (No such file|not found)|failed to execute socat/.test(detail);
+  return { got: 'nothing', gap: isMissing ? 'not-installed' : 'failed', detail };
 }
 
 function unreachable(stderr: string): GapDetail {

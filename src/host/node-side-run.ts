@@ -5,7 +5,7 @@ import { constants, setPriority } from 'node:os';
 export interface RunOptions {
   readonly argv: readonly string[];
   readonly where: RunPlace;
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly maxBytes: number;
