@@ -113,6 +113,14 @@ export function dropReason(name: string): DropReason | undefined {
 
 export const DROP_REASON_NAMES: readonly string[] = Object.keys(REASONS);
 
+/**
+ * Told by every host that such a frame comes by, also where a switch floods it: that another one drops its copy contradicts nothing.
+ */
+export const COPIES: ReadonlySet<string> = new Set(['OTHERHOST']);
+
+/** A repeated SYN that its half-open connection answers again is freed there without a reason (tcp_check_req). */
+const ARRIVED = /^tcp_v[46]_rcv$/;
+
 /** Functions that free what a closing socket still held; older kernels give no reason there. */
 const CLOSING =
   /^(sk_stream_kill_queues|inet_sock_destruct|tcp_write_queue_purge|tcp_v[46]_destroy_sock|packet_rcv|tpacket_rcv)/;
@@ -125,5 +133,5 @@ export function isOrdinaryDrop({
   readonly reason: string;
   readonly function: string;
 }): boolean {
-  return ORDINARY.has(name) || CLOSING.test(at);
+  return ORDINARY.has(name) || CLOSING.test(at) || (name === 'NOT_SPECIFIED' && ARRIVED.test(at));
 }

@@ -76,11 +76,22 @@ describe('what the kernel dropped contradicts a walk', () => {
       expect(dropsInSpite(withDrops(drop({ reason, place: hostOf('w9') }))), reason).toEqual([]);
   });
 
+  test('not where another host drops its copy of a frame that a switch floods', () => {
+    expect(dropsInSpite(withDrops(drop({ reason: 'OTHERHOST', place: hostOf('w9') })))).toEqual([]);
+  });
+
   test('not by the ordinary end of a packet, nor by that of an ICMP error', () => {
     const ordinary = drop({ reason: 'TCP_RESET', function: 'tcp_validate_incoming' });
     expect(isOrdinaryDrop(ordinary)).toBe(true);
     expect(
-      lostByKernel(withDrops(ordinary, drop({ as: 'quoted' }), drop({ function: 'sk_stream_kill_queues' }))),
+      lostByKernel(
+        withDrops(
+          ordinary,
+          drop({ as: 'quoted' }),
+          drop({ function: 'sk_stream_kill_queues' }),
+          drop({ reason: 'NOT_SPECIFIED', function: 'tcp_v4_rcv' }),
+        ),
+      ),
     ).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import type { KernelDrop } from '../capture/drop-sightings.ts';
 import type { Place } from '../net/place.ts';
 import type { Case } from './check.ts';
 import type { Flow } from './derived.ts';
-import { dropReason, isOrdinaryDrop } from './drop-reasons.ts';
+import { COPIES, dropReason, isOrdinaryDrop } from './drop-reasons.ts';
 import type { Evidence } from './evidence.ts';
 import type { Leaf } from './leaves.ts';
 import { claimedFlows, claimedLeaves, type Present } from './named.ts';
@@ -69,6 +69,6 @@ export function dropsInSpite(flow: Flow): KernelDrop[] {
   if (flow.unknown.length > 0) return [];
   return lostByKernel(flow).filter((drop) => {
     const ends = dropReason(drop.reason)?.ends ?? [];
-    return ends.length > 0 && !flow.dead.some((leaf) => isEndOf(drop, leaf));
+    return ends.length > 0 && !COPIES.has(drop.reason) && !flow.dead.some((leaf) => isEndOf(drop, leaf));
   });
 }

@@ -2,6 +2,7 @@ import type { Derived, Flow } from '../diagnose/derived.ts';
 import type { Diagnosis } from '../diagnose/engine.ts';
 import type { Evidence } from '../diagnose/evidence.ts';
 import { stepOf } from '../diagnose/evidence-of.ts';
+import { movedCounters } from '../diagnose/moved-counters.ts';
 import type { Named } from '../diagnose/named.ts';
 import type { Symptom } from '../diagnose/symptom.ts';
 import type { Verdict } from '../diagnose/verdict.ts';
@@ -66,12 +67,22 @@ export function buildReport(input: ReportInput): Report {
     })),
     probes: given.flows.flatMap(reportProbe),
     captures: input.captures ?? [],
+    moved: movedOf(input),
     workflow: symptom.steps,
     datapath: given.gate.parts.map((part) => part.statement),
     created: input.created,
     timings: input.timings,
     durationMs: input.durationMs,
   };
+}
+
+function movedOf({ snapshot, given }: ReportInput): Report['moved'] {
+  if (!snapshot) return [];
+  return movedCounters(snapshot, given.flows, given.question.family).map(({ place, counter, rose }) => ({
+    place: reportPlace(place),
+    counter,
+    rose,
+  }));
 }
 
 function flowText(given: Derived): string {

@@ -35,7 +35,9 @@ export function kernelSentences({ kernel }: Pick<CaptureSection, 'kernel'>, isVe
   const watched = nodes.filter(({ isWhole }) => isWhole).map(({ node }) => node);
   const none =
     told.length === 0 && watched.length > 0
-      ? [`no packet of the flow was dropped by the kernel of ${watched.join(', ')}`]
+      ? [
+          `no dropped packet of the flow was reported by the kernel of ${watched.join(', ')} (not every loss is: a SYN that a full queue turns away is not)`,
+        ]
       : [];
   const gaps = nodes.flatMap(({ node, gap }) =>
     gap === undefined ? [] : [`the kernel of ${node} was not watched wholly: ${gap}`],

@@ -60,6 +60,13 @@ export interface ReportProbe {
   readonly statement: string;
 }
 
+/** Others' traffic counts there, too. */
+export interface ReportMoved {
+  readonly place: ReportPlace;
+  readonly counter: string;
+  readonly rose: number;
+}
+
 export interface Report {
   readonly schema: typeof REPORT_SCHEMA;
   readonly verdict: 'fault' | 'healthy' | 'inconclusive';
@@ -79,6 +86,8 @@ export interface Report {
   readonly paths: readonly { readonly flow: string; readonly description: string; readonly trip: RoundTrip }[];
   readonly probes: readonly ReportProbe[];
   readonly captures: readonly CaptureSection[];
+  /** Counters of loss that rose while the probes ran, in the network namespaces of the flows that failed. */
+  readonly moved: readonly ReportMoved[];
   readonly workflow: readonly WorkflowStep[];
   readonly datapath: readonly string[];
   readonly created: readonly string[];

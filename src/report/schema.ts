@@ -116,6 +116,12 @@ const properties = objectOf<Report>(
       ),
     ),
     captures: listOf(captureSection),
+    moved: listOf(
+      objectOf<Report['moved'][number]>(
+        { place: ref('reportPlace'), counter: WORDS, rose: { type: 'integer', minimum: 1 } },
+        {},
+      ),
+    ),
     workflow: listOf(objectOf<WorkflowStep>({ step: WORDS, question: WORDS, answer: TRUTH, because: WORDS }, {})),
     datapath: listOf(WORDS),
     created: listOf(WORDS),

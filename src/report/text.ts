@@ -1,6 +1,7 @@
 import { captureBlock } from './capture-text.ts';
 import { causeBlock, causeWord } from './cause-block.ts';
 import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
+import { movedBlock } from './moved-block.ts';
 import { chanceText } from './path-lines.ts';
 import { pathsBlock } from './paths-block.ts';
 import { placeText } from './place-text.ts';
@@ -30,6 +31,7 @@ export function renderText(given: Report, options: TextOptions): string {
     isOpen ? notChecked : '',
     pathsBlock(report, layout),
     ...report.captures.map((capture) => captureBlock(capture, layout)),
+    movedBlock(report, layout),
     stepsBlock(report, layout),
     probesBlock(report, layout),
     ruledOutBlock(report, layout),

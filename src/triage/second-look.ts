@@ -18,6 +18,7 @@ const COUNTED: ReadonlySet<string> = new Set([
   'iptables.nft',
   'iptables.legacy',
   'qdiscs',
+  'softnet',
 ]);
 /** Pods whose events are read. */
 const PODS_MAX = 4;
@@ -31,12 +32,29 @@ export async function secondLook(run: Run, question: Question, flows: readonly F
   const lost = failed.filter((flow) => flow.probe?.passed === 'no');
   const places = new Map(lost.flatMap(placesOfFlow).map((place) => [placeKey(place), place]));
   const counters = [...places.values()].flatMap((place) => countersOf(place, question));
+  const rules = tablesRead(run, places);
   const told = [...eventRequests(run.snapshot(), question), ...logRequests(failed)];
-  await Promise.all([run.collect('reading counters again', counters), run.collect('reading events', told)]);
+  await Promise.all([
+    run.collect('reading counters again', [...counters, ...rules]),
+    run.collect('reading events', told),
+  ]);
 }
 
 function countersOf(place: Place, question: Question): Request[] {
-  return requestsForNamespace(place, question.family, AFTER_PROBES).filter((request) => COUNTED.has(request.action));
+  const ofNamespace = requestsForNamespace(place, question.family, AFTER_PROBES);
+  const ofMachine = place.namespace === 'host' ? [{ action: 'softnet', place, args: {}, round: AFTER_PROBES }] : [];
+  return [...ofNamespace, ...ofMachine].filter((request) => COUNTED.has(request.action));
+}
+
+/** Tables of nftables that the walk had asked for there. */
+function tablesRead(run: Run, places: ReadonlyMap<string, Place>): Request[] {
+  return run
+    .replies()
+    .map(({ request }) => request)
+    .filter(
+      ({ action, place, round }) => action === 'nft.table' && round !== AFTER_PROBES && places.has(placeKey(place)),
+    )
+    .map((request) => ({ ...request, round: AFTER_PROBES }));
 }
 
 /** Events of the question's pods, and of the pods of the Service that was asked for, that are not ready. */
