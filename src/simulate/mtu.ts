@@ -1,8 +1,11 @@
 import type { Place } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
+import type { Route } from '../parse/ip-route.ts';
+import type { Source } from '../snapshot/snapshot.ts';
 import { type Cursor, familyAt, type Move, prefixed, stop, type Walk } from './cursor.ts';
 import { fragmentBytesFor, largestBytes } from './fragments.ts';
 import { linkNamed } from './hook-input.ts';
+import { learntMtu } from './learnt-mtu.ts';
 import { makeStep, sourceOf } from './steps.ts';
 import { interfaceKey, readSysctl } from './sysctl.ts';
 import type { Step } from './trace.ts';
@@ -14,6 +17,8 @@ const VLAN_TAG_BYTES = 4;
 interface Limit {
   readonly mtu: number;
   readonly device: string;
+  /** The exception of the route that says so. */
+  readonly learnt?: Route;
 }
 
 /**
@@ -29,7 +34,9 @@ function mtuOf(walk: Walk, cursor: Cursor, isForwarded: boolean): Limit | undefi
   const own = isIpv6 ? readSysctl(snapshot, cursor.place, interfaceKey(6, device, 'mtu')) : undefined;
   const ofDevice = own?.state === 'seen' ? Math.min(own.value, link?.mtu ?? own.value) : link?.mtu;
   const mtu = isIpv6 && isForwarded ? ofDevice : (route?.route?.mtu ?? ofDevice);
-  return mtu === undefined ? undefined : { mtu, device };
+  if (mtu === undefined) return undefined;
+  const learnt = isIpv6 && isForwarded ? undefined : learntMtu(snapshot, cursor);
+  return learnt?.mtu === undefined || learnt.mtu >= mtu ? { mtu, device } : { mtu: learnt.mtu, device, learnt };
 }
 
 /**
@@ -144,8 +151,19 @@ function mtuStep(walk: Walk, cursor: Cursor, limit: Limit, act: keyof typeof ACT
     kind: 'mtu',
     at: `mtu ${limit.device}`,
     matched: act === 'fragmented' ? 'yes' : 'no',
-    source: sourceOf(walk.world.snapshot.fact('links', cursor.place), `${limit.device} mtu ${limit.mtu}`),
+    source: sourceOfLimit(walk, cursor, limit),
     values: { device: limit.device, mtu: limit.mtu, lengthBytes: packet.lengthBytes, df: packet.ip.df, act },
-    text: `${packet.lengthBytes} bytes do not fit the MTU ${limit.mtu} of ${limit.device}: ${ACTS[act]}`,
+    text: `${packet.lengthBytes} bytes do not fit the MTU ${limit.mtu} of ${nameOf(limit)}: ${ACTS[act]}`,
   });
+}
+
+function nameOf({ device, learnt }: Limit): string {
+  return learnt ? `the way to ${learnt.destination.address}, as an ICMP error has told` : device;
+}
+
+function sourceOfLimit({ world }: Walk, cursor: Cursor, { device, mtu, learnt }: Limit): Source {
+  const { snapshot } = world;
+  if (learnt)
+    return sourceOf(snapshot.fact('route-exceptions', cursor.place, { family: familyAt(cursor) }), learnt.text);
+  return sourceOf(snapshot.fact('links', cursor.place), `${device} mtu ${mtu}`);
 }

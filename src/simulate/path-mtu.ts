@@ -1,15 +1,16 @@
 import type { HookInput } from './hook.ts';
 import { linkNamed } from './hook-input.ts';
+import { exceptionFor } from './learnt-mtu.ts';
 import { lookupRoute, type RouteFound } from './routes.ts';
 import { interfaceKey, readSysctl } from './sysctl.ts';
 
 /**
  * The smaller MTU of the packet's route and of the route back to its source, in bytes; that of the way on alone where there
- * is no way back (tcpmss_reverse_mtu in xt_TCPMSS.c, get_tcpmss in nft_rt.c). Undefined where it is not known. What the
- * kernel has learnt of the path besides (`ip route show cache`) is not collected.
+ * is no way back (tcpmss_reverse_mtu in xt_TCPMSS.c, get_tcpmss in nft_rt.c), each with what the
+ * kernel has learnt of that path. Undefined where it is not known.
  */
 export function pathMtu(input: HookInput): number | undefined {
-  const there = input.route && routeMtu(input, input.route);
+  const there = input.route && routeMtu(input, input.route, input.packet.ip.destination);
   const back = backMtu(input);
   if (there === undefined || back === undefined) return undefined;
   return back === 'none' ? there : Math.min(there, back);
@@ -22,7 +23,7 @@ function backMtu(input: HookInput): number | 'none' | undefined {
   const mtus = new Set(
     lookup.ways.map(({ found, doubt }) => {
       if (doubt !== undefined) return undefined;
-      return REFUSING.has(found.type) ? ('none' as const) : routeMtu(input, found);
+      return REFUSING.has(found.type) ? ('none' as const) : routeMtu(input, found, input.packet.ip.source);
     }),
   );
   return mtus.size === 1 ? [...mtus][0] : undefined;
@@ -34,7 +35,11 @@ const REFUSING = new Set(['none', 'unreachable', 'prohibit', 'blackhole']);
 const LONGEST = { 4: 65_535, 6: 65_575 } as const;
 
 /** The route's own, else its device's (ip_dst_mtu_maybe_forward, ip6_dst_mtu_maybe_forward). */
-function routeMtu({ snapshot, place, family }: HookInput, { route, hop, type }: RouteFound): number | undefined {
+function routeMtu(input: HookInput, found: RouteFound, destination: string): number | undefined {
+  const { snapshot, place, family } = input;
+  const { route, hop, type } = found;
+  const learnt = exceptionFor(snapshot, place, destination, found)?.mtu;
+  if (learnt !== undefined) return learnt;
   if (route?.mtu !== undefined) return route.mtu;
   const device = type === 'local' ? 'lo' : hop?.device;
   if (device === undefined) return undefined;

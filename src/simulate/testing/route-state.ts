@@ -22,6 +22,8 @@ export interface RouteState {
   readonly sysctls?: Readonly<Record<string, string | number>>;
   readonly neighbours?: readonly object[];
   readonly nexthops?: readonly object[];
+  /** As `ip route show cache` prints them. */
+  readonly exceptions?: readonly string[];
   readonly kernel?: string;
   /** As `ss` prints them; wholeStateOf alone. */
   readonly sockets?: readonly string[];
@@ -62,6 +64,7 @@ function factsOf(state: RouteState): TextFact[] {
     ['sysctls', HERE, {}, sysctlFiles(state.sysctls ?? {})],
     ['neighbours', HERE, {}, JSON.stringify(state.neighbours ?? [])],
   ];
+  if (state.exceptions) facts.push(['route-exceptions', HERE, { family }, `${state.exceptions.join('\n')}\n`]);
   if (state.nexthops) facts.push(['nexthops', HERE, {}, JSON.stringify(state.nexthops)]);
   if (state.kernel) {
     const files = [{ path: '/proc/sys/kernel/osrelease', text: `${state.kernel}\n` }];
