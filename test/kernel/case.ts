@@ -65,6 +65,10 @@ export type CaseItem = ItemBase &
         /** `-` for a chain of the user's. */
         readonly policy: 'ACCEPT' | 'DROP' | '-';
       }
+    /** An entry of connection tracking, as `conntrack -I` takes it. */
+    | { readonly kind: 'conntrack'; readonly line: string }
+    /** A program of XDP on a device, which lets every frame pass or none. */
+    | { readonly kind: 'xdp'; readonly device: string; readonly act: 'pass' | 'drop' }
     /** A command of `nft -f`. */
     | { readonly kind: 'nft'; readonly line: string }
     | { readonly kind: 'socket'; readonly socket: CaseSocket }

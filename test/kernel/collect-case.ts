@@ -66,6 +66,7 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
       ask('iptables.legacy', { family }),
       ask('iptables.nft', { family, table: '' }, unless(hasXtNftOf(family), '')),
     ]),
+    ...items.flatMap((item) => (item.kind === 'conntrack' ? [ask('conntrack', flowOf(item.line))] : [])),
     ...nftTablesOf(one, namespace.name).map(({ family, name }) => ask('nft.table', { family, name })),
     ...nftTablesOf(one, namespace.name)
       .filter(({ hasDevices }) => hasDevices)
@@ -77,6 +78,18 @@ function askNamespace(one: KernelCase, namespace: CaseNamespace): Asked[] {
       ? [ask('bridge-vlans' as FactName, {})]
       : []),
   ];
+}
+
+/** The flow of an entry that `conntrack -I` makes, as the collector asks for it. */
+function flowOf(line: string): FactArgs {
+  const said = (option: string): string => new RegExp(`(?:^| )${option} (\\S+)`).exec(line)?.[1] ?? '';
+  return {
+    protocol: said('-p'),
+    source: said('-s'),
+    destination: said('-d'),
+    sourcePort: Number(said('--sport')),
+    destinationPort: Number(said('--dport')),
+  };
 }
 
 /** tc tells of one device and direction at a time: as the node side puts its answers together (node-side-tc-filters.ts). */

@@ -50,6 +50,10 @@ def enter(fd):
 
 RTM_GETLINK, NLM_F_REQUEST, IFLA_OPERSTATE = 18, 1, 16
 RTF_LOCAL = 0x80000000
+RTM_SETLINK, NLM_F_ACK, NLA_NESTED = 19, 4, 0x8000
+IFLA_XDP, IFLA_XDP_FD, IFLA_XDP_FLAGS, XDP_FLAGS_SKB = 43, 1, 3, 2
+SYS_BPF = {"x86_64": 321, "aarch64": 280}
+BPF_PROG_LOAD, BPF_PROG_TYPE_XDP, XDP_DROP, XDP_PASS = 5, 6, 1, 2
 
 
 def operstate(asker, index):
@@ -178,6 +182,28 @@ class Driver:
                 os.close(fd)
         folders.close()
         return {"missing": missing}
+
+    def xdp(self, step):
+        """A program of two instructions (`r0 = act; exit`), by generic XDP, which every device has."""
+        self.within(step["ns"])
+        code = struct.pack("=BBhiBBhi", 0xB7, 0, 0, {"pass": XDP_PASS, "drop": XDP_DROP}[step["act"]], 0x95, 0, 0, 0)
+        code_at, license_at = (ctypes.create_string_buffer(one) for one in (code, b"GPL"))
+        # union bpf_attr of BPF_PROG_LOAD (linux/bpf.h): type, number of instructions, where they are, where the licence is.
+        attr = struct.pack("=IIQQ", BPF_PROG_TYPE_XDP, 2, ctypes.addressof(code_at), ctypes.addressof(license_at))
+        attr_at = ctypes.create_string_buffer(attr.ljust(128, b"\0"))
+        program = libc.syscall(SYS_BPF[os.uname().machine], BPF_PROG_LOAD, attr_at, 128)
+        if program < 0:
+            check(program)
+        asker = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+        try:
+            inner = struct.pack("=HHi", 8, IFLA_XDP_FD, program) + struct.pack("=HHI", 8, IFLA_XDP_FLAGS, XDP_FLAGS_SKB)
+            body = struct.pack("=BxHiII", 0, 0, socket.if_nametoindex(step["device"]), 0, 0)
+            body += struct.pack("=HH", 4 + len(inner), IFLA_XDP | NLA_NESTED) + inner
+            asker.send(struct.pack("=IHHII", 16 + len(body), RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, 0, 0) + body)
+            check(-struct.unpack_from("=i", asker.recv(4096), 16)[0])
+        finally:
+            asker.close()
+            os.close(program)
 
     def run(self, step):
         self.within(step["ns"])
@@ -504,6 +530,7 @@ class Driver:
         "namespaces": create,
         "sysctl": sysctl,
         "run": run,
+        "xdp": xdp,
         "wait-up": wait_up,
         "files": files,
         "listen": listen,

@@ -1,6 +1,7 @@
 import type { Feature } from './feature.ts';
 import { ARP_FEATURES } from './features/arp.ts';
 import { CONNECTION_FEATURES } from './features/connections.ts';
+import { ENTRY_FEATURES } from './features/entries.ts';
 import { IPSET_FEATURES } from './features/ipset.ts';
 import { IPTABLES_FEATURES } from './features/iptables-core.ts';
 import { IPTABLES_MATCH_FEATURES } from './features/iptables-matches.ts';
@@ -33,6 +34,7 @@ export const FEATURES: readonly Feature[] = [
   ...NAT_FEATURES,
   ...NFT_NAT_FEATURES,
   ...CONNECTION_FEATURES,
+  ...ENTRY_FEATURES,
   ...IPSET_FEATURES,
   ...ROUTE_FEATURES,
   ...RULE_FEATURES,

@@ -37,6 +37,7 @@ export function mutantsOf(one: KernelCase, run: RealRun, item: CaseItem): Mutant
       break;
     case 'ipset':
     case 'tc':
+    case 'conntrack':
     case 'socket': {
       const line = lineOf(item);
       const place = placeIn(one, item);
@@ -177,6 +178,10 @@ function lineOf(item: CaseItem): Line | undefined {
     return word === 'add'
       ? { action: 'ipsets', isIt: (line) => `${line} `.startsWith(`add ${set} ${entry} `) }
       : undefined;
+  }
+  if (item.kind === 'conntrack') {
+    const port = / --sport (\d+) /.exec(item.line)?.[1];
+    return { action: 'conntrack', isIt: (line) => line.includes(` sport=${port} `) };
   }
   // What is heard of filters is all of this namespace.
   if (item.kind === 'tc') return { action: 'tc-filters', isIt: () => true };

@@ -83,6 +83,12 @@ function configured(one: KernelCase, ns: string): DriverStep[] {
       ([4, 6] as const).flatMap((family) => restored(one, ns, backend, family)),
     ),
     ...batch(ns, ['nft', '-f', '-'], linesOf(one, ns, 'nft')),
+    ...linesOf(one, ns, 'conntrack').map((line) => {
+      return { do: 'run', must: true, ns, argv: ['conntrack', '-I', ...line.split(' ')] };
+    }),
+    ...one.items.flatMap((item): DriverStep[] => {
+      return item.kind === 'xdp' && item.ns === ns ? [{ do: 'xdp', ns, device: item.device, act: item.act }] : [];
+    }),
   ];
 }
 
@@ -127,7 +133,11 @@ function sysctlsOf(one: KernelCase, ns: string, early: boolean): (readonly [stri
   );
 }
 
-function linesOf(one: KernelCase, ns: string, kind: 'link' | 'bridge' | 'ipset' | 'tc' | 'nft'): string[] {
+function linesOf(
+  one: KernelCase,
+  ns: string,
+  kind: 'link' | 'bridge' | 'ipset' | 'tc' | 'nft' | 'conntrack',
+): string[] {
   return one.items.flatMap((item) => (item.kind === kind && item.ns === ns ? [item.line] : []));
 }
 

@@ -132,7 +132,7 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
   const isForAnother = path.leaf.end === 'not-for-this-mac' && index >= path.hops.length - 2;
   const events: Expected[] = [];
   if (hop.input !== undefined && wires.has(`${ns}/${hop.input}`)) {
-    const maybe = isForAnother && isLast;
+    const maybe = isLast && (isForAnother || isLeftToXdp(path));
     events.push(...eachOf({ ns, device: hop.input, way: 'in', packet: hop.packet, maybe }));
   }
   if (hop.output !== undefined && wires.has(`${ns}/${hop.output}`)) {
@@ -140,6 +140,11 @@ function eventsOfHop(path: Path, index: number, wires: ReadonlySet<string>): Exp
     events.push(...eachOf({ ns, device: hop.output, way: 'out', packet: leavingPacket(path, index), maybe }));
   }
   return events;
+}
+
+/** It ends at a program of XDP, which drops before anybody's taps see the frame (__netif_receive_skb_core). */
+function isLeftToXdp(path: Path): boolean {
+  return path.leaf.end === 'insufficient-information' && stepsOf(path).at(-1)?.values.reason === 'xdp';
 }
 
 /** A tunnel's packet may stand for several, one for each fragment of what it carries. */

@@ -14,6 +14,8 @@ export function usualState(one: KernelCase, item: CaseItem): readonly StateChang
   switch (item.kind) {
     case 'sysctl':
       return [{ op: 'sysctl', place, text: `${item.key} as ever`, key: item.key, value: usualValue(item.key) }];
+    case 'xdp':
+      return [{ op: 'shown', place, action: 'links', where: { ifname: item.device }, set: { xdp: null } }];
     case 'bridge':
       return usualForwarding(item.line, place);
     case 'ip':
