@@ -11,7 +11,8 @@ export type ProbeAnswer = TcpAnswer | UdpAnswer | DnsAnswer | LookupAnswer;
 /** Loads what these jobs need before the first of them starts, so that no probe's time counts it; nothing that none needs. */
 export async function prepare(jobs: readonly ProbeJob[]): Promise<void> {
   if (jobs.some(({ action }) => action === 'probe.dns')) await import('../probe/dns-message.ts');
-  if (jobs.some(({ action }) => action === 'probe.lookup')) await (await loadResolvers()).warmUpSockets();
+  const isPaced = (job: ProbeJob): boolean => job.action === 'probe.dns' && job.afterMs !== undefined;
+  if (jobs.some((job) => job.action === 'probe.lookup' || isPaced(job))) await (await loadResolvers()).warmUpSockets();
   // Statistics are made of these: the first one must not count what Node loads and compiles when it connects at first.
   const repeated = jobs.find((job) => job.action === 'probe.tcp' && job.afterMs !== undefined);
   if (repeated) for (let turn = 0; turn < WARM_UP_TURNS; turn++) await connectNowhere();

@@ -15,7 +15,7 @@ export function dnsFindings(seen: Seen): Judged {
     ...(failsAt === undefined ? {} : { failsAt }),
     findings: [
       ...hostsFindings(seen),
-      ...seen.lookups.flatMap((lookup) => lookupFindings(lookup)),
+      ...seen.lookups.flatMap((lookup) => lookupFindings(lookup, seen.asked)),
       ...styleFindings(seen),
       ...seen.servers.flatMap(sizeFindings),
       ...endpointFindings(seen),
@@ -66,7 +66,7 @@ function failingStep({ lookups, servers, asked }: Seen): string | undefined {
     one.questions.some((each) => each.transport === 'tcp' && each.passed === 'no'),
   );
   if (overTcp.length > 0)
-    return `TCP: ${namesOf(overTcp)} answers by UDP alone; an answer too large for UDP cannot be fetched`;
+    return `TCP: ${namesOf(overTcp)} ${overTcp.length > 1 ? 'do' : 'does'} not answer by TCP: an answer too large for UDP cannot be fetched`;
   const large = servers.filter(isLargeLost);
   if (large.length > 0) return `large answers: from ${namesOf(large)} they are lost on the way (UDP in fragments)`;
   if (isServfail)
@@ -89,11 +89,22 @@ function isSilent(server: DnsReportServer): boolean {
 }
 
 function isLargeLost(server: DnsReportServer): boolean {
-  return largeLost(server) !== undefined && plain(server)?.passed === 'yes';
+  return largeLost(server) !== undefined;
 }
 
-function largeLost({ questions }: DnsReportServer): DnsReportQuestion | undefined {
-  return questions.find(({ ednsBytes, passed }) => ednsBytes !== undefined && passed === 'no');
+/** No packet of the path is larger without fragments (1,500 bytes less IP and UDP headers); an answer that fits one is not lost for its size. */
+const ONE_PACKET_BYTES = 1_232;
+
+/**
+ * A question that no answer came to for its size: the whole answer is known to be larger than a packet, the server answers the same
+ * question where it may not send so much, and is silent wherever it may.
+ */
+function largeLost(server: DnsReportServer): DnsReportQuestion | undefined {
+  const { questions } = server;
+  const whole = questions.find(({ transport, outcome }) => transport === 'tcp' && outcome === 'answered')?.bytes ?? 0;
+  if (whole <= ONE_PACKET_BYTES || plain(server)?.passed !== 'yes') return undefined;
+  const large = questions.filter(({ ednsBytes = 0 }) => ednsBytes >= whole);
+  return large.every(({ outcome }) => outcome === 'timed-out') ? large[0] : undefined;
 }
 
 function namesOf(servers: readonly DnsReportServer[]): string {
@@ -114,7 +125,7 @@ function hostsFindings({ resolver: { hosts = [], sources, library } }: Seen): st
       ];
 }
 
-function lookupFindings({ style, waits, slowest, times }: DnsReportLookup): string[] {
+function lookupFindings({ style, waits, slowest }: DnsReportLookup, asked: string): string[] {
   const said: string[] = [];
   if (waits.length > 0) {
     const list = waits.map(({ aroundMs, count }) => `${count} after about ${aroundMs / 1_000} s`).join(', ');
@@ -129,11 +140,15 @@ function lookupFindings({ style, waits, slowest, times }: DnsReportLookup): stri
       `${style}: of ${slowest.latencyMs} ms at most, answers for ${names} took up to ${Math.max(...slow.map(({ latencyMs = 0 }) => latencyMs))} ms`,
     );
   }
-  const denied = slowest?.questions.filter(({ outcome }) => outcome === 'nxdomain').length ?? 0;
-  const isFound = slowest?.questions.some(({ outcome }) => outcome === 'answered');
-  if (denied > 0 && isFound && slowest && times)
+  const questions = slowest?.questions ?? [];
+  // Only where the name as it is was the right one do the search list's questions serve nothing.
+  const denied = questions.filter(
+    ({ outcome, name }) => outcome === 'nxdomain' && name !== asked && name.startsWith(asked),
+  );
+  const isFound = questions.some(({ outcome, name }) => outcome === 'answered' && name === asked);
+  if (denied.length > 0 && isFound)
     said.push(
-      `${style}: ${denied} of ${slowest.questions.length} questions are for the search list and denied; a final dot, or fewer ndots, saves them`,
+      `${style}: ${denied.length} of ${questions.length} questions are for the search list and denied; a final dot, or fewer ndots, saves them`,
     );
   return said;
 }
@@ -160,9 +175,9 @@ function sizeFindings(server: DnsReportServer): string[] {
     said.push(`${name}: the answer is truncated ${[...new Set(sizes)].join(', ')}${whole}`);
   }
   const lost = largeLost(server);
-  if (lost && plain(server)?.passed === 'yes')
+  if (lost)
     said.push(
-      `${name}: with EDNS ${lost.ednsBytes} no answer comes, without it one does: an answer that large is lost, its fragments on the way`,
+      `${name}: with EDNS ${lost.ednsBytes} no answer comes, without it one does: an answer larger than a packet is lost, its fragments on the way`,
     );
   return said;
 }

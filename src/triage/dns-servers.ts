@@ -44,6 +44,8 @@ const UPSTREAMS_MAX = 4;
 /** One lost packet is no silent server. */
 const TRIES_MAX = 3;
 const TIMEOUT_MS = 2_000;
+/** A DNS server whose own upstreams are silent says so only after 5 s (CoreDNS's plugin/forward, defaultTimeout): it is not silent itself. */
+const LAST_TIMEOUT_MS = 6_000;
 /** Between two questions of one namespace, so that they do not slow each other down. */
 const PACE_MS = 15;
 const EDNS_BYTES = [512, 1232, 4096] as const;
@@ -168,7 +170,7 @@ function requestFor(
     port,
     name,
     ...way,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs: attempt === TRIES_MAX ? LAST_TIMEOUT_MS : TIMEOUT_MS,
     afterMs: turn * PACE_MS,
     attempt,
   };
