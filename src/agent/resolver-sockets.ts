@@ -16,6 +16,7 @@ export function resolverSockets(
 ): ResolverIo {
   return {
     nowMs: () => performance.now(),
+    randomId: () => Math.floor(Math.random() * 0x1_0000),
     openUdp,
     async askTcp(server, question, timeoutMs) {
       const answer = await askTcp(server, question, timeoutMs);

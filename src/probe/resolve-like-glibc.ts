@@ -234,7 +234,7 @@ async function ask(session: Session, channel: UdpChannel, asked: Asked): Promise
   const { server, name, types, deadlineMs, answers } = asked;
   const waiting = new Map<number, { readonly type: Type; readonly noted: Noted }>();
   for (const type of types) {
-    const id = freshId(waiting);
+    const id = freshId(session.io, waiting);
     waiting.set(id, { type, noted: session.log.sent({ name, type, server, transport: 'udp' }) });
     channel.send(server, { id, name, type, ...edns(session) });
   }
@@ -275,9 +275,9 @@ function edns({ ednsBytes }: Session): { readonly ednsBytes?: number } {
   return ednsBytes === undefined ? {} : { ednsBytes };
 }
 
-function freshId(taken: ReadonlyMap<number, unknown>): number {
+function freshId(io: ResolverIo, taken: ReadonlyMap<number, unknown>): number {
   for (;;) {
-    const id = Math.floor(Math.random() * 0x1_0000);
+    const id = io.randomId();
     if (!taken.has(id)) return id;
   }
 }

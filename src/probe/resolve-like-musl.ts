@@ -88,7 +88,7 @@ async function sendAll(session: Session, name: string): Promise<Map<Type, DnsAns
   const answers = new Map<Type, DnsAnswer>();
   const { io, retryMs } = session;
   const untilMs = Math.min(io.nowMs() + session.timeoutMs, session.untilMs);
-  const first = Math.floor(Math.random() * 0xffff);
+  const first = io.randomId();
   const waiting = TYPES.map((type, at): Waiting => ({ type, id: (first + at) & 0xffff, noted: new Map() }));
   const servfails = { left: SERVFAIL_RETRIES * TYPES.length };
   const channel = await io.openUdp(session.servers);

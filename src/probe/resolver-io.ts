@@ -6,6 +6,8 @@ import type { DnsQuestion } from './dns-message.ts';
 export interface ResolverIo {
   /** Milliseconds of a clock that only goes on. */
   nowMs(): number;
+  /** 0 to 65,535, not to be foreseen: the id of a question. */
+  randomId(): number;
   /** A socket for these servers; of one server it is connected, so that a refusal is told. */
   openUdp(servers: readonly Address[]): Promise<UdpChannel>;
   /** One question over a connection of its own; undefined where no answer came in time. */

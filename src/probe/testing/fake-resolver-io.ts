@@ -11,12 +11,14 @@ export type FakeServer = (
 export function fakeResolverIo(serve: FakeServer): ResolverIo {
   let clockMs = 0;
   let sockets = 0;
+  let ids = 0;
   const whole = (answer: Partial<DnsAnswer>): DnsAnswer => {
     const { afterMs: _, ...bare } = answer as Partial<DnsAnswer> & { afterMs?: number };
     return { outcome: 'nxdomain', rcode: 'NXDOMAIN', addresses: [], names: [], truncated: false, ...bare };
   };
   return {
     nowMs: () => clockMs,
+    randomId: () => ids++,
     async openUdp(servers) {
       const socket = sockets++;
       const coming: { readonly atMs: number; readonly received: Received }[] = [];
