@@ -1,5 +1,5 @@
 /**
- * `node tools/record-scenarios.ts [--name BED] [--out FOLDER] [ID …]`: on a bed that is up, makes each fault of the lab,
+ * `node tools/record-scenarios.ts [--name BED] [--out FOLDER] [--extra OPTION]… [ID …]`: on a bed that is up, makes each fault of the lab,
  * records the bundle of its first question, and mends it. Without ids: every fault. `healthy-ID` records a healthy pair.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -17,6 +17,8 @@ const { values, positionals } = parseArgs({
   options: {
     name: { type: 'string', default: DEFAULT_NAME },
     out: { type: 'string', default: join(ROOT, 'scenarios') },
+    /** Options of `collect`, such as `--extra=--drop-reasons`. */
+    extra: { type: 'string', multiple: true, default: [] },
   },
 });
 
@@ -36,6 +38,7 @@ async function record(bed: Bed, { id, title, story, args, expect }: Recorded): P
     join(ROOT, 'src/main.ts'),
     'collect',
     ...args,
+    ...values.extra,
     '-q',
     '-o',
     join(folder, 'bundle.tar.gz'),

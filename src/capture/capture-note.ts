@@ -40,7 +40,15 @@ const note = z.object({
   format: z.literal(FORMAT),
   target: z.object({ source: z.string(), destination: z.string(), flow: z.string() }),
   plan: z.object({
-    points: z.array(z.object({ place, device: z.string(), tuples: z.array(tuple), mac: z.string().optional() })),
+    points: z.array(
+      z.object({
+        place,
+        device: z.string(),
+        tuples: z.array(tuple),
+        mac: z.string().optional(),
+        shaper: z.string().optional(),
+      }),
+    ),
     ways: z.array(way),
     left: z.number().int().nonnegative(),
   }),

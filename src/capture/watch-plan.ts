@@ -14,6 +14,8 @@ export interface CapturePoint {
   readonly tuples: readonly Tuple[];
   /** The device's own MAC, where it takes frames for no other one: it is no port of a bridge. */
   readonly mac?: string;
+  /** The kind of its queueing discipline, where that may drop what a walk lets out: what it drops is seen no more at this device. */
+  readonly shaper?: string;
 }
 
 /** A device on a way, by its point's number. */
@@ -109,7 +111,14 @@ function planOf(ways: readonly PlannedWay[], snapshot: Snapshot): WatchPlan {
   return {
     points: [...points.values()].map(({ place, device, tuples }) => {
       const mac = ownMac(snapshot, place, device);
-      return { place, device, tuples: [...tuples.values()], ...(mac !== undefined && { mac }) };
+      const shaper = shaperOf(snapshot, place, device);
+      return {
+        place,
+        device,
+        tuples: [...tuples.values()],
+        ...(mac !== undefined && { mac }),
+        ...(shaper !== undefined && { shaper }),
+      };
     }),
     ways: unique(numbered),
     left: left.size,
@@ -124,6 +133,15 @@ function ownMac(snapshot: Snapshot, place: Place, device: string): string | unde
   if (link?.type !== 'ether' || link.master !== undefined || link.flags.includes('PROMISC')) return undefined;
   const carries = links.value.some(({ lower, kind }) => lower === device && kind !== 'vxlan');
   return carries ? undefined : link.mac;
+}
+
+/** Disciplines that hold packets back or drop them on purpose (tc(8)); not those that only order them. */
+const SHAPERS: ReadonlySet<string> = new Set(['tbf', 'htb', 'hfsc', 'cake', 'cbq', 'netem', 'red', 'sfb', 'pie']);
+
+function shaperOf(snapshot: Snapshot, place: Place, device: string): string | undefined {
+  const qdiscs = snapshot.fact('qdiscs', place);
+  if (qdiscs.state === 'unseen') return undefined;
+  return qdiscs.value.find((one) => one.device === device && SHAPERS.has(one.kind))?.kind;
 }
 
 function unique(ways: readonly Way[]): Way[] {

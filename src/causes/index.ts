@@ -7,6 +7,8 @@ import { dnsNoEndpoints } from './dns-failure/dns-no-endpoints.ts';
 import { dnsServiceUnreachable } from './dns-failure/dns-service-unreachable.ts';
 import { dnsUpstreamUnreachable } from './dns-failure/dns-upstream-unreachable.ts';
 import { dnsWrongNameserver } from './dns-failure/dns-wrong-nameserver.ts';
+import { qdiscShapingDrops } from './intermittent/qdisc-shaping-drops.ts';
+import { udpBufferErrors } from './intermittent/udp-buffer-errors.ts';
 import { overlayMtuTooLarge } from './large-packet-loss/overlay-mtu-too-large.ts';
 import { bridgeNfCallDisabled } from './network-unreachable/bridge-nf-call-disabled.ts';
 import { egressNotMasqueraded } from './network-unreachable/egress-not-masqueraded.ts';
@@ -65,10 +67,12 @@ export const causes: readonly Cause[] = [
   podDefaultRouteMissing as unknown as Cause,
   podNotRunning as unknown as Cause,
   podVethBroken as unknown as Cause,
+  qdiscShapingDrops as unknown as Cause,
   rpFilterDrop as unknown as Cause,
   serviceMissingPort as unknown as Cause,
   serviceSelectorMismatch as unknown as Cause,
   trafficPolicyNoLocalEndpoint as unknown as Cause,
+  udpBufferErrors as unknown as Cause,
   vtepAddressMismatch as unknown as Cause,
   vxlanBadChecksum as unknown as Cause,
   wrongTargetPort as unknown as Cause,

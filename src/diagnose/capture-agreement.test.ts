@@ -46,6 +46,14 @@ describe('a loss', () => {
     expect(captureAgreement([attempt('lost-there', lostAfter(1))], dying, planOf(2, 'dropped-by-rule'))).toBe('yes');
   });
 
+  test('in a queue that may drop: no walk knows of it', () => {
+    const plan = planOf(6, 'delivered');
+    const shaped = { ...plan, points: plan.points.map((one, at) => (at === 4 ? { ...one, shaper: 'tbf' } : one)) };
+    const lost = attempt('lost-there', { is: 'lost', after: STEPS[3]!, before: [{ ...STEPS[4]!, way: 'out' }] });
+    expect(captureAgreement([lost], delivered, shaped)).toBe('unknown');
+    expect(captureAgreement([lost], delivered, plan)).toBe('no');
+  });
+
   test('elsewhere than the walk ends', () => {
     expect(captureAgreement([attempt('lost-there', lostAfter(3))], dying, planOf(2, 'dropped-by-rule'))).toBe('no');
     expect(captureAgreement([attempt('lost-there', lostAfter(0))], dying, planOf(4, 'dropped-by-rule'))).toBe('no');

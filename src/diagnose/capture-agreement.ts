@@ -76,6 +76,8 @@ function agreementOnLoss(
   const isDeath = ({ end }: Way): boolean =>
     end !== 'delivered' && end !== 'left-the-cluster' && end !== 'insufficient-information';
   if (walked.some((way) => isDeath(way) && diesBetween(way, after, before, plan))) return 'yes';
+  // A walk knows no queues.
+  if (before.every(({ point, way }) => way === 'out' && points[point]!.shaper !== undefined)) return 'unknown';
   // What lies between two nodes no walk can see.
   if (before.every((step) => nodeOf(step) !== nodeOf(after))) return 'unknown';
   return flow.unknown.length > 0 || walked.length === 0 ? 'unknown' : 'no';

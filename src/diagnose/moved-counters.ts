@@ -34,7 +34,7 @@ const OF_CONNTRACK: ReadonlySet<string> = new Set([
 
 /** Cheap evidence without any tracing: what moved in the network namespaces of the flows that got no answer. */
 export function movedCounters(snapshot: Snapshot, flows: readonly Flow[], family: Family): MovedCounter[] {
-  const lost = flows.filter(({ probe }) => probe?.passed === 'no');
+  const lost = flows.filter(({ probe }) => probe?.passed === 'no' || probe?.outcome === 'silent');
   const places = [...new Map(lost.flatMap(placesOfFlow).map((place) => [placeKey(place), place])).values()];
   return places.flatMap((place) => movedAt(snapshot, place, family));
 }

@@ -23,6 +23,8 @@ describe('parseQdisc', () => {
       drops: 0,
       overlimits: 0,
       backlog: 0,
+      rateBytes: 125_000,
+      burstBytes: 10_240,
     });
     expect(value.find((one) => one.kind === 'clsact')).toMatchObject({ root: false, parent: 'ffff:fff1' });
     expect(value.find((one) => one.device === 'br0')?.kind).toBe('noqueue');

@@ -29,7 +29,8 @@ const PODS_MAX = 4;
  */
 export async function secondLook(run: Run, question: Question, flows: readonly Flow[]): Promise<void> {
   const failed = flows.filter((flow) => flow.probe && answeredBy(flow.probe) === 'no');
-  const lost = failed.filter((flow) => flow.probe?.passed === 'no');
+  // That a datagram had no answer proves nothing by itself; the counters may tell.
+  const lost = flows.filter(({ probe }) => probe?.passed === 'no' || probe?.outcome === 'silent');
   const places = new Map(lost.flatMap(placesOfFlow).map((place) => [placeKey(place), place]));
   const counters = [...places.values()].flatMap((place) => countersOf(place, question));
   const rules = tablesRead(run, places);
