@@ -212,6 +212,15 @@ function mayMeet(key: string, family: (typeof TALKS)[number]): boolean {
   return { '4': '4', '6': '6', ip: '4', ip6: '6' }[ruleFamily] === family || !/^(4|6|ip6?)$/.test(ruleFamily);
 }
 
+/** Questions that a rule drops on their way out are seen on no cable. */
+function isAskedInVain({ kind, values: { reason } }: Story['steps'][number]): boolean {
+  return kind === 'neighbour' && (reason === 'filtered' || reason === 'no-owner');
+}
+
+function stepNamespace({ source }: Story['steps'][number]): string {
+  return namespaceOf(source.request.place);
+}
+
 /** The namespace in which a rule ended the packet. */
 function deathAt({ end, place }: Story['ends'][number]): string {
   return end === 'dropped-by-rule' || end === 'rejected-by-rule' ? namespaceOf(place) : '';
@@ -230,12 +239,22 @@ function counterObjections(
       agreement.kind === 'agrees' ? agreement.stories.flatMap((story) => story.ends.map(deathAt)) : [],
     ),
   );
-  const talkative = new Set(run.seen.flatMap((seen) => seen.talkative));
+  const told = packets.flatMap(({ agreement }) =>
+    agreement.kind === 'agrees' ? agreement.stories.flatMap(({ steps }) => steps) : [],
+  );
+  // A walk tells whether a question or an answer gets through, not how often it is asked.
+  const asked = new Set(told.flatMap((step) => (step.values.question === true ? [ruleKey(step)] : [])));
+  const inVain = told.flatMap((step) => (isAskedInVain(step) ? [stepNamespace(step)] : []));
+  const talkative = new Set([
+    ...run.seen.flatMap((seen) => seen.talkative),
+    ...inVain.flatMap((ns) => [`${ns} 6`, `${ns} arp`]),
+  ]);
   return countedRules(one, run.after).flatMap((rule) => {
     const moved = rule.packets - (before.get(rule.key) ?? 0);
     const all = hits.map((each) => each.get(rule.key) ?? { min: 0, max: 0 });
     const min = all.reduce((sum, one) => sum + one.min, 0);
     const max = all.reduce((sum, one) => sum + one.max, 0);
+    if (asked.has(rule.key)) return [];
     if (unordered.has(tableOf(rule.key)) && deaths.has(rule.ns)) return [];
     // A walk tells whether a neighbour is found, not how often it is asked.
     if (rule.key.split(' ')[2] === 'arp') return [];

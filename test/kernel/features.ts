@@ -10,6 +10,7 @@ import { IPTABLES_TARGET_FEATURES } from './features/iptables-targets.ts';
 import { LAYER2_FEATURES } from './features/layer2.ts';
 import { MACVLAN_FEATURES } from './features/macvlan.ts';
 import { NAT_FEATURES } from './features/nat.ts';
+import { NEIGHBOUR_RULE_FEATURES } from './features/neighbour-rules.ts';
 import { NEIGHBOUR_FEATURES } from './features/neighbours.ts';
 import { NFT_FRAME_FEATURES } from './features/nft-frames.ts';
 import { NFT_MATCH_FEATURES } from './features/nft-matches.ts';
@@ -43,6 +44,7 @@ export const FEATURES: readonly Feature[] = [
   ...LAYER2_FEATURES,
   ...ARP_FEATURES,
   ...NEIGHBOUR_FEATURES,
+  ...NEIGHBOUR_RULE_FEATURES,
   ...MACVLAN_FEATURES,
   ...TUNNEL_FEATURES,
   ...NFT_FRAME_FEATURES,
