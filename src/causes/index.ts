@@ -23,6 +23,7 @@ import { podCidrRouteMissing } from './network-unreachable/pod-cidr-route-missin
 import { podCidrRouteWrong } from './network-unreachable/pod-cidr-route-wrong.ts';
 import { podDefaultRouteMissing } from './network-unreachable/pod-default-route-missing.ts';
 import { podNotRunning } from './network-unreachable/pod-not-running.ts';
+import { routingLoop } from './network-unreachable/routing-loop.ts';
 import { rpFilterDrop } from './network-unreachable/rp-filter-drop.ts';
 import { vtepAddressMismatch } from './network-unreachable/vtep-address-mismatch.ts';
 import { vxlanBadChecksum } from './network-unreachable/vxlan-bad-checksum.ts';
@@ -68,6 +69,7 @@ export const causes: readonly Cause[] = [
   podNotRunning as unknown as Cause,
   podVethBroken as unknown as Cause,
   qdiscShapingDrops as unknown as Cause,
+  routingLoop as unknown as Cause,
   rpFilterDrop as unknown as Cause,
   serviceMissingPort as unknown as Cause,
   serviceSelectorMismatch as unknown as Cause,

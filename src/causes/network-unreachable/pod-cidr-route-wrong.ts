@@ -18,6 +18,7 @@ export const podCidrRouteWrong = defineCause({
   gravity: 'fault',
   at: 'path-node',
   needs: ['flows', 'gate', 'links', 'api.pods', 'api.nodes'],
+  refines: ['routing-loop'],
   explains: ['rp-filter-drop'],
   check(given, place) {
     const pods = given['api.pods'];
