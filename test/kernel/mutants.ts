@@ -174,10 +174,9 @@ interface Line {
 
 function lineOf(item: CaseItem): Line | undefined {
   if (item.kind === 'ipset') {
-    const [word, set, entry] = item.line.split(' ');
-    return word === 'add'
-      ? { action: 'ipsets', isIt: (line) => `${line} `.startsWith(`add ${set} ${entry} `) }
-      : undefined;
+    // ipset prints an entry in a form of its own: all of the set goes, which mostly has but this one.
+    const [word, set] = item.line.split(' ');
+    return word === 'add' ? { action: 'ipsets', isIt: (line) => line.startsWith(`add ${set} `) } : undefined;
   }
   if (item.kind === 'conntrack') {
     const port = / --sport (\d+) /.exec(item.line)?.[1];

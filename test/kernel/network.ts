@@ -75,6 +75,10 @@ export class Network {
     return packet;
   }
 
+  isFree(packet: CasePacket): boolean {
+    return !this.aimed.has(packet);
+  }
+
   /** The packet with more than a cable takes at once, so that its sender cuts it into fragments; itself where that cannot be. */
   enlarged(packet: CasePacket): CasePacket {
     const isTunnelled = this.items.some((item) => 'line' in item && item.line.includes('type vxlan'));

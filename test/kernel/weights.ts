@@ -36,7 +36,7 @@ export interface Yield {
 
 /** A weight changes by no more than this at once, and none gets out of these bounds: what never decides shall not crowd out the rest. */
 const STEP_MAX = 3;
-const WEIGHT_MIN = 0.1;
+const WEIGHT_MIN = 0.4;
 const WEIGHT_MAX = 12;
 
 /** New weights from what a run has shown: what decided less often than the middle of them all is chosen more often. */

@@ -15,9 +15,22 @@ function rawFeature(name: string, words: (aim: Aim) => string): Feature {
       const aim = aimAt(network, RAW);
       if (!aim) return false;
       addRule(network, aim, { table: 'raw', rule: `${aimedWords(aim)} ${words(aim)}`.trim(), feature: name });
+      showStates(network, aim);
       return true;
     },
   };
+}
+
+/** Rules whose counters show what the packets there, and their answers, have become to connection tracking. */
+function showStates(network: Network, { stop, packet }: Aim): void {
+  const at = { ns: stop.ns, backend: network.draw.pick(['legacy', 'nft'] as const), family: packet.family };
+  const protocol = packet.protocol !== 'icmp' ? packet.protocol : packet.family === 6 ? 'ipv6-icmp' : 'icmp';
+  for (const chain of ['PREROUTING', 'OUTPUT'] as const) {
+    for (const state of ['NEW', 'UNTRACKED']) {
+      const rule = `-p ${protocol} -m conntrack --ctstate ${state}`;
+      network.rule({ ...at, table: 'mangle', chain, rule, feature: '' });
+    }
+  }
 }
 
 /** Somebody who looks at connections, so that the namespace tracks them. */

@@ -1,6 +1,7 @@
 import type { Family } from '../../../src/net/address.ts';
 import type { CasePacket } from '../case.ts';
 import type { Draw } from '../draw.ts';
+import { drawPacket } from '../draw-packet.ts';
 import type { HookPoint, Network, Stop } from '../network.ts';
 
 /** A packet at a hook, to aim a rule at. */
@@ -29,6 +30,21 @@ export function aimAt(
   const packets = network.packets.filter(
     (one) => (protocols?.includes(one.protocol) ?? true) && families.includes(one.family),
   );
+  // One of the few that it is about is drawn for it, where there is none that nothing is aimed at yet.
+  const isRare = protocols !== undefined || families.length === 1;
+  if (
+    isRare &&
+    !network.realNeighbours &&
+    network.packets.length < PACKETS_MAX &&
+    !packets.some((one) => network.isFree(one))
+  ) {
+    const packet = drawPacket(network, network.packets.length + OWN_PORTS, {
+      ...(protocols && { protocols }),
+      families,
+    });
+    network.packets.push(packet);
+    packets.push(packet);
+  }
   for (let tries = 0; packets.length > 0 && tries < TRIES; tries++) {
     const aim = aimAtPacket(network, network.aimable(packets), hooks);
     if (aim && !(onNodes && network.host(aim.stop.ns).pod)) return aim;
@@ -37,6 +53,9 @@ export function aimAt(
 }
 
 const TRIES = 8;
+const PACKETS_MAX = 8;
+/** Their source ports are apart from those of the first packets. */
+const OWN_PORTS = 100;
 
 /** That packet, or its answer, at one of these hooks. */
 export function aimAtPacket(network: Network, packet: CasePacket, hooks: readonly HookPoint[]): Aim | undefined {

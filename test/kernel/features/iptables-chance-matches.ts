@@ -22,7 +22,9 @@ export const CHANCE_MATCHES: readonly XtMatch[] = [
   {
     name: 'limit',
     isUndecidable: true,
-    words: ({ draw }) => ({ match: `-m limit --limit ${draw.pick(['1/hour --limit-burst 1', '5/sec'])}` }),
+    words: ({ draw }) => ({
+      match: `-m limit --limit ${draw.pick(['1/hour --limit-burst 1', '1/hour --limit-burst 1', '5/sec'])}`,
+    }),
   },
   {
     name: 'hashlimit',

@@ -89,6 +89,12 @@ export const PLACE_MATCHES: readonly XtMatch[] = [
       const kinds = isIpv6(aim)
         ? ['LOCAL', 'UNICAST', 'LOCAL,UNICAST', 'MULTICAST', 'UNREACHABLE', 'LOCAL,UNREACHABLE']
         : ['LOCAL', 'UNICAST', 'LOCAL,BROADCAST', 'BROADCAST', 'MULTICAST,LOCAL', 'UNREACHABLE', 'BLACKHOLE,LOCAL'];
+      // What a packet is for in its last namespace is its own; before, it is somebody else's.
+      const holds = aim.stop.hook === 'INPUT' ? 'LOCAL' : 'UNICAST';
+      if (draw.chance(0.6)) {
+        const kind = draw.pick([holds, `${holds},MULTICAST`, `UNREACHABLE,${holds}`]);
+        return option('addrtype', `--dst-type ${kind}`);
+      }
       return option('addrtype', `--${draw.pick(['src', 'dst'])}-type ${draw.pick(kinds)}`);
     },
   },

@@ -82,8 +82,13 @@ const MATCHES: readonly NftWords[] = [
     name: 'raw payload',
     words: ({ ip, draw, stop }) =>
       ip === 'ip'
-        ? draw.pick([`@nh,64,8 ${stop.ttl}`, '@nh,0,4 4', '@nh,51,13 0', '@nh,72,8 { 1, 6, 17 }'])
-        : draw.pick([`@nh,56,8 ${stop.ttl}`, '@nh,0,4 6', '@nh,48,8 { 6, 17, 58 }']),
+        ? draw.pick([
+            `@nh,64,8 ${mostly(draw, stop.ttl, stop.ttl + 1)}`,
+            '@nh,0,4 4',
+            '@nh,51,13 0',
+            '@nh,72,8 { 1, 6, 17 }',
+          ])
+        : draw.pick([`@nh,56,8 ${mostly(draw, stop.ttl, stop.ttl + 1)}`, '@nh,0,4 6', '@nh,48,8 { 6, 17, 58 }']),
   },
   {
     name: 'ether',
@@ -98,9 +103,9 @@ const MATCHES: readonly NftWords[] = [
         `meta mark ${mostly(draw, packet.mark ?? 0, 3)}`,
         'meta mark & 0x40 == 0',
         'meta mark < 0x100',
-        `meta length ${draw.pick(['< 1000', '20-200', '> 60'])}`,
+        `meta length ${draw.pick(['< 1000', '20-200', '> 60', '> 2000'])}`,
         `meta protocol ${ip}`,
-        'meta pkttype host',
+        `meta pkttype ${mostly(draw, 'host', 'multicast')}`,
         'meta pkttype != { broadcast, multicast }',
         `meta l4proto ${mostly(draw, packet.protocol === 'icmp' ? (ip === 'ip' ? 'icmp' : 'ipv6-icmp') : packet.protocol, 'sctp')}`,
       ]),
@@ -109,7 +114,10 @@ const MATCHES: readonly NftWords[] = [
     name: 'meta device properties',
     words: (aim) => {
       const found = device(aim);
-      return found && `${found.key}${aim.draw.pick(['type ether', 'type != loopback', 'group default', 'group 0'])}`;
+      return (
+        found &&
+        `${found.key}${aim.draw.pick(['type ether', 'type != loopback', 'group default', 'group 0', 'group 9', 'type loopback'])}`
+      );
     },
   },
   {
@@ -118,7 +126,7 @@ const MATCHES: readonly NftWords[] = [
     words: ({ packet, stop, draw }) =>
       stop.isReply
         ? undefined
-        : `meta ${draw.pick([`skuid ${packet.uid ?? 0}`, `skgid ${packet.gid ?? 0}`, 'skuid != 4711'])}`,
+        : `meta ${draw.pick([`skuid ${packet.uid ?? 0}`, `skgid ${packet.gid ?? 0}`, 'skuid != 4711', 'skuid 4711'])}`,
   },
   {
     name: 'ct state',
@@ -163,7 +171,7 @@ const MATCHES: readonly NftWords[] = [
   {
     name: 'fib mark',
     hooks: ['PREROUTING', 'INPUT'],
-    words: ({ draw }) => draw.pick(['fib saddr . mark . iif oif exists', 'fib saddr . mark oif exists']),
+    words: ({ draw }) => `fib saddr . mark ${draw.pick(['. iif ', ''])}oif ${mostly(draw, 'exists', 'missing')}`,
   },
   {
     name: 'rt nexthop',
@@ -201,14 +209,14 @@ const MATCHES: readonly NftWords[] = [
     name: 'meta of chance',
     isUndecidable: true,
     words: ({ draw }) =>
-      `meta ${draw.pick(['cpu 0-7', 'random < 2147483648', 'hour "00:00"-"23:59"', 'day { 0, 1, 2, 3, 4, 5, 6 }', 'cgroup 0'])}`,
+      `meta ${draw.pick(['cpu 0-7', 'cpu 4000-4007', 'random < 2147483648', 'hour "00:00"-"23:59"', 'day { 0, 1, 2, 3, 4, 5, 6 }', 'cgroup 0', 'cgroup 9'])}`,
   },
   {
     name: 'ct of the entry',
     isUndecidable: true,
     priorities: TRACKED,
     words: ({ draw }) =>
-      `ct ${draw.pick(['bytes < 100000', 'packets < 9', 'expiration < 1h', 'label != 5', 'original packets < 9'])}`,
+      `ct ${draw.pick(['bytes < 100000', 'packets < 9', 'expiration < 1h', 'label != 5', 'original packets < 9', 'packets > 99'])}`,
   },
   {
     name: 'object',
@@ -218,6 +226,7 @@ const MATCHES: readonly NftWords[] = [
       const [kind, definition] = aim.draw.pick([
         ['quota', 'over 1 bytes'],
         ['quota', '1 mbytes'],
+        ['quota', 'over 1 mbytes'],
         ['limit', 'rate 10/second'],
       ] as const);
       aim.network.add({ kind: 'nft', ns: aim.stop.ns, line: `add ${kind} ${aim.table} ${name} { ${definition} ; }` });
@@ -225,14 +234,19 @@ const MATCHES: readonly NftWords[] = [
     },
   },
   { name: 'limit', isUndecidable: true, words: ({ draw }) => `limit rate ${draw.pick(['', 'over '])}10/second` },
-  { name: 'quota', isUndecidable: true, words: () => 'quota until 1 mbytes' },
-  { name: 'connlimit', isUndecidable: true, priorities: TRACKED, words: () => 'ct count over 1' },
+  { name: 'quota', isUndecidable: true, words: ({ draw }) => `quota ${mostly(draw, 'until', 'over')} 1 mbytes` },
+  {
+    name: 'connlimit',
+    isUndecidable: true,
+    priorities: TRACKED,
+    words: ({ draw }) => `ct count ${mostly(draw, '', 'over ')}1`,
+  },
   {
     name: 'anonymous set',
     words: (aim) => {
       const { ip, ends, draw } = aim;
       return draw.pick([
-        `${ip} saddr { ${other(aim)}, ${ends.source} }`,
+        `${ip} saddr { ${other(aim)}, ${mostly(draw, ends.source, ends.destination)} }`,
         `${ip} daddr != { ${other(aim)}, ${mostly(draw, ends.source, ends.destination)} }`,
         `${ip} saddr { ${around(ends.source, draw)}, ${other(aim)} }`,
         `${ip} saddr . ${ip} daddr { ${ends.source} . ${ends.destination}, ${other(aim)} . ${ends.source} }`,

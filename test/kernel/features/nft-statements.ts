@@ -92,9 +92,22 @@ const STATEMENTS: readonly NftWords[] = [
     },
   },
   { name: 'ct mark', priorities: TRACKED, words: ({ draw }) => `ct mark set ${draw.pick(['0x7', 'meta mark', 'ct mark | 0x4'])}` },
-  { name: 'restore ct mark', priorities: TRACKED, words: () => 'meta mark set ct mark' },
-  { name: 'notrack', hooks: ['PREROUTING', 'OUTPUT'], priorities: EARLY, words: () => 'notrack' },
-  { name: 'ct zone', weight: 0.5, hooks: ['PREROUTING', 'OUTPUT'], priorities: EARLY, words: ({ draw }) => `ct zone set ${draw.pick([1, 2])}` },
+  {
+    name: 'restore ct mark',
+    priorities: TRACKED,
+    words: (aim) => {
+      shownLater(aim, 'meta mark 0x16');
+      return 'ct mark set 0x16 meta mark set 0x1 meta mark set ct mark';
+    },
+  },
+  { name: 'notrack', hooks: ['PREROUTING', 'OUTPUT'], priorities: EARLY, words: (aim) => {
+      shownLater(aim, 'ct state untracked');
+      return 'notrack';
+    } },
+  { name: 'ct zone', weight: 0.5, hooks: ['PREROUTING', 'OUTPUT'], priorities: EARLY, words: (aim) => {
+      shownLater(aim, 'ct zone 1-2');
+      return `ct zone set ${aim.draw.pick([1, 2])}`;
+    } },
   { name: 'dscp', words: ({ ip, draw }) => `${ip} dscp set ${draw.pick(['ef', 'cs3', 'af41'])}` },
   { name: 'ecn', words: ({ ip, draw }) => `${ip} ecn set ${draw.pick(['ect0', 'ect1', 'not-ect'])}` },
   { name: 'ttl', words: ttl },

@@ -19,7 +19,7 @@ function filterAt(direction: 'ingress' | 'egress'): Feature {
       if (!aim) return false;
       const { ns, name: device } = aim.device;
       if (network.items.some((item) => item.kind === 'tc' && item.ns === ns)) return false;
-      const program = network.draw.chance(0.85) ? network.draw.pick(PASSES) : DROPS;
+      const program = network.draw.chance(0.75) ? network.draw.pick(PASSES) : DROPS;
       network.add({ kind: 'tc', ns, line: `qdisc add dev ${device} clsact` });
       network.add({ kind: 'tc', ns, line: `filter add dev ${device} ${direction} ${program}`, feature: name });
       return true;
