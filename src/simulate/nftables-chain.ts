@@ -8,7 +8,7 @@ import { together } from './nftables-datum.ts';
 import { passedOverStep } from './nftables-passed-over.ts';
 import { runRule } from './nftables-rule.ts';
 import { type NftWalkPlace, policyStep, ruleStep } from './nftables-rule-step.ts';
-import { type NftState, stateKey } from './nftables-state.ts';
+import { type NftScope, type NftState, stateKey } from './nftables-state.ts';
 import { sameValue } from './same-value.ts';
 import type { Step } from './trace.ts';
 import { both, CERTAIN, UNDECIDED } from './truth.ts';
@@ -61,6 +61,7 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
   // The rule that comes next in the last frame's chain.
   let next = frame?.next ?? 0;
   let state = startState;
+  let scope: NftScope = { ...walk.place.scope, state };
   while (frame) {
     const { chain }: Frame = frame;
     const unread = next === 0 ? unreadOf(chain) : undefined;
@@ -75,8 +76,9 @@ function walkOn(walk: Walk, start: readonly Frame[], startState: NftState): read
     walk.rules++;
     if (walk.rules > RULES_MAX || matched > STEPS_MAX)
       return notWalked(walk, steps, state, 'more rules than are walked');
+    if (scope.state !== state) scope = { ...walk.place.scope, state };
     const at: RuleAt = { rule, chain, state };
-    const branches = runRule(rule, { ...walk.place.scope, state });
+    const branches = runRule(rule, scope);
     if (branches.length !== 1) {
       return withSteps(steps, forked(walk, { ...at, frames: standingAt(frames, next) }, branches));
     }

@@ -2,20 +2,30 @@ import type { NftRule } from '../parse/nft-json.ts';
 import { nftNode } from '../parse/nft-node.ts';
 import { renderNftStatement } from '../parse/nft-rule-text.ts';
 import { groupAlike } from './group-alike.ts';
-import { NEXT, type NftBranch } from './nftables-branch.ts';
+import { BREAK, NEXT, type NftBranch, one } from './nftables-branch.ts';
 import { together } from './nftables-datum.ts';
 import { after } from './nftables-expression.ts';
+import { type Ready, readyStatements } from './nftables-ready.ts';
 import { type NftScope, stateKey } from './nftables-state.ts';
 import { runStatement } from './nftables-statement.ts';
 import { sameValue } from './same-value.ts';
 import { CERTAIN } from './truth.ts';
 
-/** The ways in which a rule can deal with the packet; those that come to the same are one. */
-export function runRule(rule: NftRule, scope: NftScope): readonly NftBranch[] {
-  let only: NftBranch = { turn: NEXT, state: scope.state, chance: CERTAIN, doubts: NONE, features: NONE };
+/**
+ * The ways in which a rule can deal with the packet; those that come to the same are one. `ready`: statements that need not be
+ * read; with none, the readable evaluator does all.
+ */
+export function runRule(
+  rule: NftRule,
+  scope: NftScope,
+  ready: readonly (Ready | undefined)[] = readyStatements(rule),
+): readonly NftBranch[] {
+  let only = one(NEXT, scope.state);
   let here = scope;
   for (let index = 0; index < rule.statements.length; index++) {
-    const ways = runStatement(rule.statements[index], here);
+    const quick = ready[index]?.(here);
+    if (quick === 'next') continue;
+    const ways = quick === 'break' ? [one(BREAK, here.state)] : (quick ?? runStatement(rule.statements[index], here));
     const [way] = ways;
     // Mostly a statement goes one way for sure, and says nothing more.
     if (
@@ -25,7 +35,7 @@ export function runRule(rule: NftRule, scope: NftScope): readonly NftBranch[] {
       way.fork ||
       way.doubts.length + way.features.length > 0
     ) {
-      const start = ways.map((one) => joined(only, withBreak(rule, index, one)));
+      const start = ways.map((way) => joined(only, withBreak(rule, index, way)));
       return forkedRule(rule, index + 1, scope, start);
     }
     only = withBreak(rule, index, way);
@@ -35,17 +45,30 @@ export function runRule(rule: NftRule, scope: NftScope): readonly NftBranch[] {
   return [only];
 }
 
-const NONE: readonly string[] = [];
-
 /**
  * A statement that asks for what the packet does not have leaves the rule as a match does that fails (NFT_BREAK), and a
  * counter before it has counted.
  */
-function withBreak({ statements }: NftRule, index: number, way: NftBranch): NftBranch {
-  const kindAt = (statement: unknown): string | undefined => nftNode(statement)?.kind;
-  if (way.turn.kind !== 'break' || kindAt(statements[index]) === 'match') return way;
-  const hasCounted = statements.slice(0, index).some((statement) => kindAt(statement) === 'counter');
-  return hasCounted ? { ...way, turn: { kind: 'break', behind: renderNftStatement(statements[index]) } } : way;
+function withBreak(rule: NftRule, index: number, way: NftBranch): NftBranch {
+  if (way.turn.kind !== 'break' || firstCounter(rule) >= index) return way;
+  const statement = rule.statements[index];
+  return isMatch(statement) ? way : { ...way, turn: { kind: 'break', behind: renderNftStatement(statement) } };
+}
+
+function isMatch(statement: unknown): boolean {
+  return nftNode(statement)?.kind === 'match';
+}
+
+const counters = new WeakMap<NftRule, number>();
+
+/** Infinity where the rule has none. */
+function firstCounter(rule: NftRule): number {
+  const known = counters.get(rule);
+  if (known !== undefined) return known;
+  const index = rule.statements.findIndex((statement) => nftNode(statement)?.kind === 'counter');
+  const first = index < 0 ? Number.POSITIVE_INFINITY : index;
+  counters.set(rule, first);
+  return first;
 }
 
 function forkedRule(rule: NftRule, from: number, scope: NftScope, start: readonly NftBranch[]): readonly NftBranch[] {

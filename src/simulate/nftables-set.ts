@@ -62,16 +62,39 @@ export function lookupElement(elements: readonly unknown[], key: NftDatum): NftL
   return { found: [...possible, elementOf(index.catchAll)], certain: false };
 }
 
+/** No element has the key. */
+const MISSING = Symbol('no such element');
+
+export function isMissing(found: unknown): boolean {
+  return found === MISSING;
+}
+
+/** The element of a single value as `exactKeyOf` names it, MISSING, or undefined where that alone does not tell. */
+export function findExactly(
+  elements: readonly unknown[],
+  types: readonly NftType[],
+  isConcat: boolean,
+  key: string,
+): unknown {
+  if (elements.length === 0) return MISSING;
+  const index = indexOf(elements, types, isConcat);
+  const hit = index.exact.get(key) ?? (index.ranged.length === 0 ? (index.catchAll ?? MISSING) : undefined);
+  return hit === undefined || hit === MISSING || elementOf(hit).doubts.length === 0 ? hit : undefined;
+}
+
 function hitOf(item: unknown): NftLookup {
   const element = elementOf(item);
   return { found: [element], certain: element.doubts.length === 0 };
 }
 
 function indexFor(elements: readonly unknown[], key: NftDatum): Index {
-  const types = typesOf(key);
-  const signature = types.join(' . ');
+  return indexOf(elements, typesOf(key), key.kind === 'concat');
+}
+
+function indexOf(elements: readonly unknown[], types: readonly NftType[], isConcat: boolean): Index {
+  const signature = types.length === 1 ? types[0]! : types.join(' . ');
   const known = indexes.get(elements) ?? new Map<string, Index>();
-  const index = known.get(signature) ?? makeIndex(elements, types, key.kind === 'concat');
+  const index = known.get(signature) ?? makeIndex(elements, types, isConcat);
   if (known.size === 0) indexes.set(elements, known);
   known.set(signature, index);
   return index;
