@@ -1,5 +1,6 @@
 import type { Feature } from './feature.ts';
 import { ARP_FEATURES } from './features/arp.ts';
+import { BROADCAST_FEATURES } from './features/broadcasts.ts';
 import { CONNECTION_FEATURES } from './features/connections.ts';
 import { ENTRY_FEATURES } from './features/entries.ts';
 import { IPSET_FEATURES } from './features/ipset.ts';
@@ -38,6 +39,7 @@ export const FEATURES: readonly Feature[] = [
   ...ENTRY_FEATURES,
   ...IPSET_FEATURES,
   ...ROUTE_FEATURES,
+  ...BROADCAST_FEATURES,
   ...RULE_FEATURES,
   ...ROUTE_SYSCTL_FEATURES,
   ...SOCKET_FEATURES,

@@ -103,6 +103,45 @@ function deviceChain(name: string, family: 'netdev' | 'inet', hook: 'ingress' | 
   };
 }
 
+/** The frame goes out by another device as it is: whoever is behind takes it for somebody else's. */
+const FORWARD_FRAME: Feature = {
+  name: 'nft statement fwd',
+  // The walk does not follow it.
+  isUndecidable: true,
+  wants: { pods: 2 },
+  add: (network) => {
+    const aim = frameAim(network, ({ leaves }) => !leaves);
+    const others = aim && network.devices.filter((one) => one.ns === aim.device.ns && one.name !== aim.device.name);
+    if (!aim || !others?.length) return false;
+    const to = network.draw.pick(others).name;
+    const definition = `type filter hook ingress device "${aim.device.name}" priority ${network.draw.pick([-10, 0, 5])}`;
+    addChain(
+      network,
+      aim.device.ns,
+      'netdev',
+      definition,
+      `${aimed(network, aim)} counter fwd to "${to}"`,
+      'nft statement fwd',
+    );
+    return true;
+  },
+};
+
+/** What bears ports in IP's payload: of a datagram in fragments the first alone. */
+const FIRST_FRAGMENT: Feature = {
+  name: 'nft drop of a first fragment',
+  add: (network) => {
+    const aim = frameAim(network, ({ packet, leaves }) => !leaves && packet.protocol === 'udp');
+    if (!aim) return false;
+    const large = network.enlarged(aim.packet);
+    if (large === aim.packet) return false;
+    const definition = `type filter hook ingress device "${aim.device.name}" priority 3`;
+    const rule = `udp dport ${large.destinationPort} udp sport ${large.sourcePort} counter drop`;
+    addChain(network, aim.device.ns, 'netdev', definition, rule, 'nft drop of a first fragment');
+    return true;
+  },
+};
+
 const BRIDGE_PRIORITIES = [-300, -250, -200, -100, 10, 100, 200, 300];
 
 type BridgeHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
@@ -194,4 +233,6 @@ export const NFT_FRAME_FEATURES: readonly Feature[] = [
   bridgeChain('output'),
   bridgeChain('postrouting'),
   ARP,
+  FORWARD_FRAME,
+  FIRST_FRAGMENT,
 ];
