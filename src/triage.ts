@@ -2,6 +2,7 @@
  * The data's way on one page: target → collect → walk ⇄ collect, probe beside it → second look → diagnose → report.
  * Whatever touches the world happens behind `Host`; everything here is a function of what it answered.
  */
+import { tracesCreated } from './capture/rule-verdicts.ts';
 import { causes } from './causes/index.ts';
 import { datapathGate } from './cni/gate.ts';
 import { requestsForCluster } from './collect/plan.ts';
@@ -35,7 +36,11 @@ export interface TriageOptions {
   /** False: send nothing (--no-probe, or a bundle without recorded probes). */
   readonly probe: boolean;
   /** Where the asked flow gets no answer, watch the devices of its way; undefined: --no-capture. */
-  readonly capture?: { readonly sleep: (ms: number) => Promise<void>; readonly dropReasons?: boolean };
+  readonly capture?: {
+    readonly sleep: (ms: number) => Promise<void>;
+    readonly dropReasons?: boolean;
+    readonly traceRules?: boolean;
+  };
   readonly signal: AbortSignal;
   readonly tell: (text: string) => void;
   readonly notes: readonly string[];
@@ -68,7 +73,7 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
   );
   const symptom = symptomOf(given);
   const verdict = verdictOf(given, diagnosis, symptom);
-  const created = await closing;
+  const created = [...(await closing), ...tracesCreated(captured?.watched.rules)];
   const report = buildReport({
     given,
     snapshot: given.snapshot,
@@ -130,6 +135,9 @@ function caseOf(snapshot: Snapshot, question: Question, captured: CapturedFlow |
   return { snapshot, question, gate, flows };
 }
 
-function liveSightings({ capture, watched: { drops } }: CapturedFlow): Pick<Flow, 'capture' | 'drops'> {
-  return { capture, ...(drops && { drops: drops.drops }) };
+function liveSightings({
+  capture,
+  watched: { drops, rules },
+}: CapturedFlow): Pick<Flow, 'capture' | 'drops' | 'rules'> {
+  return { capture, ...(drops && { drops: drops.drops }), ...(rules && { rules: rules.verdicts }) };
 }

@@ -11,7 +11,13 @@ import { writePcapng } from '../wire/write-pcapng.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { positiveNumber } from './options.ts';
 import { wantsColor } from './print-report.ts';
-import { DROP_REASONS_HELP, type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import {
+  DROP_REASONS_HELP,
+  type QuestionOptions,
+  questionOptions,
+  TRACE_RULES_HELP,
+  wordsOf,
+} from './question-options.ts';
 import { runQuestion, withNotices } from './run-question.ts';
 
 interface CaptureCommandOptions extends QuestionOptions {
@@ -21,6 +27,7 @@ interface CaptureCommandOptions extends QuestionOptions {
   readonly read?: string;
   readonly captureUserTraffic: boolean;
   readonly dropReasons: boolean;
+  readonly traceRules: boolean;
 }
 
 const EXAMPLES = `
@@ -50,6 +57,7 @@ export function captureCommand(done: (code: ExitCode) => void): Command {
     .option('--read <file>', 'tell of a capture that was written before; asks no cluster')
     .option('--capture-user-traffic', 'also what others send between the same ends, not only podtriage itself', false)
     .option('--drop-reasons', DROP_REASONS_HELP, false)
+    .option('--trace-rules', TRACE_RULES_HELP, false)
     .addHelpText('after', EXAMPLES)
     .action(async (source: string | undefined, destination: string | undefined, options: CaptureCommandOptions) => {
       done(await run(source, destination, options));
@@ -112,6 +120,7 @@ function runLive(words: QuestionWords, options: CaptureCommandOptions): Promise<
       seconds: options.duration,
       isEverybodys: options.captureUserTraffic,
       dropReasons: options.dropReasons,
+      traceRules: options.traceRules,
     });
     if (outcome.kind === 'problem') return outcome;
     const { report, file } = outcome;

@@ -3,13 +3,20 @@ import { Command } from 'commander';
 import { encodeBundle } from '../snapshot/bundle.ts';
 import { triage } from '../triage.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
-import { DROP_REASONS_HELP, type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import {
+  DROP_REASONS_HELP,
+  type QuestionOptions,
+  questionOptions,
+  TRACE_RULES_HELP,
+  wordsOf,
+} from './question-options.ts';
 import { runQuestion } from './run-question.ts';
 import { podtriageVersion } from './version.ts';
 
 interface CollectOptions extends QuestionOptions {
   readonly file?: string;
   readonly dropReasons: boolean;
+  readonly traceRules: boolean;
 }
 
 /** `collect SOURCE DESTINATION -f FILE`: everything that a diagnosis of this question reads and sees, as a bundle. */
@@ -21,6 +28,7 @@ export function collectCommand(done: (code: ExitCode) => void): Command {
     { outputIsFile: true },
   )
     .option('--drop-reasons', DROP_REASONS_HELP, false)
+    .option('--trace-rules', TRACE_RULES_HELP, false)
     .action(async (source: string, destination: string, options: CollectOptions) => {
       done(await runCollect(source, destination, options));
     });
@@ -33,7 +41,9 @@ async function runCollect(source: string, destination: string, options: CollectO
   return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, isLive, notices }) => {
     const outcome = await triage(host, words, {
       probe: options.probe && isLive,
-      ...(options.capture && { capture: { sleep, dropReasons: options.dropReasons || !isLive } }),
+      ...(options.capture && {
+        capture: { sleep, dropReasons: options.dropReasons || !isLive, traceRules: options.traceRules || !isLive },
+      }),
       signal,
       tell,
       notes,

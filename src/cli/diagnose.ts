@@ -3,7 +3,13 @@ import type { QuestionWords } from '../target/resolve-question.ts';
 import { triage } from '../triage.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { exitCodeOf, printReport } from './print-report.ts';
-import { DROP_REASONS_HELP, type QuestionOptions, questionOptions, wordsOf } from './question-options.ts';
+import {
+  DROP_REASONS_HELP,
+  type QuestionOptions,
+  questionOptions,
+  TRACE_RULES_HELP,
+  wordsOf,
+} from './question-options.ts';
 import { runQuestion, withNotices } from './run-question.ts';
 
 const EXAMPLES = `
@@ -17,6 +23,7 @@ Exit code: 0 healthy, 1 fault found, 2 wrong usage or target not found, 3 could 
 
 interface DiagnoseOptions extends QuestionOptions {
   readonly dropReasons: boolean;
+  readonly traceRules: boolean;
 }
 
 /** `diagnose SOURCE DESTINATION`: the main job. */
@@ -25,6 +32,7 @@ export function diagnoseCommand(done: (code: ExitCode) => void): Command {
     new Command('diagnose').description('why can’t SOURCE reach DESTINATION? Class, root cause, proof and fix'),
   )
     .option('--drop-reasons', DROP_REASONS_HELP, false)
+    .option('--trace-rules', TRACE_RULES_HELP, false)
     .addHelpText('after', EXAMPLES)
     .action(async (source: string, destination: string, options: DiagnoseOptions) => {
       done(await runDiagnose(wordsOf(source, destination, options), options));
@@ -35,7 +43,9 @@ function runDiagnose(words: QuestionWords, options: DiagnoseOptions): Promise<Ex
   return runQuestion(words, options, async ({ host, signal, tell, sleep, notes, prepare, isLive, notices }) => {
     const outcome = await triage(host, words, {
       probe: options.probe,
-      ...(options.capture && { capture: { sleep, dropReasons: options.dropReasons || !isLive } }),
+      ...(options.capture && {
+        capture: { sleep, dropReasons: options.dropReasons || !isLive, traceRules: options.traceRules || !isLive },
+      }),
       signal,
       tell,
       notes,

@@ -14,6 +14,9 @@ export interface QuestionOptions extends CommonOptions {
 export const DROP_REASONS_HELP =
   'also ask the nodes’ kernels why they drop packets of this flow (needs bpftrace in the node side’s image)';
 
+export const TRACE_RULES_HELP =
+  'also trace this flow through the nodes’ rules; writes a table of nftables that goes with the run';
+
 /** The arguments and options of a question. */
 export function questionOptions(
   command: Command,

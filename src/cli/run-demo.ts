@@ -61,7 +61,7 @@ async function demoReport(folder: string, name: string): Promise<{ readonly text
     .split('\n\n')[0]!;
   const outcome = await triage(createReplayHost(bundle.replies), wordsOfArguments(expectation.question), {
     probe: true,
-    capture: { sleep: async () => {}, dropReasons: true },
+    capture: { sleep: async () => {}, dropReasons: true, traceRules: true },
     signal: new AbortController().signal,
     tell: () => {},
     notes: [],

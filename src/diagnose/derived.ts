@@ -1,4 +1,5 @@
 import type { KernelDrop } from '../capture/drop-sightings.ts';
+import type { RuleVerdict } from '../capture/rule-verdicts.ts';
 import type { Address } from '../net/address.ts';
 import type { Place } from '../net/place.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
@@ -32,6 +33,8 @@ export interface Flow {
   readonly capture?: FlowCapture;
   /** What the nodes' kernels said that they dropped of it; undefined where they were not asked. */
   readonly drops?: readonly KernelDrop[];
+  /** What the rules on its way did with it, as the kernel traced it; undefined where it was not asked. */
+  readonly rules?: readonly RuleVerdict[];
 }
 
 export interface FlowCapture {
@@ -66,6 +69,8 @@ export interface FlowProbe {
   readonly passed: 'yes' | 'no' | 'unknown';
   /** Of a look-up: whether the name resolved. A server that denies a name was reached all the same (`passed` is 'yes'). */
   readonly resolved?: boolean;
+  /** Of a look-up: the answer was cut to fit UDP; `resolved` is then what TCP told, where it was asked. */
+  readonly truncated?: true;
   readonly statement: string;
   readonly evidence: Evidence;
   readonly latencyMs?: number;

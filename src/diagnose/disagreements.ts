@@ -2,6 +2,7 @@ import type { Flow } from './derived.ts';
 import { isAside } from './is-aside.ts';
 import { dropStatement, dropsInSpite } from './kernel-drops.ts';
 import { isCertain, type Leaf } from './leaves.ts';
+import { tracedInSpite, verdictStatement } from './traced-rules.ts';
 import { walkAnswer } from './walk-answer.ts';
 
 /** The walk says that the packet certainly dies, and the probe got through. */
@@ -34,6 +35,7 @@ export function disagreementsOf(flows: readonly Flow[], isExplained: boolean): s
     ...passedInSpite(flow),
     ...capturedInSpite(flow),
     ...dropsInSpite(flow).map((drop) => `${flow.id}: ${walkAnswer(flow).because}, yet ${dropStatement(drop)}`),
+    ...tracedInSpite(flow).map((one) => `${flow.id}: ${walkAnswer(flow).because}, yet ${verdictStatement(one)}`),
     ...(isExplained ? [] : failedInSpite(flow)),
   ]);
 }

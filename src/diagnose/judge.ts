@@ -5,6 +5,7 @@ import type { Confidence } from './evidence.ts';
 import { dropEvidenceFor, dropsInSpite } from './kernel-drops.ts';
 import type { Leaf } from './leaves.ts';
 import { claimedFlows, claimedLeaves, hasLiveEvidence, hasOwnEvidence, type Named, type Present } from './named.ts';
+import { tracedInSpite, traceEvidenceFor } from './traced-rules.ts';
 import { changesOf, type Layered, mendedBy } from './uncover-layers.ts';
 
 export function judge(
@@ -29,11 +30,14 @@ export function judge(
   });
 }
 
-/** What the kernel said of its own drops stands beside the cause that it speaks for. */
+/** What the kernel said of its own drops and verdicts stands beside the cause that it speaks for. */
 function withDrops(layered: Layered, given: Case): Layered {
   const { finding, checked } = layered;
   const [first, ...rest] = finding.evidence;
-  const said = dropEvidenceFor(checked.cause.id, finding, checked.place, given);
+  const said = [
+    ...traceEvidenceFor(finding, given),
+    ...dropEvidenceFor(checked.cause.id, finding, checked.place, given),
+  ];
   return said.length === 0 ? layered : { ...layered, finding: { ...finding, evidence: [first, ...rest, ...said] } };
 }
 
@@ -119,9 +123,7 @@ function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undef
   const claimsCertain = claimedLeaves(finding, given).some((leaf) => leaf.chance.min > 0);
   if (holdsAlone === false) return hasOwnEvidence(finding, given) ? 'observed' : 'suspected';
   if (claimsCertain && live && holdsAlone && together)
-    return claimedFlows(finding, given).some((flow) => flow.capture?.agrees === 'no' || dropsInSpite(flow).length > 0)
-      ? 'observed'
-      : 'proven';
+    return claimedFlows(finding, given).some((flow) => isContradictedLive(flow)) ? 'observed' : 'proven';
   if (cause.invariant !== undefined && live && (!claims || claimsCertain)) return 'proven';
   if (live) return 'observed';
   return claims
@@ -131,4 +133,9 @@ function confidenceOf(layered: Layered, given: Case, holdsAlone: boolean | undef
     : cause.invariant !== undefined
       ? 'predicted'
       : 'suspected';
+}
+
+/** A capture, a drop or a traced rule that is not what the walk says. */
+function isContradictedLive(flow: Flow): boolean {
+  return flow.capture?.agrees === 'no' || dropsInSpite(flow).length > 0 || tracedInSpite(flow).length > 0;
 }

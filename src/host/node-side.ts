@@ -11,6 +11,7 @@ import { createPlaces, type NodeAccess, type Places } from './node-side-places.t
 import { isProbe, performProbes } from './node-side-probes.ts';
 import { fileReplyOfGrep, readProcFilesArgv } from './node-side-proc-files.ts';
 import { createAsyncQueue, createGate } from './node-side-queue.ts';
+import { createRuleTraces, isRuleTrace } from './node-side-rule-traces.ts';
 import { createRunner, type Runner, type RunPlace } from './node-side-run.ts';
 import { askTcFilters } from './node-side-tc-filters.ts';
 import { createTools, type Tools } from './node-side-tools.ts';
@@ -78,6 +79,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
   const captures = createCaptures(context);
   const drops = createDropWatch(context);
   const modules = createModules(access.procRoot, access.root);
+  const traces = createRuleTraces(context, modules);
 
   return {
     perform: (requests, limits, signal) => performAll(requests, limits, signal),
@@ -124,14 +126,17 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
   ): Promise<void> {
     const startedAtMs = nowMs();
     try {
-      const answer = isDropWatch(request.action)
-        ? await drops.answer(request, signal)
-        : await captures.answer(request, { remainingMs: remainingMs(), signal });
-      push(request, startedAtMs, answer);
+      push(request, startedAtMs, await watchAnswer(request, signal, remainingMs()));
     } catch (error) {
       const detail = `${request.action}: ${error instanceof Error ? error.message : String(error)}`;
       push(request, startedAtMs, nothing('failed', detail));
     }
+  }
+
+  function watchAnswer(request: Request, signal: AbortSignal, remainingMs: number): Promise<Answer> {
+    if (isDropWatch(request.action)) return drops.answer(request, signal);
+    if (isRuleTrace(request.action)) return traces.answer(request, signal);
+    return captures.answer(request, { remainingMs, signal });
   }
 
   async function answerOf(request: Request, limits: Limits, signal: AbortSignal, remainingMs: number): Promise<Answer> {
@@ -262,7 +267,7 @@ export function createNodeSide(access: NodeAccess, nowMs: () => number = Date.no
 
 /** What goes on between two requests. */
 function isWatch(action: string): boolean {
-  return isCapture(action) || isDropWatch(action);
+  return isCapture(action) || isDropWatch(action) || isRuleTrace(action);
 }
 
 function budgetOf(

@@ -3,6 +3,7 @@ import { type Attempt, type AttemptOutcome, packetLabel } from '../capture/attem
 import { captureFilter } from '../capture/capture-filter.ts';
 import type { Fate, FollowedPacket } from '../capture/follow-packets.ts';
 import type { PointWatch } from '../capture/read-captures.ts';
+import type { WatchedRules } from '../capture/rule-verdicts.ts';
 import type { Sighting } from '../capture/sighting.ts';
 import type { WatchPlan, WayStep } from '../capture/watch-plan.ts';
 import type { WirePacket } from '../wire/wire-packet.ts';
@@ -21,6 +22,7 @@ import {
 } from './capture-report.ts';
 import { shortPlace } from './end-text.ts';
 import { type KernelSaid, kernelSection } from './kernel-section.ts';
+import { rulesSection } from './rules-section.ts';
 
 export interface CaptureReportInput {
   readonly target: CaptureReport['target'];
@@ -29,11 +31,12 @@ export interface CaptureReportInput {
   readonly watches: readonly PointWatch[];
   readonly analysis: CaptureAnalysis;
   readonly drops?: KernelSaid;
+  readonly rules?: Pick<WatchedRules, 'watches' | 'verdicts'>;
   readonly created: readonly string[];
   readonly durationMs: number;
 }
 
-export type CaptureSeen = Pick<CaptureReportInput, 'walk' | 'plan' | 'watches' | 'analysis' | 'drops'>;
+export type CaptureSeen = Pick<CaptureReportInput, 'walk' | 'plan' | 'watches' | 'analysis' | 'drops' | 'rules'>;
 
 export function buildCaptureReport(input: CaptureReportInput): CaptureReport {
   const { target, plan } = input;
@@ -66,6 +69,7 @@ export function captureSeen(seen: CaptureSeen): Omit<CaptureSection, 'flow'> {
     attempts: attemptsOf(analysis.attempts),
     observations: captureObservations(seen),
     ...(seen.drops && { kernel: kernelSection(seen.drops) }),
+    ...(seen.rules && { rules: rulesSection(seen.rules) }),
   };
 }
 

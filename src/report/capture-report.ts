@@ -93,6 +93,26 @@ export interface CaptureKernel {
   readonly drops: readonly CaptureKernelDrop[];
 }
 
+/** What a base chain decided of packets of the flow. */
+export interface CaptureRuleVerdict {
+  readonly place: ReportPlace;
+  /** `ip filter FORWARD`. */
+  readonly base: string;
+  /** The chain in which it was decided, and the rule, or `policy`. */
+  readonly chain: string;
+  readonly by: string;
+  readonly verdict: string;
+  readonly leg: 'there' | 'back';
+  readonly packets: number;
+  readonly statement: string;
+}
+
+/** `--trace-rules`. */
+export interface CaptureRules {
+  readonly places: readonly { readonly place: ReportPlace; readonly isWhole: boolean; readonly gap?: string }[];
+  readonly verdicts: readonly CaptureRuleVerdict[];
+}
+
 /** What `podtriage capture` saw. */
 export interface CaptureReport {
   readonly schema: typeof CAPTURE_SCHEMA;
@@ -108,6 +128,8 @@ export interface CaptureReport {
   readonly observations: readonly string[];
   /** What the kernels themselves said of their drops; lacks where they were not asked (`--drop-reasons`). */
   readonly kernel?: CaptureKernel;
+  /** What the rules did with it, as the kernels traced it; lacks where they were not asked (`--trace-rules`). */
+  readonly rules?: CaptureRules;
   readonly target: {
     readonly source: string;
     readonly destination: string;
@@ -122,7 +144,7 @@ export interface CaptureReport {
 export interface CaptureSection
   extends Pick<
     CaptureReport,
-    'verdict' | 'summary' | 'findings' | 'walk' | 'points' | 'attempts' | 'observations' | 'kernel'
+    'verdict' | 'summary' | 'findings' | 'walk' | 'points' | 'attempts' | 'observations' | 'kernel' | 'rules'
   > {
   readonly flow: string;
 }

@@ -11,6 +11,8 @@ import {
   type CaptureReportPoint,
   type CaptureReportSighting,
   type CaptureReportStep,
+  type CaptureRules,
+  type CaptureRuleVerdict,
   type CaptureSection,
 } from './capture-report.ts';
 import {
@@ -123,6 +125,33 @@ const kernel = objectOf<CaptureKernel>(
   {},
 );
 
+const ruleVerdict = objectOf<CaptureRuleVerdict>(
+  {
+    place: ref('reportPlace'),
+    base: WORDS,
+    chain: WORDS,
+    by: WORDS,
+    verdict: WORDS,
+    leg: oneOf<CaptureRuleVerdict['leg']>({ there: true, back: true }),
+    packets: { type: 'integer', minimum: 1 },
+    statement: WORDS,
+  },
+  {},
+);
+
+const rules = objectOf<CaptureRules>(
+  {
+    places: listOf(
+      objectOf<CaptureRules['places'][number]>(
+        { place: ref('reportPlace'), isWhole: BOOLEAN, gap: WORDS },
+        { gap: 'optional' },
+      ),
+    ),
+    verdicts: listOf(ref('captureRuleVerdict')),
+  },
+  {},
+);
+
 const seen = {
   verdict: oneOf<CaptureReport['verdict']>({ answered: true, lost: true, refused: true, unknown: true }),
   summary: WORDS,
@@ -138,10 +167,14 @@ const seen = {
   attempts: listOf(ref('captureAttempt')),
   observations: listOf(WORDS),
   kernel: ref('captureKernel'),
+  rules: ref('captureRules'),
 };
 
 /** Of a report of `diagnose`: one item of its `captures`. */
-export const captureSection = objectOf<CaptureSection>({ flow: WORDS, ...seen }, { kernel: 'optional' });
+export const captureSection = objectOf<CaptureSection>(
+  { flow: WORDS, ...seen },
+  { kernel: 'optional', rules: 'optional' },
+);
 export const captureDefinitions = {
   captureStep: step,
   captureLoss: loss,
@@ -152,6 +185,8 @@ export const captureDefinitions = {
   captureFinding: finding,
   captureKernel: kernel,
   captureKernelDrop: kernelDrop,
+  captureRules: rules,
+  captureRuleVerdict: ruleVerdict,
 };
 
 const properties = objectOf<CaptureReport>(
@@ -165,7 +200,7 @@ const properties = objectOf<CaptureReport>(
     created: listOf(WORDS),
     durationMs: MILLISECONDS,
   },
-  { kernel: 'optional' },
+  { kernel: 'optional', rules: 'optional' },
 );
 
 export const captureSchema: JsonSchema = {

@@ -3,6 +3,7 @@ import { shortPlace } from './end-text.ts';
 import { kernelSentences } from './kernel-section.ts';
 import { type Layout, layoutOf, section, type TextOptions, targetLines } from './layout.ts';
 import { plainText } from './plain-text.ts';
+import { rulesSentences } from './rules-section.ts';
 import { wrapText } from './wrap-text.ts';
 
 /** A capture for a terminal: what became of the attempts, then where each packet was seen. */
@@ -12,6 +13,7 @@ export function renderCaptureText(given: CaptureReport, options: TextOptions): s
   const blocks = [
     head(report, layout),
     tableOf(report, layout),
+    section('THE RULES DID', rulesSentences(report, options.verbose), layout),
     section('THE KERNEL SAYS', kernelSentences(report, options.verbose), layout),
     section('ALSO SEEN', report.observations, layout),
     options.verbose ? packetList(report, layout) : '',
@@ -30,7 +32,8 @@ export function renderCaptureText(given: CaptureReport, options: TextOptions): s
 /** As a part of a diagnosis: what became of the packets, and with -v where each was seen. */
 export function captureBlock(capture: CaptureSection, layout: Layout): string {
   const title = layout.paint.bold(`CAPTURE of ${capture.flow}, at ${capture.points.length} devices`);
-  const said = kernelSentences(capture, layout.verbose).flatMap((line) => wrapText(line, layout.width, '  ', '    '));
+  const sentences = [...rulesSentences(capture, layout.verbose), ...kernelSentences(capture, layout.verbose)];
+  const said = sentences.flatMap((line) => wrapText(line, layout.width, '  ', '    '));
   const lines = [title, ...findingLines(capture, layout.width), ...walkLines(capture, layout), ...said];
   if (!layout.verbose) return lines.join('\n');
   return [lines.join('\n'), tableOf(capture, layout), section('ALSO SEEN', capture.observations, layout)]

@@ -28,6 +28,7 @@ const TABLES: ReadonlySet<string> = new Set([
   'qdiscs',
   'tc-filters',
   'drops.stop',
+  'rules.trace.stop',
 ]);
 
 /** The reply as a bundle may hold it: what podtriage reasons with stays, secrets go. Pure; redacting twice changes nothing more. */

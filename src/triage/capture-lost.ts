@@ -22,6 +22,7 @@ export interface CaptureLostOptions {
   readonly sleep: (ms: number) => Promise<void>;
   /** Also ask the nodes' kernels why they drop packets of the flow. */
   readonly dropReasons?: boolean;
+  readonly traceRules?: boolean;
 }
 
 /** Attempts, and how long each of TCP waits: past the first SYN's repetition, which comes after 1 s. */
@@ -52,9 +53,9 @@ export async function captureLost(
 }
 
 function captured(watched: Watched): CapturedFlow | undefined {
-  const { flow, plan, watches, analysis, drops } = watched;
+  const { flow, plan, watches, analysis, drops, rules } = watched;
   const walk = walkBeside(analysis.attempts, flow, plan);
-  const seen = captureSeen({ walk, plan, watches, analysis, ...(drops && { drops }) });
+  const seen = captureSeen({ walk, plan, watches, analysis, ...(drops && { drops }), ...(rules && { rules }) });
   const deciding = analysis.attempts.flatMap((attempt) => attempt.deciding ?? [])[0];
   const last = deciding?.sightings.at(-1);
   const request = watched.replies.find(

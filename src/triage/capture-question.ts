@@ -1,4 +1,5 @@
 import { captureNote } from '../capture/capture-note.ts';
+import { tracesCreated } from '../capture/rule-verdicts.ts';
 import type { Host } from '../host/host.ts';
 import { buildCaptureReport } from '../report/build-capture-report.ts';
 import type { CaptureReport } from '../report/capture-report.ts';
@@ -47,12 +48,18 @@ export async function captureQuestion(
   if (isTargetProblem(main)) return problemOf(main);
   const [probe] = requestsOf(run.snapshot(), question, main);
   if (!probe && !options.isEverybodys) return problemOf(cannotSend(question));
-  const { flow, plan, watches, analysis, file, drops } = await watchFlow(run, question, main, options, async () => {
-    if (probe && options.count > 0) return sendAttempts(run, probe, options.count);
-    await run.timed('watching', () => options.sleep(options.seconds * 1_000));
-    return undefined;
-  });
-  const created = await run.timed('removing helpers', () => host.close());
+  const { flow, plan, watches, analysis, file, drops, rules } = await watchFlow(
+    run,
+    question,
+    main,
+    options,
+    async () => {
+      if (probe && options.count > 0) return sendAttempts(run, probe, options.count);
+      await run.timed('watching', () => options.sleep(options.seconds * 1_000));
+      return undefined;
+    },
+  );
+  const created = [...(await run.timed('removing helpers', () => host.close())), ...tracesCreated(rules)];
   const target = {
     source: question.asked.source,
     destination: question.asked.destination,
@@ -66,6 +73,7 @@ export async function captureQuestion(
     watches,
     analysis,
     ...(drops && { drops }),
+    ...(rules && { rules }),
     created,
     durationMs: host.nowMs() - startedAtMs,
   });

@@ -2,6 +2,8 @@ import { analyseCapture, type CaptureAnalysis, type OwnTraffic } from '../captur
 import { startRequest, stopRequest } from '../capture/capture-request.ts';
 import { dropRequests } from '../capture/drop-request.ts';
 import { type Captured, readCaptures } from '../capture/read-captures.ts';
+import { ruleTraceRequests } from '../capture/rule-trace-request.ts';
+import { type WatchedRules, watchedRules } from '../capture/rule-verdicts.ts';
 import { type WatchPlan, watchPlan } from '../capture/watch-plan.ts';
 import { datapathGate } from '../cni/gate.ts';
 import type { Flow } from '../diagnose/derived.ts';
@@ -30,6 +32,8 @@ export interface WatchOptions {
   readonly isEverybodys: boolean;
   /** Also ask the nodes' kernels why they drop packets of the flow. */
   readonly dropReasons?: boolean;
+  /** Also have the kernels trace packets of the flow through their rules, by a rule that is written for it. */
+  readonly traceRules?: boolean;
 }
 
 export interface Watched {
@@ -43,6 +47,7 @@ export interface Watched {
   readonly replies: readonly Reply[];
   /** Undefined where nobody asked for it. */
   readonly drops?: WatchedDrops;
+  readonly rules?: WatchedRules;
 }
 
 /** A device keeps at most that many frames. */
@@ -67,19 +72,23 @@ export async function watchFlow(
   const limits = { seconds: Math.ceil(options.seconds) + GRACE_SECONDS, packets: PACKETS_MAX };
   const starts = points.map((point) => startRequest(point, point.device, limits));
   const stops = points.map((point) => stopRequest(point, point.device));
-  const kernel = options.dropReasons ? dropRequests(plan, limits.seconds) : { starts: [], stops: [] };
-  await run.collect('starting captures', [...starts, ...kernel.starts]);
+  const kernel = options.dropReasons ? dropRequests(plan, limits.seconds) : NONE;
+  const traces = options.traceRules ? ruleTraceRequests(plan, limits.seconds) : NONE;
+  await run.collect('starting captures', withPodUids(run.snapshot(), [...starts, ...kernel.starts, ...traces.starts]));
   const own = await act();
   await options.sleep(SETTLE_MS);
   // Also after Ctrl-C, which ends the watching: what was seen until then is told.
   const limitsOfRun = { deadlineMs: BATCH_DEADLINE_MS, maxBytes: REQUEST_MAX_BYTES };
   const ending = createRun(run.host, { ...limitsOfRun, signal: new AbortController().signal, tell: options.tell });
-  await ending.collect('ending captures', withPodUids(run.snapshot(), [...stops, ...kernel.stops]));
+  await ending.collect('ending captures', withPodUids(run.snapshot(), [...stops, ...kernel.stops, ...traces.stops]));
   const started = answersTo(starts, run.replies());
   const stopped = answersTo(stops, ending.replies());
   const { file, watches } = readCaptures(points, started, stopped);
   const analysis = analyseCapture(file, plan, watches, options.isEverybodys ? undefined : own);
-  const drops = dropsOf(kernel, run, ending, options.isEverybodys ? undefined : own);
+  const ours = options.isEverybodys ? undefined : own;
+  const drops = watchedDrops(endsOf(kernel, run, ending), run.snapshot(), ours);
+  const filters = new Map(traces.starts.map(({ place, args }) => [placeKey(place), String(args.filter)]));
+  const rules = watchedRules(endsOf(traces, run, ending), filters, ours);
   const kept = options.isEverybodys ? file : ownPart(file, analysis);
   return {
     flow,
@@ -87,26 +96,32 @@ export async function watchFlow(
     watches,
     analysis,
     file: kept,
-    replies: [...stopped.flatMap((reply, at) => withOwnFrames(reply, at, kept)), ...(drops?.replies ?? [])],
+    replies: [
+      ...stopped.flatMap((reply, at) => withOwnFrames(reply, at, kept)),
+      ...(drops?.replies ?? []),
+      ...(rules?.replies ?? []),
+    ],
     ...(drops && { drops }),
+    ...(rules && { rules }),
   };
 }
 
+interface Watching {
+  readonly starts: readonly Request[];
+  readonly stops: readonly Request[];
+}
+
+const NONE: Watching = { starts: [], stops: [] };
+
 /** Where the watch never began, its beginning tells why. */
-function dropsOf(
-  { starts, stops }: ReturnType<typeof dropRequests>,
-  run: Run,
-  ending: Run,
-  own: OwnTraffic | undefined,
-): WatchedDrops | undefined {
+function endsOf({ starts, stops }: Watching, run: Run, ending: Run): Reply[] {
   const started = answersTo(starts, run.replies());
   const stopped = answersTo(stops, ending.replies());
-  const answers = stops.flatMap((request, at): Reply[] => {
+  return stops.flatMap((request, at): Reply[] => {
     const [first, last] = [started[at], stopped[at]];
     if (last?.got === 'raw') return [last];
     return first?.got === 'nothing' ? [{ ...first, request }] : last ? [last] : [];
   });
-  return watchedDrops(answers, run.snapshot(), own);
 }
 
 async function planWatch(run: Run, question: Question, planned: PlannedFlow): Promise<Pick<Watched, 'flow' | 'plan'>> {

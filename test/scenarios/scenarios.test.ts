@@ -26,7 +26,7 @@ async function diagnoseBundle(id: string, probe: boolean): Promise<Report> {
   const bundle = await decodeBundle(readFileSync(join(FOLDER, id, 'bundle.tar.gz')));
   expect(bundle.problems).toEqual([]);
   const words = wordsOfArguments(question);
-  const capture = { sleep: async () => {}, dropReasons: true };
+  const capture = { sleep: async () => {}, dropReasons: true, traceRules: true };
   const options = {
     probe,
     capture,
