@@ -76,6 +76,21 @@ export const askFromClient = async (bed: Bed, ...rest: readonly string[]): Promi
   args: [refOf(await bed.demoPod('client', NEAR)), ...rest],
 });
 
+const LARGE = 1422; // with its headers exactly a pod's MTU of 1450
+const SMALL = 100;
+
+/** Waits until, between the demo pods of two workers, small pings pass and those of a pod's whole MTU do not. */
+export const smallOnesAlonePass = async (bed: Bed): Promise<void> => {
+  const client = await bed.demoPod('client', NEAR);
+  const address = await podAddress(bed, 'web', FAR);
+  const passes = async (bytes: number): Promise<boolean> =>
+    (await bed.inPod(client, `ping -c 1 -W 1 -M do -s ${bytes} ${address}`)).code === 0;
+  await bed.waitFor('small packets alone passing', async () => {
+    if (!(await passes(SMALL))) return 'small ones are lost too';
+    return !(await passes(LARGE)) || 'large ones pass';
+  });
+};
+
 export interface PodOptions {
   readonly name: string;
   readonly worker: string;

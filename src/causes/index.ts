@@ -9,7 +9,11 @@ import { dnsUpstreamUnreachable } from './dns-failure/dns-upstream-unreachable.t
 import { dnsWrongNameserver } from './dns-failure/dns-wrong-nameserver.ts';
 import { qdiscShapingDrops } from './intermittent/qdisc-shaping-drops.ts';
 import { udpBufferErrors } from './intermittent/udp-buffer-errors.ts';
+import { fragmentsDropped } from './large-packet-loss/fragments-dropped.ts';
+import { mtuMismatchNode } from './large-packet-loss/mtu-mismatch-node.ts';
+import { mtuMismatchVeth } from './large-packet-loss/mtu-mismatch-veth.ts';
 import { overlayMtuTooLarge } from './large-packet-loss/overlay-mtu-too-large.ts';
+import { pmtuBlackHole } from './large-packet-loss/pmtu-black-hole.ts';
 import { bridgeNfCallDisabled } from './network-unreachable/bridge-nf-call-disabled.ts';
 import { egressNotMasqueraded } from './network-unreachable/egress-not-masqueraded.ts';
 import { forwardPolicyDrop } from './network-unreachable/forward-policy-drop.ts';
@@ -50,6 +54,7 @@ export const causes: readonly Cause[] = [
   egressNotMasqueraded as unknown as Cause,
   endpointsNotReady as unknown as Cause,
   forwardPolicyDrop as unknown as Cause,
+  fragmentsDropped as unknown as Cause,
   hairpinDisabled as unknown as Cause,
   hostFirewallDrop as unknown as Cause,
   ipForwardDisabled as unknown as Cause,
@@ -58,11 +63,14 @@ export const causes: readonly Cause[] = [
   linkDown as unknown as Cause,
   listenQueueOverflow as unknown as Cause,
   listensOnLoopback as unknown as Cause,
+  mtuMismatchNode as unknown as Cause,
+  mtuMismatchVeth as unknown as Cause,
   neighbourUnresolved as unknown as Cause,
   noListener as unknown as Cause,
   overlayMtuTooLarge as unknown as Cause,
   overlayPortBlocked as unknown as Cause,
   pingNotPermitted as unknown as Cause,
+  pmtuBlackHole as unknown as Cause,
   podCidrRouteMissing as unknown as Cause,
   podCidrRouteWrong as unknown as Cause,
   podDefaultRouteMissing as unknown as Cause,

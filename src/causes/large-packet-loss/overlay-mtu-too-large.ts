@@ -1,13 +1,13 @@
 import { defineCause } from '../../diagnose/cause.ts';
-import type { Flow, FlowProbe } from '../../diagnose/derived.ts';
+import type { Flow } from '../../diagnose/derived.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
 import { hopsTo, stateEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { present } from '../shared/present.ts';
-
-/** Bytes that a VXLAN tunnel adds before a packet of the pod: outer IP, UDP and VXLAN headers, inner Ethernet (RFC 7348 §5). */
-const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
+import { exceedingSteps } from '../shared/silent-size-drop.ts';
+import { bytesOf, sizeBounds, VXLAN_OVERHEAD } from '../shared/size-bounds.ts';
+import { cutsOf } from './fragments-dropped.ts';
 
 /**
  * A pod's largest packet plus the tunnel's headers is more than the network between the nodes carries. Not a tunnel
@@ -38,6 +38,15 @@ export const overlayMtuTooLarge = defineCause({
     const [tunnel] = tunnels;
     if (!tunnel || large.unknown.length > 0)
       return absentFromWalks([large], 'the large packet goes through no overlay');
+    // Then every device does take them, in pieces: it is the pieces that are lost (fragments-dropped).
+    if (cutsOf(large).length > 0)
+      return { is: 'absent', because: 'the large packet travels in fragments that fit every device' };
+    const [small] = exceedingSteps(large);
+    if (small)
+      return {
+        is: 'unknown',
+        because: `${small.step.text}: it need not be the network between the nodes`,
+      };
     const overhead = VXLAN_OVERHEAD[large.destination.includes(':') ? 6 : 4];
     const bounds = sizeBounds(flows, large, large.probe);
     if (bounds === undefined)
@@ -88,25 +97,6 @@ export const overlayMtuTooLarge = defineCause({
     });
   },
 });
-
-function bytesOf(flow: Flow): number {
-  return flow.trip.forward.packet.lengthBytes;
-}
-
-/**
- * The largest size that passes and the smallest that is lost, by pings of several sizes and of the smallest. Undefined
- * where a larger one passes than one that is lost.
- */
-function sizeBounds(flows: readonly Flow[], large: Flow, probe: FlowProbe) {
-  const tried = flows.filter((flow) => flow.purpose === 'size' && flow.destination === large.destination);
-  const small = flows.filter((flow) => flow.purpose === 'icmp' && flow.destination === large.destination);
-  const passing = [...tried, ...small].filter((flow) => flow.probe?.passed === 'yes').map(bytesOf);
-  const lost = [...tried.filter((flow) => flow.probe?.passed === 'no'), large].map(bytesOf);
-  const bounds = { passes: Math.max(0, ...passing), lost: Math.min(...lost) };
-  if (bounds.passes >= bounds.lost) return undefined;
-  const isSearched = tried.some((flow) => flow.probe?.passed === 'yes');
-  return { ...bounds, isSearched, source: probe.evidence.source };
-}
 
 interface Entry {
   readonly place: Place;
