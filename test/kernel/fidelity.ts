@@ -17,6 +17,8 @@ import { reweighed, textOfWeights, WEIGHTS } from './weights.ts';
 const { values } = parseArgs({
   options: {
     cases: { type: 'string', default: '300' },
+    /** No case is begun after so many minutes. */
+    minutes: { type: 'string', default: '1440' },
     /** Only the cases of these numbers, by commas. */
     numbers: { type: 'string' },
     /** The share of random cases that may disagree before the run fails; stored ones never may. */
@@ -93,10 +95,12 @@ function* allCases(): Generator<NamedCase> {
 async function runAll(drivers: readonly Driver[]): Promise<void> {
   const session = new Session(features, say);
   const started = performance.now();
+  const untilMs = started + Number(values.minutes) * 60_000;
   const cases = allCases();
   await Promise.all(
     drivers.map(async (driver) => {
-      for (let next = cases.next(); !next.done; next = cases.next()) await session.run(driver, next.value);
+      for (let next = cases.next(); !next.done && performance.now() < untilMs; next = cases.next())
+        await session.run(driver, next.value);
     }),
   );
   const seconds = (performance.now() - started) / 1000;
