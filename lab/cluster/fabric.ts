@@ -68,11 +68,37 @@ export const upstreamNames = (net: string): Readonly<Record<string, string>> => 
   'outside.corp.test': addressOf(net, OUTSIDE),
 });
 
+/** A name whose answer is larger than 512 bytes, and than the 1,232 that dig and newer resolvers take with EDNS: it comes over TCP. */
+export const LARGE_NAME = 'cdn.corp.test';
+
+/** A chain of long aliases to that address, each a template of its own: CoreDNS looks an alias up by itself and adds what it finds. */
+const largeAnswer = (address: string): string => {
+  const aliases = [...'abcdefghij'].map((letter) => `${`${letter.repeat(60)}.`.repeat(3)}${LARGE_NAME}.`);
+  const names = [`${LARGE_NAME}.`, ...aliases];
+  const records = names.map((name, at) => [name, aliases[at] === undefined ? `A ${address}` : `CNAME ${aliases[at]}`]);
+  return records
+    .map(
+      ([name, record]) => `    template IN A ${LARGE_NAME} {
+        match ^${name!.replaceAll('.', '[.]')}$
+        answer "${name} 60 IN ${record}"
+        fallthrough
+    }`,
+    )
+    .join('\n');
+};
+
 /** The company's DNS, as it were: what the hosts' resolv.conf names and CoreDNS forwards to. */
 export const startUpstreamDns = async (layout: Layout, coredns: string): Promise<void> => {
   const names = Object.entries(upstreamNames(layout.net)).map(([name, address]) => `        ${address} ${name}`);
   const address = addressOf(layout.net, FABRIC);
-  const corefile = `corp.test:53 {
+  const corefile = `${LARGE_NAME}:53 {
+    bind ${address}
+${largeAnswer(addressOf(layout.net, OUTSIDE))}
+    template ANY ANY . {
+        rcode NOERROR
+    }
+}
+corp.test:53 {
     bind ${address}
     hosts {
 ${names.join('\n')}

@@ -5,6 +5,7 @@ import { podVethBroken } from './cni-fault/pod-veth-broken.ts';
 import { dnsNameNotFound } from './dns-failure/dns-name-not-found.ts';
 import { dnsNoEndpoints } from './dns-failure/dns-no-endpoints.ts';
 import { dnsServiceUnreachable } from './dns-failure/dns-service-unreachable.ts';
+import { dnsTruncation } from './dns-failure/dns-truncation.ts';
 import { dnsUpstreamUnreachable } from './dns-failure/dns-upstream-unreachable.ts';
 import { dnsWrongNameserver } from './dns-failure/dns-wrong-nameserver.ts';
 import { qdiscShapingDrops } from './intermittent/qdisc-shaping-drops.ts';
@@ -49,6 +50,7 @@ export const causes: readonly Cause[] = [
   dnsNameNotFound as unknown as Cause,
   dnsNoEndpoints as unknown as Cause,
   dnsServiceUnreachable as unknown as Cause,
+  dnsTruncation as unknown as Cause,
   dnsUpstreamUnreachable as unknown as Cause,
   dnsWrongNameserver as unknown as Cause,
   egressNotMasqueraded as unknown as Cause,

@@ -10,6 +10,8 @@ export interface ProbeReading {
   readonly passed: 'yes' | 'no' | 'unknown';
   readonly statement: string;
   readonly latencyMs?: number;
+  /** Of a look-up: the answer was cut to fit UDP (the TC bit, RFC 1035), and is to be asked for again over TCP. */
+  readonly truncated?: true;
 }
 
 export interface Circumstances {
@@ -119,6 +121,11 @@ export function interpretSyn(args: Args, { sent, answered, resets, disturbed, de
 export function interpretDns(args: Args, answer: DnsAnswer): ProbeReading {
   const asked = `${args.type} of ${args.name}, asked of ${args.server} by ${args.transport}`;
   const { outcome, rcode, addresses, errno, latencyMs } = answer;
+  if (answer.truncated)
+    return {
+      ...reading(outcome, 'yes', `${asked}: an answer in ${latencyMs} ms that was cut to fit UDP (TC)`, latencyMs),
+      truncated: true,
+    };
   const read = (passed: ProbeReading['passed'], statement: string): ProbeReading =>
     reading(outcome, passed, statement, latencyMs);
   switch (outcome) {

@@ -47,7 +47,8 @@ function lookupOf({ style, samples }: DnsSeen['lookups'][number]): DnsReportLook
     outcomes: [...counts].map(([outcome, count]) => ({ outcome, count })),
     addresses: [...new Set(told.flatMap(({ addresses }) => addresses))],
     ...(times && { times }),
-    waits: waitsOf(timesMs),
+    // What was cut off ended by our own limit, not by an answer.
+    waits: waitsOf(told.filter(({ outcome }) => outcome !== 'cut-off').map(({ latencyMs }) => latencyMs)),
     ...(slowest && { slowest: { latencyMs: slowest.latencyMs, questions: slowest.queries } }),
   };
 }

@@ -22,6 +22,9 @@ export type FlowPurpose =
   | 'large'
   // What an answer makes worth asking (triage/follow-ups.ts):
   | 'dns-control' // a name that the cluster's DNS must know, at the server that failed
+  | 'dns-tcp' // a look-up whose answer did not fit UDP, over TCP
+  | 'dns-tcp-control' // a small answer over TCP, of the same server
+  | 'dns-upstream-tcp' // the same of the server that the cluster's DNS forwards to
   | 'dns-upstream' // the server that the cluster's DNS forwards to, from its own namespace
   | 'underlay' // from node to node, small
   | 'underlay-large' // and at the NIC's own MTU
@@ -42,6 +45,8 @@ export interface PlannedFlow {
    * the cluster's objects say, which a node or a pod with several addresses need not send from.
    */
   readonly isUnbound?: true;
+  /** What a DNS server is asked for, where it is not the question's own list of names. */
+  readonly name?: string;
   /** The user as whom it is probed; undefined: podtriage's own. */
   readonly asUser?: number;
 }

@@ -8,7 +8,8 @@ import { leavingMtu } from '../target/leaving-device.ts';
 import { firstPacket } from '../target/packets.ts';
 import type { Question } from '../target/question.ts';
 import { dnsUpstreams } from './dns-upstreams.ts';
-import { probeOutcomes } from './probe-outcomes.ts';
+import { learntWants, sizeFlows } from './mtu-follow-ups.ts';
+import { ANY_CLUSTER_NAME, probeOutcomes } from './probe-outcomes.ts';
 
 /** Flows that only an answer makes worth a look, and the facts that planning them lacks. */
 export interface FollowUps {
@@ -27,7 +28,7 @@ export function followUps(snapshot: Snapshot, question: Question, planned: reado
   const parts = [
     dnsFollowUps(snapshot, question, planned),
     underlayFollowUps(snapshot, question, planned),
-    sizeFollowUps(snapshot, question, planned),
+    { flows: sizeFlows(snapshot, question, planned), wants: learntWants(snapshot, question, planned) },
   ];
   return { flows: parts.flatMap((part) => part.flows), wants: parts.flatMap((part) => part.wants) };
 }
@@ -40,7 +41,7 @@ function dnsFollowUps(snapshot: Snapshot, question: Question, planned: readonly 
       flow.purpose === 'dns' &&
       probeOutcomes(snapshot, question, flow).some((one) => one.outcome === 'servfail' || one.outcome === 'timed-out'),
   );
-  if (failed.length === 0) return NONE;
+  if (failed.length === 0) return cutOffFollowUps(snapshot, question, planned, question.destination.host);
   const control = failed.map(
     (flow): PlannedFlow => ({ ...flow, id: `dns-control/${flow.packet.ip.destination}`, purpose: 'dns-control' }),
   );
@@ -49,6 +50,53 @@ function dnsFollowUps(snapshot: Snapshot, question: Question, planned: readonly 
     .slice(0, DNS_PODS_MAX)
     .map((pod) => upstreamFlows(snapshot, pod, host));
   return { flows: [...control, ...upstream.flatMap((one) => one.flows)], wants: upstream.flatMap((one) => one.wants) };
+}
+
+/** An answer that did not fit UDP: does it come over TCP, and where not, does the server's own upstream give it so? */
+function cutOffFollowUps(
+  snapshot: Snapshot,
+  question: Question,
+  planned: readonly PlannedFlow[],
+  host: string,
+): FollowUps {
+  const overTcp = planned
+    .filter((flow) => flow.purpose === 'dns')
+    .flatMap((flow) =>
+      probeOutcomes(snapshot, question, flow)
+        .filter(({ truncated }) => truncated)
+        .slice(0, 1)
+        .map(({ request }) => tcpFlow(flow, 'dns-tcp', String(request.args.name))),
+    );
+  const failed = overTcp.filter((flow) =>
+    probeOutcomes(snapshot, question, flow).some((one) => one.passed === 'no' || one.outcome === 'servfail'),
+  );
+  if (failed.length === 0) return { flows: overTcp, wants: [] };
+  const upstream = dnsPods(snapshot, nameserversOf(snapshot, question.source))
+    .slice(0, DNS_PODS_MAX)
+    .map((pod) => upstreamFlows(snapshot, pod, host));
+  const name = `${host.replace(/\.$/, '')}.`;
+  return {
+    flows: [
+      ...overTcp,
+      ...failed.map((flow) => tcpFlow(flow, 'dns-tcp-control', ANY_CLUSTER_NAME)),
+      ...upstream.flatMap((one) => one.flows).flatMap((flow) => [flow, tcpFlow(flow, 'dns-upstream-tcp', name)]),
+    ],
+    wants: upstream.flatMap((one) => one.wants),
+  };
+}
+
+function tcpFlow(
+  flow: PlannedFlow,
+  purpose: 'dns-tcp' | 'dns-tcp-control' | 'dns-upstream-tcp',
+  name: string,
+): PlannedFlow {
+  const { ip, l4 } = flow.packet;
+  const port = 'destinationPort' in l4 && typeof l4.destinationPort === 'number' ? l4.destinationPort : 53;
+  const { source, destination } = ip;
+  return {
+    ...{ ...flow, purpose, name, protocol: 'tcp', id: flow.id.replace(/^[^/]+/, purpose) },
+    packet: firstPacket({ source, destination, protocol: 'tcp', port }),
+  };
 }
 
 /** The pods behind these nameservers, as the API lists them by address. */
@@ -98,25 +146,6 @@ function underlayFollowUps(snapshot: Snapshot, question: Question, planned: read
   const from = hostOf(sender.node);
   const to = nodesBehind(snapshot, question).filter((node) => node !== from.node);
   return { flows: to.flatMap((node) => underlayFlows(snapshot, question, from, node)), wants: [] };
-}
-
-/** Only large packets are lost: from which size on? Each size is asked at once; the bytes are taken off the largest. */
-const SIZE_STEPS = [10, 20, 28, 40, 50, 60, 80, 100, 130, 170, 220, 300] as const;
-const SIZE_MIN_BYTES = 600;
-
-function sizeFollowUps(snapshot: Snapshot, question: Question, planned: readonly PlannedFlow[]): FollowUps {
-  const large = planned.find((flow) => flow.purpose === 'large');
-  if (!large || !probeOutcomes(snapshot, question, large).some((one) => one.passed === 'no')) return NONE;
-  const sizes = SIZE_STEPS.map((step) => large.packet.lengthBytes - step).filter((bytes) => bytes >= SIZE_MIN_BYTES);
-  const flows = sizes.map(
-    (lengthBytes): PlannedFlow => ({
-      ...large,
-      id: `size/${lengthBytes}`,
-      purpose: 'size',
-      packet: { ...large.packet, lengthBytes },
-    }),
-  );
-  return { flows, wants: [] };
 }
 
 /** The nodes on which the destination, or a backend of it, runs. */

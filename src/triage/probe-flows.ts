@@ -3,6 +3,7 @@ import type { Address } from '../net/address.ts';
 import { CLUSTER, podPlace } from '../net/place.ts';
 import { namesAsked } from '../probe/plan.ts';
 import type { DatapathGate } from '../simulate/datapath.ts';
+import type { DnsAnswer } from '../snapshot/probe-answers.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { ownerOfAddress } from '../target/address-owner.ts';
 import { nameserversOf, type PlannedFlow, plannedFlows, type ResolvedNames } from '../target/flows.ts';
@@ -105,8 +106,12 @@ export function resolvedNames(snapshot: Snapshot, question: Question): ResolvedN
         transport: 'udp',
         timeoutMs: 2_000,
       });
-      if (answer.state === 'seen' && answer.value.outcome === 'answered' && answer.value.addresses.length > 0)
-        return new Map([[host, answer.value.addresses]]);
+      const whole =
+        answer.state === 'seen' && answer.value.truncated
+          ? snapshot.fact('probe.dns', sender, { ...answer.source.request.args, transport: 'tcp' })
+          : answer;
+      if (whole.state === 'seen' && whole.value.outcome === 'answered' && whole.value.addresses.length > 0)
+        return new Map([[host, whole.value.addresses]]);
     }
   }
   return new Map();
@@ -139,21 +144,30 @@ export function probeOf(
     outcomes.find((one) => one.passed === 'no') ??
     outcomes.find((one) => one.outcome === 'servfail') ??
     outcomes.find((one) => one.passed === 'unknown');
-  if (telling) return flowProbe(telling, planned);
+  if (telling) return flowProbe(telling, planned, overTcp(snapshot, telling));
   // A name is denied only where every name that the resolver would try is: one that got no answer may be the right one.
   if (outcomes.length < requestsOf(snapshot, question, planned).length) return undefined;
   const last = outcomes.find((one) => one.outcome === 'no-data') ?? outcomes.at(-1);
-  return last && flowProbe(last, planned);
+  return last && flowProbe(last, planned, overTcp(snapshot, last));
 }
 
-function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow): FlowProbe {
+/** The answer that a look-up got over TCP, where that by UDP was cut. */
+function overTcp(snapshot: Snapshot, { truncated, request }: ProbeOutcome): DnsAnswer | undefined {
+  if (!truncated) return undefined;
+  const answer = snapshot.fact('probe.dns', request.place, { ...request.args, transport: 'tcp' });
+  return answer.state === 'seen' ? answer.value : undefined;
+}
+
+function flowProbe(outcome: ProbeOutcome, planned: PlannedFlow, whole?: DnsAnswer): FlowProbe {
   const isLookUp = outcome.request.action === 'probe.dns';
   // A name without an address of the asked family leads nowhere; of a name that only tests a server it is an answer.
-  const resolved = outcome.outcome === 'answered' || (outcome.outcome === 'no-data' && planned.purpose !== 'dns');
+  const told = outcome.truncated ? whole?.outcome : outcome.outcome;
+  const resolved = told === 'answered' || (told === 'no-data' && planned.purpose !== 'dns');
   return {
     outcome: outcome.outcome,
     passed: outcome.passed,
-    ...(isLookUp && { resolved }),
+    ...(isLookUp && told !== undefined && { resolved }),
+    ...(outcome.truncated && { truncated: true as const }),
     statement: `${outcome.request.place.namespace === 'host' ? outcome.request.place.node : outcome.request.place.namespace}${userWords(planned)}: ${outcome.statement}`,
     ...(outcome.latencyMs !== undefined && { latencyMs: outcome.latencyMs }),
     evidence: {

@@ -16,7 +16,7 @@ export interface ProbeOutcome extends ProbeReading {
 
 /** Pings whose loss tells something only beside a small one that is answered. */
 const LARGE: ReadonlySet<string> = new Set(['large', 'underlay-large', 'size']);
-const ANY_CLUSTER_NAME = 'kubernetes.default.svc.cluster.local.';
+export const ANY_CLUSTER_NAME = 'kubernetes.default.svc.cluster.local.';
 
 /** The probes that a planned flow asks for, at its own source; none from outside the cluster. */
 export function requestsOf(snapshot: Snapshot, question: Question, flow: PlannedFlow): readonly Request[] {
@@ -38,12 +38,14 @@ export function requestsOf(snapshot: Snapshot, question: Question, flow: Planned
 
 function probePurpose(purpose: PlannedFlow['purpose']) {
   if (purpose === 'dns-control' || purpose === 'dns-upstream') return 'dns';
+  if (purpose === 'dns-tcp' || purpose === 'dns-tcp-control' || purpose === 'dns-upstream-tcp') return 'dns';
   if (purpose === 'underlay') return 'icmp';
   if (purpose === 'past-proxy') return 'main';
   return purpose === 'underlay-large' || purpose === 'size' ? 'large' : purpose;
 }
 
 function namesFor(snapshot: Snapshot, question: Question, flow: PlannedFlow): readonly string[] {
+  if (flow.name !== undefined) return [flow.name];
   if (flow.purpose === 'dns-control') return [ANY_CLUSTER_NAME];
   const { source, destination } = question;
   if (destination.kind === 'service' && destination.externalName !== undefined)
