@@ -46,6 +46,14 @@ test('present: a ClusterIP in iptables mode answers no ping, and its end in the 
   expect(namedOn(given)).toEqual([]);
 });
 
+test('near miss: the Service answers by another backend than the one that does not answer ping', () => {
+  const given = recordedCase({
+    asks: [{ to: SERVICE_IP }, PING, { id: 'endpoint/10.244.1.3', purpose: 'endpoint' }],
+    probes: { main: yes, icmp: silent, 'endpoint/10.244.1.3': probe('no', 'timed-out') },
+  });
+  expect(checkWith(pingNotPermitted, given).is).not.toBe('present');
+});
+
 test('present: the port answers, ping alone is filtered', () => {
   const given = recordedCase({
     asks: [{}, PING],

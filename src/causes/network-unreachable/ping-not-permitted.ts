@@ -32,14 +32,19 @@ export const pingNotPermitted = defineCause({
     const services = given['api.services'];
     const service = services.value.find((one) => (one.spec.clusterIPs ?? []).includes(ping.destination));
     if (service && answersNoPing(given.gate.parts, ping)) return serviceFinding(ping, service, services);
-    const main = flows.find((flow) => flow.purpose === 'main' && flow !== ping);
-    if (main?.probe?.passed === 'yes' && probe?.passed === 'no') return filteredFinding(ping, probe, main.probe);
+    const answered = flows.find((flow) => isAnsweredBy(flow, ping));
+    if (answered?.probe && probe?.passed === 'no') return filteredFinding(ping, probe, answered.probe);
     if (!service && !isComplete(services))
       return { is: 'unknown', because: `whether ${ping.destination} is a ClusterIP is not known: not all were listed` };
     if (probe?.passed !== 'no') return { is: 'unknown', because: probe?.statement ?? 'no ping was sent' };
     return { is: 'absent', because: 'nothing says that ping alone is refused' };
   },
 });
+
+/** Another host's answer, that of another backend of the Service, says nothing of this one. */
+function isAnsweredBy(flow: Flow, ping: Flow): boolean {
+  return flow.protocol !== 'icmp' && flow.destination === ping.destination && flow.probe?.passed === 'yes';
+}
 
 /** kube-proxy in ipvs mode puts the ClusterIP on a device, and it answers; the other modes do not. */
 function answersNoPing(
@@ -109,10 +114,10 @@ function serviceFinding(ping: Flow, service: Service, services: Seen<readonly Se
   });
 }
 
-function filteredFinding(ping: Flow, probe: FlowProbe, main: FlowProbe) {
+function filteredFinding(ping: Flow, probe: FlowProbe, answered: FlowProbe) {
   return present({
     claims: ping.dead.map((leaf) => leaf.ref),
-    evidence: [probe.evidence, main.evidence],
+    evidence: [probe.evidence, answered.evidence],
     place: { ...(ping.from ?? CLUSTER), object: `ping to ${ping.destination}` },
     fix: { summary: 'nothing to mend: the port answers, only ICMP is filtered or not answered', commands: [] },
   });
