@@ -149,6 +149,17 @@ function addsToSet(aim: Aim): string {
 }
 
 const PROXIES: readonly XtTarget[] = [
+  // It takes the SYN for itself: what follows of it the walk does not know, so that it is never decisive.
+  target(
+    'SYNPROXY',
+    'filter',
+    ['INPUT', 'FORWARD'],
+    ({ stop }) =>
+      stop.isReply
+        ? undefined
+        : '-m tcp --tcp-flags SYN,RST,ACK SYN -j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1460',
+    { protocols: ['tcp'], isUndecidable: true },
+  ),
   target('TPROXY', 'mangle', ['PREROUTING'], layProxy, { protocols: ['udp'], isUndecidable: true }),
 ];
 
