@@ -13,6 +13,7 @@ import { udpBufferErrors } from './intermittent/udp-buffer-errors.ts';
 import { fragmentsDropped } from './large-packet-loss/fragments-dropped.ts';
 import { mtuMismatchNode } from './large-packet-loss/mtu-mismatch-node.ts';
 import { mtuMismatchVeth } from './large-packet-loss/mtu-mismatch-veth.ts';
+import { mtuStalePmtuCache } from './large-packet-loss/mtu-stale-pmtu-cache.ts';
 import { overlayMtuTooLarge } from './large-packet-loss/overlay-mtu-too-large.ts';
 import { pmtuBlackHole } from './large-packet-loss/pmtu-black-hole.ts';
 import { bridgeNfCallDisabled } from './network-unreachable/bridge-nf-call-disabled.ts';
@@ -67,6 +68,7 @@ export const causes: readonly Cause[] = [
   listensOnLoopback as unknown as Cause,
   mtuMismatchNode as unknown as Cause,
   mtuMismatchVeth as unknown as Cause,
+  mtuStalePmtuCache as unknown as Cause,
   neighbourUnresolved as unknown as Cause,
   noListener as unknown as Cause,
   overlayMtuTooLarge as unknown as Cause,

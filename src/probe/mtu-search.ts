@@ -22,6 +22,8 @@ export interface MtuBounds {
   readonly mostBytes: number;
   /** Sizes worth a try before others: the MTUs of the devices on the way. */
   readonly likely?: readonly number[];
+  /** Tries after which a size counts as lost; default TRIES_MIN. */
+  readonly triesMin?: number;
 }
 
 /** What a search says of one way. */
@@ -45,20 +47,20 @@ export const ROUNDS_MAX = 10;
 
 /** The sizes to try next; none where nothing is left to find out. The same tallies give the same sizes. */
 export function nextSizes(tried: readonly SizeTally[], bounds: MtuBounds): readonly number[] {
-  const { leastBytes, mostBytes } = bounds;
+  const { leastBytes, mostBytes, triesMin = TRIES_MIN } = bounds;
   const totals = totalsOf(tried);
   if (totals.size === 0) return firstSizes(bounds);
   const small = totals.get(leastBytes);
-  if (!small || small.answered === 0) return sentOf(small) < TRIES_MIN ? [leastBytes] : [];
+  if (!small || small.answered === 0) return sentOf(small) < triesMin ? [leastBytes] : [];
   const { passes, lost, odd } = borders(totals);
   if (passes === mostBytes) return [];
-  const unsure = odd.filter((size) => sentOf(totals.get(size)) < TRIES_MIN);
+  const unsure = odd.filter((size) => sentOf(totals.get(size)) < triesMin);
   if (unsure.length > 0) return unsure.slice(0, AT_ONCE);
   if (lost === undefined) return [mostBytes];
   const told = toldSizes(totals, passes, lost);
   if (told.length > 0) return told;
   if (lost - passes > 1) return between(passes, lost, AT_ONCE);
-  const isSure = sentOf(totals.get(passes)) >= TRIES_MIN && sentOf(totals.get(lost)) >= TRIES_MIN;
+  const isSure = sentOf(totals.get(passes)) >= triesMin && sentOf(totals.get(lost)) >= triesMin;
   return isSure ? [] : [passes, lost];
 }
 

@@ -89,7 +89,10 @@ function stepsBlock(report: Report, { paint, width }: Layout): string {
 /** Probes that no step of the procedure has told of. */
 function probesBlock(report: Report, layout: Layout): string {
   const told = new Set(report.workflow.map((step) => step.because));
-  const statements = report.probes.map((probe) => probe.statement).filter((statement) => !told.has(statement));
+  const others = layout.verbose ? report.probes : report.probes.filter(({ id }) => !id.startsWith('size/'));
+  const statements = others.map((probe) => probe.statement).filter((statement) => !told.has(statement));
+  const sizes = report.probes.length - others.length;
+  if (sizes > 0) statements.push(`pings of ${sizes} sizes, to find from which on they are lost (-v lists them)`);
   return section('OTHER PROBES', [...new Set(statements)], layout);
 }
 
