@@ -16,7 +16,7 @@ interface DnsOptions extends CommonOptions {
   readonly ipFamily?: '4' | '6';
   readonly count: number;
   readonly interval: number;
-  readonly wait: number;
+  readonly wait?: number;
   readonly watch: boolean;
   readonly duration: number;
 }
@@ -25,6 +25,8 @@ interface DnsOptions extends CommonOptions {
 const WAIT_MS = 25_000;
 /** A prober's jobs end within 30 s, and each has its turn within ten. */
 const WAIT_MAX_MS = 28_000;
+/** No more than so many look-ups wait at a time: with a long wait, a watch would see only late that a name is found again. */
+const WATCH_WAIT_MS = 6_000;
 const WATCH_SECONDS = { usual: 3_600, most: 21_600 } as const;
 const MS_PER_S = 1_000;
 
@@ -43,7 +45,11 @@ export function probeDnsCommand(done: (code: ExitCode) => void): Command {
     .addOption(new Option('--ip-family <family>', 'the addresses that each server is asked for').choices(['4', '6']))
     .option('--count <number>', 'look-ups', wholeNumber(1, 10_000), 5)
     .option('--interval <milliseconds>', 'between two look-ups', wholeNumber(10, 10_000), 500)
-    .option('--wait <milliseconds>', 'for the end of each look-up', wholeNumber(1_000, WAIT_MAX_MS), WAIT_MS)
+    .option(
+      '--wait <milliseconds>',
+      'for the end of each look-up; default 25,000, of a watch 6,000',
+      wholeNumber(1_000, WAIT_MAX_MS),
+    )
     .option('--watch', 'until Ctrl-C; marks each moment at which the name ceases, or begins again, to be found', false)
     .option(
       '--duration <seconds>',
@@ -70,7 +76,7 @@ Exit code: 0 found each time and every server answers, 1 not so, 2 wrong usage o
 function planOf({ count, interval, wait, watch, duration }: DnsOptions): SendPlan {
   return {
     count: watch ? Math.ceil((duration * MS_PER_S) / interval) : count,
-    ...{ intervalMs: interval, waitMs: wait },
+    ...{ intervalMs: interval, waitMs: wait ?? (watch ? WATCH_WAIT_MS : WAIT_MS) },
   };
 }
 

@@ -76,7 +76,7 @@ function failingStep({ lookups, servers, asked }: Seen): string | undefined {
   const worst = missed.outcomes.find(({ outcome }) => outcome !== 'found')!;
   if (worst.outcome === 'no-such-name') return `the name: every server that was asked says that it does not exist`;
   if (worst.outcome === 'no-address') return `the name: it exists and has no address`;
-  return `look-up: ${worst.count} of ${missed.sent} were not answered, though each server answers now`;
+  return `look-up: ${worst.count} of ${missed.sent} were not answered${servers.length > 0 ? ', though each server answers now' : ''}`;
 }
 
 /** The question without EDNS by UDP, which every resolver sends first. */
