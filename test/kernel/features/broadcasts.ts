@@ -37,7 +37,8 @@ function broadcastFeature(name: string, isForwarded: boolean): Feature {
     wants: { pods: 2, bridged: false, asks: false },
     add: (network) => {
       const target = targetOf(network);
-      if (!target || network.packets.length >= 8) return false;
+      const isTaken = network.items.some((item) => item.kind === 'sysctl' && item.key.endsWith('.bc_forwarding'));
+      if (!target || isTaken || network.packets.length >= 8) return false;
       const { from, node, to, cable, subnet, input } = target;
       network.add({ kind: 'ip', ns: node, line: `addr add ${subnet}.1/24 dev ${cable}` });
       network.add({ kind: 'ip', ns: to, line: `addr add ${subnet}.2/24 dev eth0` });
@@ -59,13 +60,12 @@ function broadcastFeature(name: string, isForwarded: boolean): Feature {
       });
       const host = network.host(node);
       const place = placeOf({ ...host, name: node, addresses: [] });
-      for (const device of ['all', input]) {
-        const key = `net.ipv4.conf.${device}.bc_forwarding`;
-        const [value, other] = isForwarded ? ['1', '0'] : ['0', '1'];
-        const text = `${key} is ${other}`;
-        const ignored = [{ op: 'sysctl', place, text, key, value: other }] as const;
-        network.add({ kind: 'sysctl', ns: node, key, value, feature: name, ...(isForwarded && { ignored }) });
-      }
+      const [value, other] = isForwarded ? ['1', '0'] : ['0', '1'];
+      const keys = ['all', input].map((device) => `net.ipv4.conf.${device}.bc_forwarding`);
+      const ignored = keys.map(
+        (key) => ({ op: 'sysctl', place, text: `${key} is ${other}`, key, value: other }) as const,
+      );
+      for (const key of keys) network.add({ kind: 'sysctl', ns: node, key, value, feature: name, ignored });
       return true;
     },
   };

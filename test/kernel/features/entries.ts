@@ -78,11 +78,19 @@ function entryAim(
   const found = aimAt(network, hooks, protocols);
   const aim = found?.stop.isReply ? onlyThere(network, found.packet, hooks) : found;
   if (!aim) return undefined;
-  const { packet, draw } = aim;
+  const { draw } = aim;
+  const packet = withSource(network, aim.packet);
   const own = network.host(packet.ns);
   const others = network.hosts.filter((one) => one !== own && one.address[packet.family] !== packet.destination);
   const other = others.length === 0 ? own : draw.pick(others);
-  return { ...aim, other: other.address[packet.family], backend: draw.pick(['legacy', 'nft']) };
+  return { ...aim, packet, other: other.address[packet.family], backend: draw.pick(['legacy', 'nft']) };
+}
+
+/** A node has several addresses: the entry's is the one that it is bound to. */
+function withSource(network: Network, packet: CasePacket): CasePacket {
+  const bound = { ...packet, source: packet.source ?? network.host(packet.ns).address[packet.family] };
+  network.packets[network.packets.indexOf(packet)] = bound;
+  return network.aimable([bound]);
 }
 
 function onlyThere(network: Network, packet: CasePacket, hooks: readonly HookPoint[]): Aim | undefined {
