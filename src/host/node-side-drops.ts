@@ -37,6 +37,8 @@ export function isDropWatch(action: string): boolean {
 interface Running {
   readonly ended: Promise<Ran>;
   readonly finish: () => void;
+  /** Where it does not finish by itself. */
+  readonly kill: () => void;
   readonly output: () => string;
   readonly preface: string;
 }
@@ -62,13 +64,13 @@ export function createDropWatch({ places, runner, tools }: NodeSideContext): Dro
     const first = await Promise.race([watching.promise, own.ended, late(START_MS, signal)]);
     if (first === 'watching') return raw('', await tools.versionOf('bpftrace'), false);
     running = undefined;
-    own.finish();
+    own.kill();
     if (first === 'late') return nothing('timed-out', `bpftrace did not start within ${START_MS} ms`);
     return startProblem(first);
   }
 
   function launch(program: string, job: DropJob, where: RunPlace, preface: string, onReady: () => void): Running {
-    const finishing = new AbortController();
+    const [finishing, killing] = [new AbortController(), new AbortController()];
     let text = '';
     const ended = runner.run({
       argv: shell(program),
@@ -76,7 +78,7 @@ export function createDropWatch({ places, runner, tools }: NodeSideContext): Dro
       timeoutMs: START_MS + job.seconds * 1_000 + FINISH_MS,
       maxBytes: DROP_BYTES_MAX,
       // It outlives the request that started it; the node side's own end is its end.
-      signal: new AbortController().signal,
+      signal: killing.signal,
       finish: finishing.signal,
       env: { BPFTRACE_STRLEN: '64' },
       onOutput: (bytes) => {
@@ -84,7 +86,7 @@ export function createDropWatch({ places, runner, tools }: NodeSideContext): Dro
         if (/^W$/m.test(text)) onReady();
       },
     });
-    return { ended, finish: () => finishing.abort(), output: () => text, preface };
+    return { ended, finish: () => finishing.abort(), kill: () => killing.abort(), output: () => text, preface };
   }
 
   async function readFormat(where: RunPlace, signal: AbortSignal): Promise<string | Answer> {
@@ -103,12 +105,15 @@ export function createDropWatch({ places, runner, tools }: NodeSideContext): Dro
     running = undefined;
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     own.finish();
-    const ran = await own.ended;
-    const isCut = ran.ended !== 'exited' || ran.truncated;
+    const ran = await Promise.race([own.ended, late(FINISH_MS, NEVER)]);
+    own.kill();
+    // Its lines come one by one: what it had said by then is whole.
+    const isCut = ran === 'late' || ran.ended !== 'exited' || ran.truncated;
     return raw(`${own.preface}${own.output()}`, await tools.versionOf('bpftrace'), isCut);
   }
 }
 
+const NEVER = new AbortController().signal;
 const MOUNT_FAILED = 125;
 const NOT_FOUND = 127;
 const FAILED = { gap: 'failed', detail: 'no answer' } as const;

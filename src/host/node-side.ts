@@ -16,6 +16,7 @@ import { createRunner, type Runner, type RunPlace } from './node-side-run.ts';
 import { askTcFilters } from './node-side-tc-filters.ts';
 import { createTools, type Tools } from './node-side-tools.ts';
 import { askWireguard } from './node-side-wireguard.ts';
+import { within } from './within-budget.ts';
 
 /**
  * Answers requests on the node itself: the part that the agent and the local host share. It knows collectors and
@@ -283,23 +284,6 @@ function budgetOf(
     ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes: Math.floor(maxMemoryBytes * memoryFactor) }),
     signal,
   };
-}
-
-/** A file system that does not answer must not hold up the rest; the read itself cannot be ended. */
-async function within<T>(work: Promise<T>, { timeoutMs, signal }: Budget): Promise<T | 'late'> {
-  let timer: NodeJS.Timeout | undefined;
-  let abort: (() => void) | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    abort = () => resolve('late');
-    timer = setTimeout(abort, timeoutMs);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    if (abort) signal.removeEventListener('abort', abort);
-  }
 }
 
 function idleNames(how: CommandHow): string {

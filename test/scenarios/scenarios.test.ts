@@ -74,6 +74,25 @@ describe.each(ids)('%s', (id) => {
   });
 });
 
+describe('what the kernels said of their own drops is read again', () => {
+  test.each([
+    ['vxlan-bad-checksum', 'UDP_CSUM', 'tunnelled'],
+    ['rp-filter-drop', 'IP_RPFILTER', 'itself'],
+  ])('%s: %s', async (id, reason, as) => {
+    const { causes, captures, disagreements } = await diagnoseBundle(id, true);
+    expect(captures[0]!.kernel!.drops.filter(({ isLoss }) => isLoss)).toMatchObject([{ reason, as, leg: 'there' }]);
+    expect(captures[0]!.kernel!.nodes.every(({ isWhole }) => isWhole)).toBe(true);
+    expect(causes[0]!.evidence.map(({ kind }) => kind)).toContain('kernel-drop');
+    expect(disagreements).toEqual([]);
+  });
+
+  test('a bundle without it tells nothing of it', async () => {
+    const { captures } = await diagnoseBundle('overlay-port-blocked-fabric', true);
+    expect(captures[0]).not.toHaveProperty('kernel');
+    expect(captures[0]).not.toHaveProperty('rules');
+  });
+});
+
 describe('a capture that was recorded is read again', () => {
   test('packets that no node drops are lost between the nodes, and that proves it', async () => {
     const { causes, captures } = await diagnoseBundle('overlay-port-blocked-fabric', true);

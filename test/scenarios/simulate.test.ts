@@ -48,7 +48,7 @@ async function traceOf(...args: Parameters<typeof outcomeOf>): Promise<TraceRepo
 
 /**
  * What no walk of the asked packet shows: DNS that fails, a fabric that blocks, a size that a SYN has not, a user without
- * rights, checksums that a NIC spoils.
+ * rights, checksums that a NIC spoils, a queue or a buffer that is full.
  */
 const DELIVERED = [
   'dns-no-endpoints',
@@ -56,6 +56,8 @@ const DELIVERED = [
   'overlay-mtu-too-large',
   'overlay-port-blocked-fabric',
   'ping-not-permitted',
+  'qdisc-shaping-drops',
+  'udp-buffer-errors',
   'vxlan-bad-checksum',
 ];
 /** There is no packet to walk: no address is known. */
