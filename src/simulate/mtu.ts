@@ -17,8 +17,10 @@ const VLAN_TAG_BYTES = 4;
 interface Limit {
   readonly mtu: number;
   readonly device: string;
-  /** The exception of the route that says so. */
-  readonly learnt?: Route;
+  /** The route that says so, where it is not the device. */
+  readonly route?: Route;
+  /** That is an exception of the route, which the kernel has learnt. */
+  readonly learnt?: true;
 }
 
 /**
@@ -36,7 +38,8 @@ function mtuOf(walk: Walk, cursor: Cursor, isForwarded: boolean): Limit | undefi
   const mtu = isIpv6 && isForwarded ? ofDevice : (route?.route?.mtu ?? ofDevice);
   if (mtu === undefined) return undefined;
   const learnt = isIpv6 && isForwarded ? undefined : learntMtu(snapshot, cursor);
-  return learnt?.mtu === undefined || learnt.mtu >= mtu ? { mtu, device } : { mtu: learnt.mtu, device, learnt };
+  if (learnt?.mtu !== undefined && learnt.mtu < mtu) return { mtu: learnt.mtu, device, route: learnt, learnt: true };
+  return { mtu, device, ...(mtu !== ofDevice && route?.route && { route: route.route }) };
 }
 
 /**
@@ -157,13 +160,15 @@ function mtuStep(walk: Walk, cursor: Cursor, limit: Limit, act: keyof typeof ACT
   });
 }
 
-function nameOf({ device, learnt }: Limit): string {
-  return learnt ? `the way to ${learnt.destination.address}, as an ICMP error has told` : device;
+function nameOf({ device, route, learnt }: Limit): string {
+  if (!route) return device;
+  const { address, length } = route.destination;
+  return learnt ? `the way to ${address}, as an ICMP error has told` : `the route ${address}/${length} by ${device}`;
 }
 
-function sourceOfLimit({ world }: Walk, cursor: Cursor, { device, mtu, learnt }: Limit): Source {
+function sourceOfLimit({ world }: Walk, cursor: Cursor, { device, mtu, route, learnt }: Limit): Source {
   const { snapshot } = world;
-  if (learnt)
-    return sourceOf(snapshot.fact('route-exceptions', cursor.place, { family: familyAt(cursor) }), learnt.text);
+  const args = { family: familyAt(cursor) };
+  if (route) return sourceOf(snapshot.fact(learnt ? 'route-exceptions' : 'routes', cursor.place, args), route.text);
   return sourceOf(snapshot.fact('links', cursor.place), `${device} mtu ${mtu}`);
 }
