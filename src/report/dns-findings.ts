@@ -68,7 +68,8 @@ function failingStep({ lookups, servers, asked }: Seen): string | undefined {
   if (overTcp.length > 0)
     return `TCP: ${namesOf(overTcp)} ${overTcp.length > 1 ? 'do' : 'does'} not answer by TCP: an answer too large for UDP cannot be fetched`;
   const large = servers.filter(isLargeLost);
-  if (large.length > 0) return `large answers: from ${namesOf(large)} they are lost on the way (UDP in fragments)`;
+  if (large.length > 0)
+    return `large answers: from ${namesOf(large)} they do not arrive by UDP, where they travel in fragments`;
   if (isServfail)
     return `DNS server: ${namesOf([...nameservers, ...endpoints].filter((one) => plain(one)?.outcome === 'servfail'))} answers SERVFAIL for ${asked}`;
   const missed = lookups.find(({ sent, found }) => found < sent);
@@ -92,19 +93,20 @@ function isLargeLost(server: DnsReportServer): boolean {
   return largeLost(server) !== undefined;
 }
 
-/** No packet of the path is larger without fragments (1,500 bytes less IP and UDP headers); an answer that fits one is not lost for its size. */
+/** What fits a packet everywhere (DNS flag day 2020): a question that allows for no more loses nothing for its size. */
 const ONE_PACKET_BYTES = 1_232;
 
 /**
- * A question that no answer came to for its size: the whole answer is known to be larger than a packet, the server answers the same
- * question where it may not send so much, and is silent wherever it may.
+ * A question whose answer is lost for its size: it is known not to fit a packet, since even one that allows for that came cut; the server
+ * answers all smaller ones and is silent wherever it may send more. (How long it is over TCP tells nothing: names are not shortened there.)
  */
 function largeLost(server: DnsReportServer): DnsReportQuestion | undefined {
   const { questions } = server;
-  const whole = questions.find(({ transport, outcome }) => transport === 'tcp' && outcome === 'answered')?.bytes ?? 0;
-  if (whole <= ONE_PACKET_BYTES || plain(server)?.passed !== 'yes') return undefined;
-  const large = questions.filter(({ ednsBytes = 0 }) => ednsBytes >= whole);
-  return large.every(({ outcome }) => outcome === 'timed-out') ? large[0] : undefined;
+  if (plain(server)?.passed !== 'yes') return undefined;
+  const cutAt = Math.max(...questions.map(({ truncated, ednsBytes = 0 }) => (truncated ? ednsBytes : 0)));
+  if (cutAt < ONE_PACKET_BYTES) return undefined;
+  const larger = questions.filter(({ ednsBytes = 0 }) => ednsBytes > cutAt);
+  return larger.every(({ outcome }) => outcome === 'timed-out') ? larger[0] : undefined;
 }
 
 function namesOf(servers: readonly DnsReportServer[]): string {
@@ -171,13 +173,13 @@ function sizeFindings(server: DnsReportServer): string[] {
       ednsBytes === undefined ? 'without EDNS (512 bytes)' : `with EDNS ${ednsBytes}`,
     );
     const tcp = questions.find(({ transport }) => transport === 'tcp');
-    const whole = tcp?.bytes === undefined ? '' : `; whole it has ${tcp.bytes} bytes`;
+    const whole = tcp?.bytes === undefined ? '' : `; over TCP it has ${tcp.bytes} bytes`;
     said.push(`${name}: the answer is truncated ${[...new Set(sizes)].join(', ')}${whole}`);
   }
   const lost = largeLost(server);
   if (lost)
     said.push(
-      `${name}: with EDNS ${lost.ednsBytes} no answer comes, without it one does: an answer larger than a packet is lost, its fragments on the way`,
+      `${name}: with EDNS ${lost.ednsBytes} no answer comes, without it one does: an answer that does not fit a packet does not arrive (it travels in fragments)`,
     );
   return said;
 }
