@@ -1,38 +1,8 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { type Ended, GONE_MS, kubeconfig, running, skipped, startPodtriage } from './run-podtriage.ts';
 
-/** A cluster whose nodes have the image; its nodes' processes are seen from here. */
-const kubeconfig = process.env.PODTRIAGE_TEST_KUBECONFIG ?? '';
-const image = process.env.PODTRIAGE_TEST_IMAGE;
-const PROGRAM = join(import.meta.dirname, '../../src/main.ts');
-/** The node side ends 10 s after the last word that it heard, and the container with it. */
-const GONE_MS = 20_000;
-
-const why = kubeconfig ? '' : ' (skipped: PODTRIAGE_TEST_KUBECONFIG names no cluster)';
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: Buffer;
-  readonly err: string;
-}
-
-function start(args: readonly string[]) {
-  const argv = [PROGRAM, 'exec', '-q', '--kubeconfig', kubeconfig, ...(image ? ['--image', image] : []), ...args];
-  const child = spawn(process.execPath, argv);
-  const out: Buffer[] = [];
-  let err = '';
-  child.stdout.on('data', (bytes: Buffer) => out.push(bytes));
-  child.stderr.on('data', (bytes: Buffer) => {
-    err += bytes.toString('utf8');
-  });
-  const ended = new Promise<Ended>((resolve) =>
-    child.once('close', (code) => resolve({ code, out: Buffer.concat(out), err })),
-  );
-  return { child, ended };
-}
+const start = (args: readonly string[]) => startPodtriage(['exec'], args);
 
 /** Runs a command to its end, with this input. */
 function exec(args: readonly string[], input: Uint8Array = Buffer.alloc(0)): Promise<Ended> {
@@ -41,19 +11,10 @@ function exec(args: readonly string[], input: Uint8Array = Buffer.alloc(0)): Pro
   return ended;
 }
 
-/** How many processes run exactly this command line. */
-function running(...argv: readonly string[]): number {
-  const wanted = `${argv.join('\0')}\0`;
-  return readdirSync('/proc').filter((name) => {
-    try {
-      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'latin1') === wanted;
-    } catch {
-      return false;
-    }
-  }).length;
-}
+/** How many sleep so long: nobody else does. */
+const sleeping = (seconds: string): number => running((argv) => argv[0] === 'sleep' && argv[1] === seconds);
 
-describe.skipIf(!kubeconfig)(`exec${why}`, { timeout: 60_000 }, () => {
+describe.skipIf(!kubeconfig)(`exec${skipped}`, { timeout: 60_000 }, () => {
   test('a tool sees the pod’s network, not the node’s', async () => {
     const [pod, node] = await Promise.all([
       exec(['ds/demo/client', '--', 'ip', '-o', 'link']),
@@ -80,22 +41,22 @@ describe.skipIf(!kubeconfig)(`exec${why}`, { timeout: 60_000 }, () => {
 
   test('Ctrl-C is the command’s', async () => {
     const { child, ended } = start(['node/w1', '--', 'sleep', '7431']);
-    await expect.poll(() => running('sleep', '7431'), { timeout: 15_000 }).toBe(1);
+    await expect.poll(() => sleeping('7431'), { timeout: 15_000 }).toBe(1);
     child.kill('SIGINT');
     expect((await ended).code).toBe(130);
-    expect(running('sleep', '7431')).toBe(0);
+    expect(sleeping('7431')).toBe(0);
   });
 
   test('a client that is killed hard leaves nothing running', async () => {
     const { child, ended } = start(['ds/demo/client', '--', 'sleep', '7432']);
-    await expect.poll(() => running('sleep', '7432'), { timeout: 15_000 }).toBe(1);
+    await expect.poll(() => sleeping('7432'), { timeout: 15_000 }).toBe(1);
     child.kill('SIGKILL');
     await ended;
-    await expect.poll(() => running('sleep', '7432'), { timeout: GONE_MS, interval: 300 }).toBe(0);
+    await expect.poll(() => sleeping('7432'), { timeout: GONE_MS, interval: 300 }).toBe(0);
   });
 
   test('what runs longer than it may is ended', async () => {
     expect((await exec(['--timeout', '2', 'node/w1', '--', 'sleep', '7433'])).code).toBe(143);
-    expect(running('sleep', '7433')).toBe(0);
+    expect(sleeping('7433')).toBe(0);
   });
 });
