@@ -53,6 +53,12 @@ async function traceOf(...args: Parameters<typeof outcomeOf>): Promise<TraceRepo
 const DELIVERED = [
   'dns-no-endpoints',
   'dns-wrong-nameserver',
+  // Of these only large packets die; the one that is asked for is a SYN.
+  'fragments-dropped',
+  'mtu-mismatch-node',
+  'mtu-mismatch-veth',
+  'mtu-stale-pmtu-cache',
+  'pmtu-black-hole',
   'overlay-mtu-too-large',
   'overlay-port-blocked-fabric',
   'ping-not-permitted',
