@@ -201,6 +201,7 @@ describe.skipIf(why !== '')(`collecting${skipped(why)}`, () => {
       'conntrack',
       'resolv-conf',
       'hosts-file',
+      'name-service',
     ]);
     const gaps = replies.filter(({ got, request }) => got === 'nothing' && !expected.has(request.action));
     expect(gaps).toEqual([]);
