@@ -2,8 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 
+// Each starts the program once or more, which a busy machine takes seconds for.
+vi.setConfig({ testTimeout: 30_000 });
 const MAIN = resolve(import.meta.dirname, '../main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'podtriage-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
