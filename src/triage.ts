@@ -16,6 +16,7 @@ import { formatPlace } from './net/place.ts';
 import { buildReport } from './report/build-report.ts';
 import type { Report } from './report/report.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
+import { backendsLeftOut } from './target/flows.ts';
 import { isTargetProblem, type Question, type TargetProblem } from './target/question.ts';
 import { type QuestionWords, resolveQuestion } from './target/resolve-question.ts';
 import { type CapturedFlow, captureLost } from './triage/capture-lost.ts';
@@ -80,7 +81,7 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
     diagnosis,
     symptom,
     verdict,
-    notes: options.notes,
+    notes: [...options.notes, ...(options.probe ? backendsLeftOut(given.snapshot, question) : [])],
     captures: captured ? [captured.section] : [],
     created,
     timings: run.timings,

@@ -3,7 +3,7 @@ import { type GivenFact, given, snapshotOf } from '../../test/scenarios/given-fa
 import { SHOP } from '../../test/scenarios/shop-cluster.ts';
 import { podPlace } from '../net/place.ts';
 import type { Link } from '../parse/ip-link.ts';
-import { plannedFlows } from './flows.ts';
+import { backendsLeftOut, ENDPOINT_FLOWS_MAX, plannedFlows } from './flows.ts';
 import type { Question } from './question.ts';
 import { type QuestionWords, resolveQuestion } from './resolve-question.ts';
 
@@ -44,6 +44,31 @@ describe('plannedFlows', () => {
     });
     expect(list[2]!.packet.l4).toMatchObject({ destinationPort: 8080 });
     expect(list[1]!.packet).toMatchObject({ l4: { protocol: 'icmp', type: 8 }, lengthBytes: 84 });
+  });
+
+  test('of a Service of many backends some are tried, and that is said', () => {
+    const addresses = (count: number) => Array.from({ length: count }, (_, index) => `10.244.3.${index + 1}`);
+    const many = (count: number) =>
+      given('api.endpointslices', [
+        {
+          metadata: { name: 'api-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'api' } },
+          addressType: 'IPv4',
+          ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+          endpoints: addresses(count).map((address) => ({ addresses: [address], conditions: { ready: true } })),
+        },
+      ]);
+    const asked = (count: number) => {
+      const snapshot = snapshotOf([...SHOP, many(count)]);
+      const words = { source: 'pod/shop/web-7d9-c', destination: 'svc/shop/api:80' };
+      const question = resolveQuestion(snapshot, words) as Question;
+      const tried = plannedFlows(snapshot, question).filter(({ purpose }) => purpose === 'endpoint');
+      return { tried: tried.length, said: backendsLeftOut(snapshot, question).join() };
+    };
+    expect(asked(ENDPOINT_FLOWS_MAX)).toEqual({ tried: ENDPOINT_FLOWS_MAX, said: '' });
+    expect(asked(12)).toEqual({
+      tried: ENDPOINT_FLOWS_MAX,
+      said: expect.stringContaining('8 of the Service’s 12 backends'),
+    });
   });
 
   test('with the device known, a packet of its full MTU goes along', () => {

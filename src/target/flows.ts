@@ -184,17 +184,32 @@ export function serviceAskedBy(
 }
 
 function endpointFlows(snapshot: Snapshot, sender: Sender, question: Question): PlannedFlow[] {
+  const { port, backends } = backendsAsked(snapshot, question);
+  if (!port) return [];
+  return backends.slice(0, ENDPOINT_FLOWS_MAX).flatMap((one) => {
+    const to = { destination: one.address, protocol: protocolOf(port), port: one.port };
+    return flow(sender, `endpoint/${one.address}`, 'endpoint', to);
+  });
+}
+
+function backendsAsked(
+  snapshot: Snapshot,
+  question: Question,
+): { readonly port?: ServicePort; readonly backends: readonly Backend[] } {
   const asked = serviceAskedBy(snapshot, question);
-  if (asked?.port === undefined) return [];
-  const { port } = asked;
-  const backends = usableBackends(backendsFor(snapshot, asked.service, port));
-  return backends
-    .filter((one) => familyOf(one.address) === question.family)
-    .slice(0, ENDPOINT_FLOWS_MAX)
-    .flatMap((one) => {
-      const to = { destination: one.address, protocol: protocolOf(port), port: one.port };
-      return flow(sender, `endpoint/${one.address}`, 'endpoint', to);
-    });
+  if (asked?.port === undefined) return { backends: [] };
+  const { port, service } = asked;
+  const usable = usableBackends(backendsFor(snapshot, service, port));
+  return { port, backends: usable.filter((one) => familyOf(one.address) === question.family) };
+}
+
+/** What a report must say where a Service has more backends than are tried: those left out may fail as they like. */
+export function backendsLeftOut(snapshot: Snapshot, question: Question): string[] {
+  const count = backendsAsked(snapshot, question).backends.length;
+  if (count <= ENDPOINT_FLOWS_MAX) return [];
+  return [
+    `${ENDPOINT_FLOWS_MAX} of the Service’s ${count} backends are tried one by one; of the others only the walk tells`,
+  ];
 }
 
 /** Name resolution as the source does it: each nameserver of its resolv.conf, and behind the cluster's DNS each endpoint. */
