@@ -74,7 +74,7 @@ export async function triage(host: Host, words: QuestionWords, options: TriageOp
   );
   const symptom = symptomOf(given);
   const verdict = verdictOf(given, diagnosis, symptom);
-  const created = [...(await closing), ...tracesCreated(captured?.watched.rules)];
+  const created = [...(await closing), ...tracesCreated(run.replies())];
   const report = buildReport({
     given,
     snapshot: given.snapshot,

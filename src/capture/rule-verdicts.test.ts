@@ -38,6 +38,15 @@ const reply = (text: string): Reply => ({
   tool: 'nftables v1.0.6',
 });
 
+const gap = (kind: 'not-supported' | 'not-asked' | 'unreachable'): Reply => ({
+  request: reply('').request,
+  startedAtMs: 0,
+  tookMs: 1,
+  got: 'nothing',
+  gap: kind,
+  detail: 'why',
+});
+
 test('each network namespace is asked once, for exactly the packets of the flow there', () => {
   const { starts, stops } = ruleTraceRequests(PLAN, 900);
   expect(starts.map(({ place, args }) => [place.node, args['filter'], args['seconds']])).toEqual([
@@ -68,20 +77,17 @@ test('verdicts of our own packets, there and back; our own table decides nothing
   ]);
   const kept = watched.replies[0]!;
   expect(kept.got === 'raw' && new TextDecoder().decode(kept.raw)).not.toContain('9999');
-  expect(tracesCreated(watched)).toEqual([expect.stringContaining('in w1: removed by the kernel')]);
 });
 
 test('a namespace that could not be traced is told, and nobody asked is no answer', () => {
-  const gap = (kind: 'not-supported' | 'not-asked'): Reply => ({
-    request: reply('').request,
-    startedAtMs: 0,
-    tookMs: 1,
-    got: 'nothing',
-    gap: kind,
-    detail: 'why',
-  });
   const watched = watchedRules([gap('not-supported')], new Map(), undefined);
   expect(watched?.watches).toEqual([{ place: hostOf('w1'), gap: 'not-supported: why' }]);
-  expect(tracesCreated(watched)).toEqual([]);
   expect(watchedRules([gap('not-asked')], new Map(), undefined)).toBeUndefined();
+});
+
+test('what was created is told by the starts, also where the traces were never read', () => {
+  const start = (answer: Reply): Reply => ({ ...answer, request: { ...answer.request, action: 'rules.trace.start' } });
+  expect(tracesCreated([start(reply(''))])).toEqual([expect.stringContaining('in w1: removed by the kernel')]);
+  expect(tracesCreated([start(gap('unreachable'))])).toEqual([expect.stringContaining('not confirmed')]);
+  expect(tracesCreated([start(gap('not-supported')), reply('')])).toEqual([]);
 });

@@ -3,7 +3,7 @@ import type { Place } from '../net/place.ts';
 import { parseRuleTrace, type TracedVerdict } from '../parse/rule-trace.ts';
 import type { OwnTraffic } from './analyse-capture.ts';
 import { readDropFilter } from './drop-term.ts';
-import { TRACE_TABLE } from './rule-trace-request.ts';
+import { RULE_TRACE_NAMES, TRACE_TABLE } from './rule-trace-request.ts';
 
 /** What a base chain decided of packets of the flow, as the kernel itself told while it did. */
 export interface RuleVerdict {
@@ -114,11 +114,15 @@ function withOwnLines(reply: Reply, own: OwnTraffic | undefined): Reply {
   return { ...reply, raw: new TextEncoder().encode(kept.join('\n')) };
 }
 
-/** What was written for it, for the report's *created*. */
-export function tracesCreated(rules: Pick<WatchedRules, 'watches'> | undefined): string[] {
-  const made = (rules?.watches ?? []).filter(({ gap }) => gap === undefined).map(({ place }) => place);
-  return made.map(
-    ({ node, namespace }) =>
-      `a table of nftables that marked this flow, in ${namespace === 'host' ? node : `${namespace} on ${node}`}: removed by the kernel with the session that owned it`,
-  );
+/** What was written for it, for the report's *created*: by the answers to the starts, whatever came of the watching. */
+export function tracesCreated(replies: readonly Reply[]): string[] {
+  return replies
+    .filter(({ request }) => request.action === RULE_TRACE_NAMES[0])
+    .flatMap((reply) => {
+      const { node, namespace } = reply.request.place;
+      const table = `a table of nftables that marked this flow, in ${namespace === 'host' ? node : `${namespace} on ${node}`}`;
+      if (reply.got === 'raw') return [`${table}: removed by the kernel with the session that owned it`];
+      const isUnsure = reply.gap === 'timed-out' || reply.gap === 'unreachable';
+      return isUnsure ? [`${table}: not confirmed; if it was made, the kernel removes it with its session`] : [];
+    });
 }

@@ -59,7 +59,7 @@ export async function captureQuestion(
       return undefined;
     },
   );
-  const created = [...(await run.timed('removing helpers', () => host.close())), ...tracesCreated(rules)];
+  const created = [...(await run.timed('removing helpers', () => host.close())), ...tracesCreated(run.replies())];
   const target = {
     source: question.asked.source,
     destination: question.asked.destination,
