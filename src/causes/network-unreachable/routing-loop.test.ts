@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkWith, probe } from '../../diagnose/testing/build-case.ts';
+import { buildCase, checkWith, flow, hop, leafTrace, probe, step } from '../../diagnose/testing/build-case.ts';
 import { presentOf, statements } from '../testing/cause-cases.ts';
 import {
   diagnosisOf,
@@ -42,6 +42,15 @@ test('absent: every walk arrives', () => {
 test('near miss: a route to the wrong node, which has no way on', () => {
   const given = toNobody({ changes: [CROSSED[0]!, addRoute(W2, `blackhole ${NETWORK}`)] });
   expect(checkWith(routingLoop, given).is).not.toBe('present');
+});
+
+test('near miss: a loop of bridges, in which one host routes and nobody else', () => {
+  const bridged = leafTrace('loop', {
+    place: W1,
+    steps: [step()],
+    before: [hop(W1, [step()]), hop(W2, [step({ kind: 'bridge' })])],
+  });
+  expect(checkWith(routingLoop, buildCase({ flows: [flow({ forward: bridged })] })).is).not.toBe('present');
 });
 
 test('unknown: the other node’s routes were not seen', () => {

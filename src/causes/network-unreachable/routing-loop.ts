@@ -26,7 +26,7 @@ export const routingLoop = defineCause({
   check({ flows }) {
     const circles = deadEnds(flows).flatMap((end) => {
       const turns = turnsOf(end);
-      return turns.length > 0 ? [{ end, turns }] : [];
+      return isCircle(turns) ? [{ end, turns }] : [];
     });
     const [first] = circles;
     if (!first) return absentFromWalks(flows, 'no packet that was walked comes by the same routes twice');
@@ -77,6 +77,11 @@ function turnsOf({ leaf }: DeadEnd): Turn[] {
     hops.findIndex((one) => keyOf(one) === keyOf(hops[last]!)),
     last,
   );
+}
+
+/** One host alone leads nothing in a circle: what comes back to it so was not routed on the way (a loop of bridges or tunnels). */
+function isCircle(turns: readonly Turn[]): boolean {
+  return new Set(turns.map(({ place }) => placeKey(place))).size > 1;
 }
 
 /** The look-up that sends the packet on; that of a reverse path is none. */
