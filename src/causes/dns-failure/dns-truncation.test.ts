@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Flow } from '../../diagnose/derived.ts';
-import { buildCase, checkWith, fakeSnapshot, flow, probe } from '../../diagnose/testing/build-case.ts';
+import {
+  buildCase,
+  checkWith,
+  fakeSnapshot,
+  flow,
+  NAME_END,
+  probe,
+  question,
+} from '../../diagnose/testing/build-case.ts';
 import { podPlace } from '../../net/place.ts';
 import { DNS_IP, presentOf, statements } from '../testing/cause-cases.ts';
 import { dnsTruncation } from './dns-truncation.ts';
@@ -69,6 +77,13 @@ test('near miss: an upstream that is silent by UDP as well, or a server that fai
   const waits = lookUp('dns-tcp', DNS_IP, 'no', 'timed-out');
   expect(check(cut, waits, lookUp('dns-tcp-control', DNS_IP, 'yes', 'answered')).is).toBe('unknown');
   expect(check(cut, waits).is).toBe('unknown');
+});
+
+test('unseen: a name that nobody looked up; where none was asked for there is none to be cut', () => {
+  const { probe: _, ...untried } = lookUp('dns', DNS_IP, 'yes', 'answered');
+  const asked = question({ destination: NAME_END });
+  expect(checkWith(dnsTruncation, buildCase({ question: asked, flows: [untried] })).is).toBe('unknown');
+  expect(checkWith(dnsTruncation, buildCase({ flows: [] })).is).toBe('absent');
 });
 
 test('unseen: TCP was not tried, or its probe proves nothing', () => {

@@ -21,6 +21,9 @@ export const dnsTruncation = defineCause({
   invariant: 'an answer that does not fit UDP can be fetched over TCP',
   check(given) {
     const cut = given.flows.filter((flow) => flow.purpose === 'dns' && flow.probe?.truncated);
+    const isUntried = !given.flows.some((flow) => flow.purpose === 'dns' && flow.probe);
+    if (isUntried && given.question.destination.kind === 'name')
+      return { is: 'unknown', because: 'the name was not looked up' };
     if (cut.length === 0) return { is: 'absent', because: 'no answer that was seen was cut to fit UDP' };
     const overTcp = given.flows.filter((flow) => flow.purpose === 'dns-tcp' && flow.probe);
     const failed = overTcp.filter(({ probe }) => probe && answeredBy(probe) === 'no' && FAILURES.has(probe.outcome));

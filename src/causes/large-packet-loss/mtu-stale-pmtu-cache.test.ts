@@ -27,11 +27,11 @@ const exception = (mtu: number, to = WEB_IP): Answer => [
   ),
 ];
 
-const syn = (answered: number): Answer => [
+const syn = (answered: number, sent = 3): Answer => [
   'probe.syn',
   CLIENT,
   { address: WEB_IP, source: CLIENT_IP, port: 8080, sizeBytes: 1450, count: 3, intervalMs: 100, timeoutMs: 1_000 },
-  JSON.stringify({ sent: 3, answered, resets: 0, disturbed: 0 }),
+  JSON.stringify({ sent, answered, resets: 0, disturbed: 3 - sent }),
 ];
 
 const given = (...answers: readonly Answer[]): RecordedInput => ({
@@ -72,4 +72,5 @@ test('near miss: large packets pass', () => {
 test('unknown: what was learnt was not read; whether there is more was not tried', () => {
   expect(checkWith(mtuStalePmtuCache, recordedCase(given(syn(3)))).is).toBe('unknown');
   expect(checkWith(mtuStalePmtuCache, recordedCase(given(exception(1300)))).is).toBe('unknown');
+  expect(checkWith(mtuStalePmtuCache, recordedCase(given(exception(1300), syn(0, 0)))).is).toBe('unknown');
 });

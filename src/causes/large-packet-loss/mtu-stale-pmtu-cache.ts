@@ -47,7 +47,8 @@ export const mtuStalePmtuCache = defineCause({
         because: `whether the path has more than the learnt ${kept.mtu} bytes was not tried: ${syn.detail}`,
       };
     const { passed, statement } = interpretSyn(request.args, syn.value);
-    if (passed !== 'yes')
+    if (passed === 'unknown') return { is: 'unknown', because: `whether the path has more was not seen: ${statement}` };
+    if (passed === 'no')
       return { is: 'absent', because: `the path has no more than what was learnt, as far as was seen: ${statement}` };
     const beyond: Evidence = {
       ...{ kind: 'probe.syn', plane: 'probe', place: from, source: syn.source, statement },
