@@ -71,7 +71,9 @@ async function runExec(word: string, command: readonly string[], options: ExecOp
       return codeOf(await streams.run(channel, options.timeout * MS_PER_S));
     } finally {
       progress.end();
-      await opened.host.close();
+      // Its command's signals are over: one more must not leave the helper behind.
+      const closing = createInterrupt(options.timeout);
+      await opened.host.close().finally(closing.release);
     }
   } finally {
     interrupt.release();
