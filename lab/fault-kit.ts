@@ -134,6 +134,10 @@ export const makeService = (name: string, spec: any): ApiObject => ({
   spec,
 });
 
+/** A Service of port 80 for a fault's own web server, by the pod's name. */
+export const makeWebService = (pod: string): ApiObject =>
+  makeService(pod, { selector: { app: pod }, ports: [{ port: 80, targetPort: WEB_PORT }] });
+
 /** Removes objects of the demo namespace and waits until they are gone. */
 export const removeAll = async (bed: Bed, objects: readonly ApiObject[]): Promise<void> => {
   const paths = objects.map((object) => pathOf(object.kind!, object.metadata.namespace, object.metadata.name));

@@ -5,19 +5,15 @@ import {
   DEMO,
   expectConnect,
   makePod,
-  makeService,
+  makeWebService,
   NEAR,
   podRuns,
   removeAll,
-  WEB_PORT,
 } from '../fault-kit.ts';
 
 /** Beside the client, so that the answer comes back over the bridge. */
 const POD = makePod({ name: 'beside', worker: NEAR, server: true });
-const SERVICE = makeService(POD.metadata.name, {
-  selector: { app: POD.metadata.name },
-  ports: [{ port: 80, targetPort: WEB_PORT }],
-});
+const SERVICE = makeWebService(POD.metadata.name);
 const SWITCH = 'net.bridge.bridge-nf-call-iptables';
 
 export const fault: Fault = {

@@ -6,7 +6,7 @@ import {
   expectConnect,
   FAR,
   makePod,
-  makeService,
+  makeWebService,
   NEAR,
   podRuns,
   removeAll,
@@ -19,7 +19,7 @@ const POD = makePod({
   server: true,
   container: { readinessProbe: { httpGet: { path: '/healthz', port: WEB_PORT + 9 }, periodSeconds: 1 } },
 });
-const SERVICE = makeService('warming', { selector: { app: 'warming' }, ports: [{ port: 80, targetPort: WEB_PORT }] });
+const SERVICE = makeWebService('warming');
 
 export const fault: Fault = {
   id: 'endpoints-not-ready',

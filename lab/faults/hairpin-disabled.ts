@@ -5,19 +5,15 @@ import {
   expectConnectFrom,
   FAR,
   makePod,
-  makeService,
+  makeWebService,
   podRuns,
   refOf,
   removeAll,
   vethOf,
-  WEB_PORT,
 } from '../fault-kit.ts';
 
 const POD = makePod({ name: 'alone', worker: FAR, server: true });
-const SERVICE = makeService(POD.metadata.name, {
-  selector: { app: POD.metadata.name },
-  ports: [{ port: 80, targetPort: WEB_PORT }],
-});
+const SERVICE = makeWebService(POD.metadata.name);
 const OBJECTS = [POD, SERVICE];
 
 export const fault: Fault = {

@@ -8,7 +8,7 @@ import {
   expectConnect,
   FAR,
   makePod,
-  makeService,
+  makeWebService,
   NEAR,
   podRuns,
   removeAll,
@@ -16,7 +16,7 @@ import {
 } from '../fault-kit.ts';
 
 const POD = makePod({ name: 'orders', worker: FAR, server: true });
-const SERVICE = makeService('orders', { selector: { app: 'orders' }, ports: [{ port: 80, targetPort: WEB_PORT }] });
+const SERVICE = makeWebService('orders');
 
 const signalProxy = (bed: Bed, signal: 'STOP' | 'CONT'): Promise<string> =>
   bed.run(NEAR, `pkill -${signal} -x kube-proxy`);

@@ -11,6 +11,7 @@ import {
 import { placeKey } from '../net/place.ts';
 import type { Request } from './host.ts';
 import type { Answer, NodeSideContext } from './node-side.ts';
+import { late, nothing, raw } from './node-side-answer.ts';
 import { gapOf } from './node-side-gap.ts';
 import type { Ran } from './node-side-run.ts';
 
@@ -149,20 +150,4 @@ async function stateOf(pid: number): Promise<'asleep' | 'awake' | 'gone'> {
   } catch {
     return 'gone';
   }
-}
-
-function late(ms: number, signal: AbortSignal): Promise<'late'> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('late'), ms);
-    timer.unref();
-    signal.addEventListener('abort', () => resolve('late'), { once: true });
-  });
-}
-
-function raw(bytes: Uint8Array, tool: string, truncated: boolean): Answer {
-  return { got: 'raw', raw: bytes, exitCode: 0, truncated, tool };
-}
-
-function nothing(gap: (Answer & { got: 'nothing' })['gap'], detail: string): Answer {
-  return { got: 'nothing', gap, detail };
 }

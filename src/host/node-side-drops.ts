@@ -4,6 +4,7 @@ import { DROP_BYTES_MAX, DROP_NAMES, type DropJob, dropJobOf } from '../capture/
 import { dropFilterText } from '../capture/drop-term.ts';
 import type { Request } from './host.ts';
 import type { Answer, NodeSideContext } from './node-side.ts';
+import { late, nothing, raw } from './node-side-answer.ts';
 import { gapOf } from './node-side-gap.ts';
 import type { Ran, RunPlace } from './node-side-run.ts';
 
@@ -136,20 +137,4 @@ function startProblem(ran: Ran): Answer {
   const said = ran.stderr.split('\n').filter((line) => line !== '' && !line.includes('RLIMIT_MEMLOCK'));
   const detail = `bpftrace: ${said.slice(0, 3).join('; ').slice(0, 300) || `exit code ${ran.code}`}`;
   return nothing(/EPERM|not permitted|permission/i.test(detail) ? 'not-permitted' : 'failed', detail);
-}
-
-function late(ms: number, signal: AbortSignal): Promise<'late'> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('late'), ms);
-    timer.unref();
-    signal.addEventListener('abort', () => resolve('late'), { once: true });
-  });
-}
-
-function raw(text: string, tool: string, truncated: boolean): Answer {
-  return { got: 'raw', raw: new TextEncoder().encode(text), exitCode: 0, truncated, tool };
-}
-
-function nothing(gap: (Answer & { got: 'nothing' })['gap'], detail: string): Answer {
-  return { got: 'nothing', gap, detail };
 }

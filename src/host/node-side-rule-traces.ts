@@ -9,6 +9,7 @@ import {
 import { placeKey } from '../net/place.ts';
 import type { Request } from './host.ts';
 import type { Answer, NodeSideContext } from './node-side.ts';
+import { late, nothing, raw } from './node-side-answer.ts';
 import type { Modules } from './node-side-modules.ts';
 import type { Ran, RunPlace } from './node-side-run.ts';
 
@@ -116,20 +117,4 @@ function complaintOf(ran: Ran): string {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function late(ms: number, signal: AbortSignal): Promise<'late'> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('late'), ms);
-    timer.unref();
-    signal.addEventListener('abort', () => resolve('late'), { once: true });
-  });
-}
-
-function raw(text: string, tool: string, truncated: boolean): Answer {
-  return { got: 'raw', raw: new TextEncoder().encode(text), exitCode: 0, truncated, tool };
-}
-
-function nothing(gap: (Answer & { got: 'nothing' })['gap'], detail: string): Answer {
-  return { got: 'nothing', gap, detail };
 }

@@ -2,6 +2,7 @@ import { availableParallelism, release } from 'node:os';
 import type { Collector, CommandHow, How } from '../collect/collector.ts';
 import { collectorOf } from '../collect/collectors.ts';
 import type { Limits, Reply, Request } from './host.ts';
+import { nothing, raw } from './node-side-answer.ts';
 import { createCaptures, isCapture } from './node-side-captures.ts';
 import { createDropWatch, isDropWatch } from './node-side-drops.ts';
 import { readFilesBelow } from './node-side-files.ts';
@@ -288,12 +289,4 @@ function budgetOf(
 
 function idleNames(how: CommandHow): string {
   return how.modules?.names.join(', ') ?? '';
-}
-
-export function nothing(gap: GapDetail['gap'], detail: string): Answer {
-  return { got: 'nothing', gap, detail };
-}
-
-function raw(text: string, tool: string): Answer {
-  return { got: 'raw', raw: new TextEncoder().encode(text), exitCode: 0, truncated: false, tool };
 }

@@ -1,7 +1,7 @@
 import { defineCause, type Finding } from '../../diagnose/cause.ts';
 import type { Flow } from '../../diagnose/derived.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
-import { stateEvidence, walkEvidence } from '../../diagnose/evidence-of.ts';
+import { walkEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import { absentFromWalks } from '../shared/absent-from-walks.ts';
 import { claimsOf, distinctBy } from '../shared/claims.ts';
@@ -12,6 +12,7 @@ import {
   mtuChange,
   probeOfLargest,
   type SilentSizeDrop,
+  senderEvidence,
   silentSizeDrops,
 } from '../shared/silent-size-drop.ts';
 import { bytesOf, sizeBounds } from '../shared/size-bounds.ts';
@@ -40,13 +41,7 @@ export const mtuMismatchNode = defineCause({
       claims: claimsOf(drops),
       evidence: [
         ...devices.map((drop) => walkEvidence('mtu', drop.place, drop.step, statementOf(drop))),
-        ...devices.flatMap(({ sender }) => {
-          const links = ask('links', sender.place);
-          const link = links.state === 'seen' ? links.value.find(({ name }) => name === sender.device) : undefined;
-          if (links.state === 'unseen' || !link) return [];
-          const statement = `${link.name} of ${sender.place.node}, which sends to it, has MTU ${link.mtu}`;
-          return [stateEvidence('mtu', sender.place, links, statement, { mtu: link.mtu })];
-        }),
+        ...devices.flatMap((drop) => senderEvidence(drop, ask)),
         ...probeOfLargest(drops),
       ],
       place: { ...first.place, object: `${first.device} MTU ${first.mtu}` },

@@ -1,6 +1,7 @@
+import type { Ask } from '../../diagnose/cause.ts';
 import type { Flow } from '../../diagnose/derived.ts';
 import type { Evidence } from '../../diagnose/evidence.ts';
-import { type DeadEnd, deadEnds, hopsTo, probeEvidence } from '../../diagnose/evidence-of.ts';
+import { type DeadEnd, deadEnds, hopsTo, probeEvidence, stateEvidence } from '../../diagnose/evidence-of.ts';
 import type { Place } from '../../net/place.ts';
 import type { Step } from '../../simulate/trace.ts';
 import type { SnapshotChange } from '../../snapshot/snapshot.ts';
@@ -53,6 +54,15 @@ export function probeOfLargest(ends: readonly DeadEnd[]): Evidence[] {
   const flows = [...new Set(ends.map(({ flow }) => flow))];
   const telling = flows.filter(({ purpose }) => purpose !== 'size' && purpose !== 'underlay-large');
   return probeEvidence(telling.length > 0 ? telling : flows.slice(-1));
+}
+
+/** The MTU of the device that the frame came from. */
+export function senderEvidence({ sender }: SilentSizeDrop, ask: Ask<'links'>): Evidence[] {
+  const links = ask('links', sender.place);
+  const link = links.state === 'seen' ? links.value.find(({ name }) => name === sender.device) : undefined;
+  if (links.state === 'unseen' || !link) return [];
+  const statement = `${link.name} of ${sender.place.node}, which sends to it, has MTU ${link.mtu}`;
+  return [stateEvidence('mtu', sender.place, links, statement, { mtu: link.mtu })];
 }
 
 export function isBetweenNodes({ place, sender }: SilentSizeDrop): boolean {
