@@ -12,7 +12,6 @@ import {
   NEAR,
   podRuns,
   removeAll,
-  WEB_PORT,
 } from '../fault-kit.ts';
 
 const POD = makePod({ name: 'orders', worker: FAR, server: true });
